@@ -1,0 +1,52 @@
+# Everything runs in a virtual environment of its own; PYTHON chooses the interpreter for it.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.DEFAULT_GOAL := help
+.PHONY: help setup repro results preset test test-fast lint ui clean
+
+help:  ## what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: .venv/installed  ## the virtual environment, with everything installed
+
+.venv/installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+repro: setup  ## the whole pipeline; only what changed runs
+	@python -m brl.check
+	@test -d .git || dvc config --local core.no_scm true
+	@dvc repro --quiet
+	@python -m brl.results
+
+results: setup  ## the table of the last run
+	@python -m brl.results
+
+preset: setup  ## put a preset into params.yaml: make preset NAME=nw_ucla MIRROR=folder
+	@python -m brl.preset $(NAME) $(if $(MIRROR),--mirror $(MIRROR))
+
+test: setup  ## all tests
+	@python -m pytest
+
+test-fast: setup  ## the tests that run no whole pipeline
+	@python -m pytest -m 'not slow'
+
+lint: setup  ## format and check
+	@ruff format --check .
+	@ruff check .
+	@mypy
+
+ui: setup  ## compare the runs in MLflow
+	@python -m brl.ui
+
+clean:  ## remove results and caches; keeps recorded runs and the virtual environment
+	rm -rf data models scores fused .checkpoints .dvc/cache .dvc/tmp
+	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

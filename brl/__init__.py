@@ -1,0 +1,1 @@
+"""Balanced representation learning for long-tailed skeleton-based action recognition."""

@@ -1,0 +1,71 @@
+"""Random changes of training clips, as batched functions. Method: section 3."""
+
+import torch
+from torch import Generator, Tensor
+
+from brl.params import AugmentParams
+
+
+def random_matrices(
+    count: int, augment: AugmentParams, device: torch.device, generator: Generator
+) -> Tensor:
+    """A random linear map a clip, (N, 3, 3): scaling an axis by 1 +- `scale`, then rotations
+    about x, y and z, each by an angle uniform in +- `rotation` rad."""
+    limits = torch.tensor([*augment.rotation, *[augment.scale] * 3], device=device)
+    draws = torch.rand((count, 6), device=device, generator=generator) * 2 - 1
+    angles, scales = (draws * limits).split(3, dim=1)
+    return rotation_matrices(angles) * (1 + scales)[:, None, :]
+
+
+def rotation_matrices(angles: Tensor) -> Tensor:
+    """Rotations about x, then y, then z by angles (N, 3) in rad, (N, 3, 3) for column vectors."""
+    (cx, cy, cz), (sx, sy, sz) = angles.cos().unbind(1), angles.sin().unbind(1)
+    zero, one = torch.zeros_like(cx), torch.ones_like(cx)
+
+    def matrix(*entries: Tensor) -> Tensor:
+        return torch.stack(entries, dim=1).view(-1, 3, 3)
+
+    about_x = matrix(one, zero, zero, zero, cx, -sx, zero, sx, cx)
+    about_y = matrix(cy, zero, sy, zero, one, zero, -sy, zero, cy)
+    about_z = matrix(cz, -sz, zero, sz, cz, zero, zero, zero, one)
+    return about_z @ about_y @ about_x
+
+
+def transform(joints: Tensor, matrices: Tensor) -> Tensor:
+    """Applies a map (N, 3, 3) to each clip's joints (N, ..., 3); the origin stays."""
+    flat = joints.flatten(1, -2) @ matrices.transpose(1, 2)
+    return flat.view(joints.shape)
+
+
+def flip(joints: Tensor, flipped: Tensor, mirrored: Tensor, kind: str) -> Tensor:
+    """Exchanges left and right in the clips that `flipped` (N,) bool names.
+
+    joints (N, M, T, V, K); mirrored (V,): the joint order in a mirror. `swap` exchanges the
+    joints' places and leaves the coordinates, as published; `mirror` also negates x.
+    """
+    swapped = joints[..., mirrored, :]
+    if kind == "mirror":
+        swapped[..., 0] *= -1
+    return torch.where(flipped[:, None, None, None, None], swapped, joints)
+
+
+def rescale(joints: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
+    """Maps each axis of a clip from [lowest, highest] to [-1, 1]; a flat axis to -1.
+
+    joints (N, M, T, V, K); lowest, highest (N, K), over the whole clip.
+    """
+    lowest, highest = (limit[:, None, None, None, :] for limit in (lowest, highest))
+    extent = highest - lowest
+    return (joints - lowest) / torch.where(extent > 0, extent, 1) * 2 - 1
+
+
+def extremes(rows: Tensor, owner: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Lowest and highest coordinates of each clip, (N, K) each.
+
+    rows (R, V, K) body frames, owner (R,) the clip each belongs to, count N.
+    """
+    places = owner[:, None].expand(-1, rows.shape[-1])
+    empty = rows.new_zeros(count, rows.shape[-1])
+    lowest = empty.scatter_reduce(0, places, rows.amin(dim=1), "amin", include_self=False)
+    highest = empty.scatter_reduce(0, places, rows.amax(dim=1), "amax", include_self=False)
+    return lowest, highest

@@ -1,0 +1,1 @@
+"""Datasets: one file each; how clips are stored, chosen and read."""

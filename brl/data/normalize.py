@@ -1,0 +1,51 @@
+"""Normalisation of 3D clips at `prepare`. Method: section 3."""
+
+import numpy as np
+
+SHORTEST_AXIS = 1e-6
+SPINE_BASE, SPINE, LEFT_SHOULDER, RIGHT_SHOULDER = 0, 1, 4, 8
+SIDEWAYS, UP = np.array([1.0, 0, 0]), np.array([0, 0, 1.0])
+
+
+def normalize_ntu(joints: np.ndarray) -> np.ndarray:
+    """Turns an NTU clip into its main body's own frame of reference.
+
+    joints (M, T, V, 3), one or two bodies, in metres. Frames without the main body (the one
+    present in more frames) go; joint 1 of its first frame becomes the origin; the spine (joint 0
+    to 1) is turned to +z, then the shoulders (4 to 8) to +x, by the first frame. Joints at the
+    sensor's zero stay zero. Returns (M, T', V, 3) float32, the main body first.
+    """
+    present = (joints != 0).any(axis=(2, 3))
+    main = int(present.sum(axis=1).argmax())
+    others = [body for body in range(len(joints)) if body != main]
+    kept = joints[[main, *others]][:, present[main]].astype(np.float64)
+    if kept.shape[1] == 0:
+        return np.zeros_like(joints[:, :1], dtype=np.float32)
+    missing = (kept == 0).all(axis=-1, keepdims=True)
+    kept = np.where(missing, 0, kept - kept[0, 0, SPINE])
+    for start, end, axis in ((SPINE_BASE, SPINE, UP), (LEFT_SHOULDER, RIGHT_SHOULDER, SIDEWAYS)):
+        rotation = shortest_arc(kept[0, 0, end] - kept[0, 0, start], axis)
+        kept = kept @ rotation.T
+    return kept.astype(np.float32)
+
+
+def shortest_arc(vector: np.ndarray, axis: np.ndarray) -> np.ndarray:
+    """The rotation (3, 3) that turns `vector` to the unit vector `axis` by the shortest way.
+
+    The identity where the vector or the axis of rotation is shorter than 1e-6. Rodrigues' formula.
+    """
+    length = np.linalg.norm(vector)
+    if length < SHORTEST_AXIS:
+        return np.eye(3)
+    normal = np.cross(vector / length, axis)
+    sine, cosine = np.linalg.norm(normal), vector @ axis / length
+    if sine < SHORTEST_AXIS:
+        return np.eye(3)
+    x, y, z = normal / sine
+    skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + sine * skew + (1 - cosine) * (skew @ skew)
+
+
+def center_first_frame(joints: np.ndarray) -> np.ndarray:
+    """Subtracts joint 1 of the first body's first frame, (M, T, V, 3) to the same (NW-UCLA)."""
+    return joints - joints[0, 0, 1]

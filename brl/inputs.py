@@ -1,0 +1,87 @@
+"""From chosen clips to what a network takes: frames, augmentation, stream, in this order."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from brl.augment import extremes, flip, random_matrices, rescale, transform
+from brl.data.batch import Clips
+from brl.params import TrainParams
+from brl.sampling import evaluation_frames, train_frames
+from brl.streams import Stream, motion, offsets
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The batch path of one stream: every step a tensor function on the clips' device.
+
+    Batches are pairs of clips (N, M, T, V, K) and present bodies (N, M).
+    """
+
+    clips: Clips
+    stream: Stream
+    params: TrainParams
+
+    def train_batch(self, which: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Clips `which` (N,), randomly sampled in time and augmented."""
+        augment = self.params.augment
+        device = which.device
+        frames = train_frames(
+            self.params.sampling, self.clips.lengths[which], self.params.clip_len, generator
+        )
+        matrices = random_matrices(len(which), augment, device, generator)
+        flipped = torch.rand(len(which), device=device, generator=generator) < augment.flip
+        return self._batch(which, frames, matrices, flipped)
+
+    def test_batch(self, which: Tensor, num_clips: int) -> tuple[Tensor, Tensor]:
+        """The I test views of each of clips `which` (N,), view after view of one clip: (N I, ...).
+
+        I is num_clips, or 1 with the evenly spaced frames of `random` sampling.
+        """
+        lengths, inverse = np.unique(self.clips.lengths[which].cpu(), return_inverse=True)
+        tables = [
+            evaluation_frames(self.params.sampling, int(n), self.params.clip_len, num_clips)
+            for n in lengths
+        ]
+        frames = torch.from_numpy(np.stack(tables)[inverse]).to(which.device)
+        return self._batch(which.repeat_interleave(frames.shape[1]), frames.flatten(0, 1))
+
+    def _batch(
+        self,
+        which: Tensor,
+        frames: Tensor,
+        matrices: Tensor | None = None,
+        flipped: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        limits = self._limits(which, matrices) if self.params.rescale else None
+
+        def seen(frames: Tensor) -> Tensor:
+            joints = self.clips.joints(which, frames)
+            if matrices is not None:
+                joints = transform(joints, matrices)
+            if limits is not None:
+                joints = rescale(joints, *limits)
+            if flipped is not None:
+                joints = flip(joints, flipped, self._mirrored, self.params.augment.flip_kind)
+            return offsets(joints, self.clips.layout, self.stream.hops)
+
+        present = self.clips.present(which)
+        batch = seen(frames)
+        if self.stream.motion:
+            last = self.clips.lengths[which, None] - 1
+            following = seen(torch.minimum(frames + 1, last))
+            batch = motion(batch, following, frames == last, self.clips.layout)
+        return batch * present[:, :, None, None, None], present
+
+    def _limits(self, which: Tensor, matrices: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Extremes of whole clips, not of the sampled frames alone, (N, K) each."""
+        rows, owner = self.clips.all_rows(which)
+        if matrices is not None:
+            rows = transform(rows, matrices[owner])
+        return extremes(rows, owner, len(which))
+
+    @property
+    def _mirrored(self) -> Tensor:
+        return torch.from_numpy(self.clips.layout.mirrored()).to(self.clips.device)

@@ -1,0 +1,49 @@
+"""Progress bars: drawn on a terminal, silent anywhere else."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+SECONDS_BETWEEN_UPDATES = 0.2
+
+
+def progress(items: Iterable[Item], unit: str) -> "tqdm[Item]":
+    """Iterates over items with a count and a rate on stderr."""
+    return tqdm(items, unit=f" {unit}", leave=False, disable=not sys.stderr.isatty())
+
+
+class FractionBar:
+    """A bar for work whose parts are known as shares of the whole, with the time left."""
+
+    def __init__(self, bar: "tqdm[None]") -> None:
+        self._bar = bar
+        self._next = 0.0
+
+    def due(self) -> bool:
+        """Whether it is time to show something again: on a terminal, five times a second."""
+        return not self._bar.disable and time.monotonic() >= self._next
+
+    def show(self, done: float, words: str) -> None:
+        """Moves the bar to the share `done` (0 to 1)."""
+        self._next = time.monotonic() + SECONDS_BETWEEN_UPDATES
+        self._bar.set_postfix_str(words, refresh=False)
+        self._bar.n = done
+        self._bar.refresh()
+
+
+@contextmanager
+def fraction_bar(title: str) -> Iterator[FractionBar]:
+    """A bar on stderr that ends with the block."""
+    with tqdm(
+        desc=title,
+        total=1.0,
+        leave=False,
+        disable=not sys.stderr.isatty(),
+        bar_format="{desc} {percentage:3.0f} %|{bar}| {remaining} left{postfix}",
+    ) as bar:
+        yield FractionBar(bar)

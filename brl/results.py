@@ -1,0 +1,70 @@
+"""The table of the last run: `python -m brl.results [--markdown]`."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from brl.errors import UserError, one_line_errors
+
+RESULTS = Path("reports/results.csv")
+COLUMNS = {
+    "top1": "top-1",
+    "mean_class": "mean class",
+    "many": "many-shot",
+    "medium": "medium-shot",
+    "few": "few-shot",
+}
+LOOK_FURTHER = (
+    "make ui: compare all runs, class by class, in MLflow",
+    "reports/by_class.png: accuracy by class; reports/by_class.csv: the numbers",
+    "edit params.yaml, then make repro: only what the edit touches runs again",
+)
+
+
+def table_rows(results: Path) -> list[list[str]]:
+    """A heading, then a row a stream and one for the ensemble; accuracies in % with one digit."""
+    if not results.exists():
+        raise UserError(f"{results}: not there yet; make repro writes it")
+    table = pd.read_csv(results)
+    rows = [["test accuracy, %", *COLUMNS.values()]]
+    for record in table.to_dict("records"):
+        cells = [record[column] for column in COLUMNS]
+        rows.append(
+            [record["stream"], *("–" if pd.isna(cell) else f"{cell:.1f}" for cell in cells)]
+        )
+    return rows
+
+
+def markdown(rows: list[list[str]]) -> str:
+    """The table for a README."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines.insert(1, "|---" + "|---:" * len(COLUMNS) + "|")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Print the table of the last run.")
+    parser.add_argument("--markdown", action="store_true", help="as a README's table")
+    parser.add_argument("results", nargs="?", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    rows = table_rows(arguments.results)
+    if arguments.markdown:
+        print(markdown(rows))
+        return
+    table = Table()
+    for number, heading in enumerate(rows[0]):
+        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
+    for row in rows[1:-1]:
+        table.add_row(*row)
+    table.add_section()
+    table.add_row(*rows[-1], style="bold")
+    Console().print(table)
+    print("\n".join(LOOK_FURTHER))
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main()

@@ -1,0 +1,237 @@
+"""Everything that knows MLflow: a run a trained stream, a run an evaluated pipeline.
+
+Runs go to mlflow.db at the project's root, or where MLFLOW_TRACKING_URI points; BRL_TRACKING=off
+records nothing. Runs are found by what they made, the hash of their weights: so an evaluation
+links its streams' runs also when DVC skipped or restored them.
+"""
+
+import logging
+import os
+import re
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from filelock import FileLock
+
+from brl.device import describe_device
+from brl.files import project_root
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+EXPERIMENT = "long-tailed skeleton actions"
+DESCRIPTION = (
+    "One run a trained stream, one run an evaluated pipeline (kind = pipeline), which links its "
+    "streams' runs. Compare accuracy/… and accuracy/class/…."
+)
+
+
+def enabled() -> bool:
+    """Whether runs are recorded."""
+    return os.environ.get("BRL_TRACKING", "on") != "off"
+
+
+def tracking_uri() -> str:
+    """MLFLOW_TRACKING_URI, or a SQLite file at the project's root."""
+    local = f"sqlite:///{(project_root() / 'mlflow.db').resolve()}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or local
+
+
+def flattened(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested parameters with dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in params.items():
+        if isinstance(value, dict):
+            flat |= flattened(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def class_metric(label: int, name: str, num_classes: int) -> str:
+    """Metric name of a class's accuracy: sorts by label, only characters that MLflow takes."""
+    slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return f"accuracy/class/{label:0{len(str(num_classes - 1))}d}_{slug}"
+
+
+def accuracy_metrics(
+    headline: dict[str, float | None], by_class: dict[str, float]
+) -> dict[str, float]:
+    """Headline numbers and class accuracies as metrics; what is not defined is left out."""
+    metrics = {f"accuracy/{name}": value for name, value in headline.items() if value is not None}
+    for label, (name, value) in enumerate(by_class.items()):
+        if value == value:  # NaN: a class without test clips
+            metrics[class_metric(label, name, len(by_class))] = value
+    return metrics
+
+
+@dataclass(frozen=True)
+class SubsetRecord:
+    """The training subset as a run's dataset input: dataset, hash and number of clips."""
+
+    dataset: str
+    digest: str
+    clips: int
+
+
+@contextmanager
+def training_run(
+    stream: str, fingerprint: str, params: dict[str, Any], subset: SubsetRecord
+) -> Iterator["TrainingRun | None"]:
+    """The run of a training, None where nothing is recorded.
+
+    An interrupted training that goes on (same fingerprint) goes on in its own run.
+    """
+    if not enabled():
+        yield None
+        return
+    client, experiment_id = _connect()
+    import mlflow
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+
+    unfinished = _find(
+        client, experiment_id, f"tags.fingerprint = '{fingerprint}'", "status != 'FINISHED'"
+    )
+    run_id = unfinished.info.run_id if unfinished else None
+    tags = {"kind": "stream", "stream": stream, "fingerprint": fingerprint, **_surroundings()}
+    with mlflow.start_run(run_id, experiment_id, run_name=stream) as run:
+        mlflow.set_tags(tags | {"subset.digest": subset.digest})
+        if unfinished is None:
+            mlflow.log_params(flattened(params))
+            source = CodeDatasetSource(tags={"clips": str(subset.clips)})
+            dataset = MetaDataset(source, subset.dataset, subset.digest[:36])  # type: ignore[abstract]  # mlflow's own example makes it
+            mlflow.log_input(dataset, context="training")
+        yield TrainingRun(run.info.run_id)
+
+
+class TrainingRun:
+    """The running training's run."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+
+    def log_epoch(self, row: dict[str, float]) -> None:
+        """A row of the training curve."""
+        import mlflow
+
+        curve = {f"train/{name}": value for name, value in row.items() if name != "epoch"}
+        mlflow.log_metrics(curve, step=int(row["epoch"]))
+
+    def finish(self, weights: Path, digest: str) -> None:
+        """Keeps the weights, and the hash by which `predict` and `evaluate` find the run."""
+        import mlflow
+
+        mlflow.log_metric("train/peak_memory_mb", _peak_memory_mb())
+        mlflow.log_artifact(str(weights))
+        mlflow.set_tag("weights.digest", digest)
+
+
+def record_test(stream: str, weights_digest: str, metrics: dict[str, float]) -> None:
+    """Adds test accuracies to the run that trained the weights.
+
+    Where this store does not know that run (weights restored by DVC, trained elsewhere), a run
+    of that name is made, so that no result is missing.
+    """
+    if not enabled():
+        return
+    client, experiment_id = _connect()
+    run = _find(client, experiment_id, f"tags.`weights.digest` = '{weights_digest}'")
+    if run is None:
+        tags = {"kind": "stream", "stream": stream, "weights.digest": weights_digest}
+        tags["mlflow.note.content"] = "Weights restored by DVC: trained outside this store."
+        run = client.create_run(experiment_id, run_name=stream, tags=tags | _surroundings())
+        client.set_terminated(run.info.run_id)
+    _log_metrics(client, run.info.run_id, metrics)
+
+
+def record_pipeline(
+    name: str,
+    params: dict[str, Any],
+    tags: dict[str, str],
+    metrics: dict[str, float],
+    weights_digests: dict[str, str],
+    artifacts: list[Path],
+) -> None:
+    """A run of an evaluated pipeline, linked with the runs of its streams, both ways."""
+    if not enabled():
+        return
+    client, experiment_id = _connect()
+    import mlflow
+
+    with mlflow.start_run(experiment_id=experiment_id, run_name=name) as parent:
+        mlflow.set_tags({"kind": "pipeline", **tags, **_surroundings()})
+        mlflow.log_params(flattened(params))
+        mlflow.log_metrics(metrics)
+        for artifact in artifacts:
+            mlflow.log_artifact(str(artifact))
+        links = []
+        for stream, digest in weights_digests.items():
+            run = _find(client, experiment_id, f"tags.`weights.digest` = '{digest}'")
+            if run is None:
+                mlflow.set_tag(f"run.{stream}", "not in this store")
+                continue
+            run_id = run.info.run_id
+            mlflow.set_tag(f"run.{stream}", run_id)
+            links.append(f"- [{stream}](#/experiments/{experiment_id}/runs/{run_id})")
+            # A run has one parent: the first pipeline that used it. Later ones link it by tag.
+            if "mlflow.parentRunId" not in run.data.tags:
+                client.set_tag(run_id, "mlflow.parentRunId", parent.info.run_id)
+        mlflow.set_tag("mlflow.note.content", "Streams:\n\n" + "\n".join(links))
+
+
+def _connect() -> tuple["MlflowClient", str]:
+    """A client and the project's experiment, made when it is not there yet."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for chatty in ("alembic", "mlflow.store.db.utils"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    import mlflow
+
+    uri = tracking_uri()
+    mlflow.set_tracking_uri(uri)
+    client = mlflow.MlflowClient()
+    # Several processes that create one SQLite store at a time break each other's tables.
+    with FileLock(project_root() / ".mlflow.lock"):
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
+            artifacts = (project_root() / "mlartifacts").resolve().as_uri()
+            tags = {
+                "mlflow.note.content": DESCRIPTION,
+                "mlflow.experimentKind": "custom_model_development",
+            }
+            location = artifacts if uri.startswith("sqlite:") else None
+            return client, client.create_experiment(EXPERIMENT, location, tags)
+    return client, experiment.experiment_id
+
+
+def _find(client: "MlflowClient", experiment_id: str, *conditions: str) -> "Run | None":
+    """The newest run that fulfils all conditions."""
+    found = client.search_runs([experiment_id], " and ".join(conditions), max_results=1)
+    return found[0] if found else None
+
+
+def _log_metrics(client: "MlflowClient", run_id: str, metrics: dict[str, float]) -> None:
+    from mlflow.entities import Metric
+    from mlflow.utils.time import get_current_time_millis
+
+    now = get_current_time_millis()
+    client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
+
+
+def _surroundings() -> dict[str, str]:
+    """Where a run takes place: DVC stage and experiment, device, torch."""
+    names = {"dvc.stage": "DVC_STAGE", "dvc.exp": "DVC_EXP_NAME"}
+    from_dvc = {tag: os.environ[name] for tag, name in names.items() if name in os.environ}
+    return {**from_dvc, "device": describe_device(), "torch": torch.__version__}
+
+
+def _peak_memory_mb() -> float:
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,41 @@
+"""Opens MLflow on the comparison of runs: `python -m brl.ui`."""
+
+import os
+import subprocess
+import sys
+
+from brl.errors import UserError, one_line_errors
+from brl.tracking import EXPERIMENT, tracking_uri
+
+PORT = os.environ.get("BRL_UI_PORT", "5000")
+
+
+def comparison_url(base: str) -> str:
+    """Where the runs' table is: MLflow's own start page shows something else."""
+    import mlflow
+
+    mlflow.set_tracking_uri(tracking_uri())
+    experiment = mlflow.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
+        raise UserError("no runs are recorded yet; make repro records them")
+    return (
+        f"{base}/#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
+        "&orderByKey=attributes.start_time&orderByAsc=false"
+    )
+
+
+def main() -> None:
+    uri = tracking_uri()
+    if uri.startswith("http"):
+        print(comparison_url(uri.rstrip("/")))
+        return
+    print(f"The runs: {comparison_url(f'http://127.0.0.1:{PORT}')}\nCtrl-C ends it.", flush=True)
+    # Two processes instead of fifteen: no background jobs, one worker.
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--port", PORT]
+    subprocess.run([*command, "--backend-store-uri", uri], env=environment, check=False)
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main()

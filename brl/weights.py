@@ -1,0 +1,67 @@
+"""Trained weights on disk: one safetensors file that says itself what it is."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from brl import models
+from brl.errors import UserError
+from brl.files import written_whole
+from brl.params import ModelParams, TrainParams
+from brl.skeleton import LAYOUTS
+
+
+class Recipe(BaseModel):
+    """All that is needed to rebuild a network and to feed it as it was trained."""
+
+    stream: str
+    layout: str
+    channels: int
+    classes: list[str]
+    model: ModelParams
+    train: TrainParams
+
+    def build(self) -> torch.nn.Module:
+        """The network, with fresh weights."""
+        return models.build(
+            self.model.name,
+            LAYOUTS[self.layout],
+            self.channels,
+            len(self.classes),
+            self.model.base_channels,
+        )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with trained weights, and its recipe."""
+
+    recipe: Recipe
+    model: torch.nn.Module
+
+
+def save_weights(path: Path, trained: Trained) -> None:
+    """Writes weights and recipe."""
+    state = {name: tensor.contiguous().cpu() for name, tensor in trained.model.state_dict().items()}
+    # Safetensors keeps the metadata's entries in no fixed order: one entry, for equal bytes.
+    metadata = {"recipe": json.dumps(trained.recipe.model_dump())}
+    with written_whole(path) as unfinished:
+        save_file(state, unfinished, metadata)
+
+
+def load_weights(path: Path) -> Trained:
+    """The network a weights file holds, on the CPU; UserError where it is none."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            recipe = Recipe.model_validate_json((file.metadata() or {}).get("recipe", ""))
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError) as error:
+        raise UserError(f"{path}: not a weights file of this project") from error
+    model = recipe.build()
+    model.load_state_dict(state)
+    return Trained(recipe, model)

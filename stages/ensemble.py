@@ -1,0 +1,20 @@
+"""Stage `ensemble`: the streams' scores, fused."""
+
+from pathlib import Path
+
+from brl.ensemble import fuse
+from brl.errors import one_line_errors
+from brl.params import read_params
+from brl.scores import load_scores, save_scores
+
+
+def main() -> None:
+    params = read_params()
+    # Only the streams of params.yaml: scores of one taken out may still lie in the folder.
+    streams = {name: load_scores(Path("scores") / f"{name}.npz") for name in params.streams}
+    save_scores(Path("fused/scores.npz"), fuse(streams, params.ensemble.weights))
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main()

@@ -1,0 +1,36 @@
+"""Stage `predict@STREAM`: test scores of one stream and its accuracy by class."""
+
+import json
+import sys
+from pathlib import Path
+
+from brl import tracking
+from brl.data.store import ClipStore
+from brl.errors import one_line_errors
+from brl.files import sha256, written_whole
+from brl.metrics import accuracy_by_class, overall
+from brl.params import read_params
+from brl.prediction import predict
+from brl.scores import Scores, save_scores
+from brl.weights import load_weights
+
+
+def main(stream: str) -> None:
+    params = read_params()
+    store = ClipStore.open(Path("data/store"))
+    weights = Path("models") / f"{stream}.safetensors"
+    chosen = store.part(params.dataset.split, "test")
+    probabilities = predict(load_weights(weights), store, chosen, params.predict)
+    digest = sha256(weights)
+    scores = Scores(store.names[chosen], store.labels[chosen], probabilities, digest)
+    headline = overall(scores)
+    by_class = dict(zip(store.classes, accuracy_by_class(scores).tolist(), strict=True))
+    tracking.record_test(stream, digest, tracking.accuracy_metrics(headline, by_class))
+    save_scores(Path("scores") / f"{stream}.npz", scores)
+    with written_whole(Path("reports/streams") / f"{stream}.json") as unfinished:
+        unfinished.write_text(json.dumps(headline, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main(sys.argv[1])

@@ -1,0 +1,40 @@
+"""Stage `subsample`: which training clips are kept, and a picture of the profile."""
+
+from pathlib import Path
+
+import numpy as np
+
+from brl.data.store import ClipStore
+from brl.data.subsample import (
+    check_subset,
+    choose_clips,
+    listed_clips,
+    profile_counts,
+)
+from brl.data.subset import write_subset
+from brl.errors import one_line_errors
+from brl.figures import draw_profile
+from brl.params import read_params
+
+
+def main() -> None:
+    params = read_params()
+    chosen = params.subsample
+    store = ClipStore.open(Path("data/store"))
+    candidates = store.part(params.dataset.split, "train")
+    available = np.bincount(store.labels[candidates], minlength=len(store.classes))
+    if chosen.list_file is not None:
+        subset = listed_clips(store, candidates, chosen.list_file)
+    else:
+        counts = profile_counts(
+            chosen.profile, available, chosen.max_per_class, chosen.imbalance_factor
+        )
+        subset = choose_clips(store, candidates, counts, params.seed)
+    check_subset(store, subset)
+    write_subset(Path("data/subset"), store, subset, available)
+    draw_profile(Path("reports/long_tail.png"), subset.counts, available)
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main()

@@ -1,0 +1,67 @@
+"""Stage `train@STREAM`: weights and training curve of one stream."""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from brl import tracking
+from brl.data.store import ClipStore
+from brl.data.subset import read_subset, subset_digest
+from brl.errors import one_line_errors
+from brl.files import project_root, sha256, written_whole
+from brl.params import read_params
+from brl.training import Job, train_stream
+from brl.weights import save_weights
+
+
+def fingerprint(job: Job, data: list[str]) -> str:
+    """Hash of all that decides a training: the job, its data, and the code as dvc.yaml lists it.
+
+    Names the checkpoint, so that an interrupted training goes on and a changed one does not.
+    """
+    settings = {name: getattr(job, name) for name in ("stream", "seed", "lr")}
+    sections = {name: getattr(job, name).model_dump() for name in ("model", "method", "train")}
+    stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    code = [path for path in stages["train"]["do"]["deps"] if path.endswith(".py")]
+    content = [settings | sections, data, [sha256(Path(path)) for path in code]]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def main(stream: str) -> None:
+    params = read_params()
+    store = ClipStore.open(Path("data/store"))
+    subset_folder = Path("data/subset")
+    subset = read_subset(subset_folder, store)
+    digest = subset_digest(subset_folder)
+    job = Job(
+        stream=stream,
+        seed=params.seed,
+        lr=params.streams[stream].lr or params.train.lr,
+        model=params.model,
+        method=params.method,
+        train=params.train,
+    )
+    identity = fingerprint(job, [store.digest, digest])
+    checkpoint = project_root() / ".checkpoints" / f"{stream}-{identity}.pt"
+    weights = Path("models") / f"{stream}.safetensors"
+    recorded = params.model_dump(exclude={"streams", "predict", "ensemble", "evaluate"})
+    described = tracking.SubsetRecord(params.dataset.name, digest, len(subset.clips))
+    with tracking.training_run(stream, identity, recorded | {"lr": job.lr}, described) as run:
+        trained, curve = train_stream(
+            job, store, subset, checkpoint, on_epoch=run.log_epoch if run else lambda row: None
+        )
+        save_weights(weights, trained)
+        if run:
+            run.finish(weights, sha256(weights))
+    with written_whole(Path("reports/curves") / f"{stream}.csv") as unfinished:
+        pd.DataFrame(curve).to_csv(unfinished, index=False)
+    checkpoint.unlink()
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main(sys.argv[1])
