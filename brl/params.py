@@ -156,7 +156,8 @@ def read_params(path: Path = Path("params.yaml")) -> Params:
 
 def _in_words(error: ValidationError) -> str:
     """The first complaint of a validation as `place: what is wrong; what would be right`."""
-    problem = error.errors()[0]
+    # A misspelt key is also a missing one: name what stands there.
+    problem = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     kind, given, context = problem["type"], problem["input"], problem.get("ctx", {})
     is_key = "[key]" in problem["loc"]
     place = ".".join(str(part) for part in problem["loc"] if part != "[key]")

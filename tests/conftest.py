@@ -3,6 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+import brl  # noqa: F401  # before torch: it chooses how threads wait
+
+# No time limit an example: the machine's load must not fail a test. The same examples each run.
+settings.register_profile("project", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("project")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -1,0 +1,260 @@
+"""The built-in dataset: generated, deterministic, nothing to download.
+
+A set for teaching and for testing the pipeline, not a benchmark: its figures say nothing about
+real recordings. Articulated bodies on the NTU 25-joint layout are moved by joint angles, seen by
+a faulty depth sensor and yielded in its camera frame, in metres, 15 frames a second.
+
+Actions are confusable the way real ones are. Each has a partner: its reverse in time, or one
+that differs in a limb, in tempo, in amplitude, or in what two persons do to each other. Test
+subjects and test camera views never occur in training.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from brl.data.clip import Clip, Part
+from brl.data.synthetic_actions import ACTIONS, WALK, Action
+from brl.data.synthetic_body import (
+    COLUMN,
+    DOFS,
+    Body,
+    about_vertical,
+    forward_kinematics,
+    mirrored,
+    within_reach,
+)
+from brl.data.synthetic_score import REST, Score, follow, score
+from brl.data.synthetic_sensor import Sensor, View, seen_from, slow_noise
+
+CLASSES: tuple[str, ...] = tuple(action.name for action in ACTIONS)
+SPLIT = "cross_subject_view"
+
+TRAIN_CLIPS, TEST_CLIPS = 150, 25  # a class
+SUBJECTS: dict[Part, tuple[int, ...]] = {
+    "train": tuple(range(1, 17)),
+    "test": tuple(range(17, 23)),
+}
+VIEWS: dict[Part, dict[int, View]] = {
+    "train": {1: View(-35, 1.4, 3.4), 2: View(5, 1.1, 3.0), 3: View(40, 1.8, 3.6)},
+    "test": {4: View(-15, 2.2, 3.8), 5: View(60, 1.3, 3.2)},
+}
+
+# How hard the set is. Larger is harder, throughout.
+SENSOR = Sensor(
+    white=0.006,
+    drift=0.018,
+    hidden=1.0,
+    outliers=0.25,
+    thrown=0.25,
+    frozen=0.25,
+    blackout=0.2,
+    skipped=0.04,
+    lost=0.3,
+)
+LIKENESS = 0.35  # the most a clip's poses and pauses are drawn towards the partner's, of 1
+REBOUND = 0.2  # chance, at either end, of a piece of the way back
+CROP = 0.15  # the most that is cut off at either end, of the whole
+IDLE_SECONDS = 0.8  # the most a person waits at either end
+AMPLITUDE_SPREAD = 0.18  # of the logarithm, clip by clip; half as much by subject
+TEMPO_SPREAD = 0.22  # likewise
+PAUSE_SPREAD = 0.25  # of the logarithm, pause by pause
+POSTURE_SPREAD = 7.0  # degrees, by subject
+KEY_SPREAD = 8.0  # degrees, key by key
+SWAY = 2.5  # degrees, slowly changing
+FIDGETS = 0.6  # chance of a movement that has nothing to do with the action
+FIDGET_SIZE = 35.0  # degrees
+LIMB_SPREAD = 0.06  # of the logarithm, segment by segment and of the whole body
+FACING_SPREAD = 25.0  # degrees
+PASSER_BY = 0.1  # chance that somebody else walks through a clip of one person
+
+FRAME_RATE = 15.0
+SHORTEST, LONGEST = 24, 80  # frames, before any are skipped
+_SEED = 20230814
+_SWAY_FRAMES = 10.0
+_SYMMETRY = 0.6
+_LEFT_HANDED = 0.25
+_OTHER_HAND = 0.1  # chance that a clip is done with the hand the subject does not prefer
+
+# How far an angle may stray: an upper arm most; heights and headings are the scene's business.
+_LOOSENESS = np.array(
+    [0.0 if name in ("lift", "yaw") else 1.0 if name.endswith("raise") else 0.5 for name in COLUMN]
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A person: segment lengths, and the habits that a clip varies further."""
+
+    body: Body
+    left_handed: bool
+    amplitude: float
+    tempo: float
+    posture: np.ndarray
+
+
+def _generator(*key: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(_SEED, spawn_key=key)))
+
+
+def _subject(number: int) -> Subject:
+    rng = _generator(0, number)
+    size = rng.normal(0.0, LIMB_SPREAD)
+    return Subject(
+        body=Body(
+            *(
+                segment.default * np.exp(size + rng.normal(0.0, LIMB_SPREAD))
+                for segment in fields(Body)
+            )
+        ),
+        left_handed=rng.random() < _LEFT_HANDED,
+        amplitude=np.exp(rng.normal(0.0, AMPLITUDE_SPREAD / 2)),
+        tempo=np.exp(rng.normal(0.0, TEMPO_SPREAD / 2)),
+        posture=POSTURE_SPREAD * _askew(rng),
+    )
+
+
+def _askew(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Unit noise (*shape, DOFS) on a pose. Left and right mostly err alike: hands that meet do."""
+    noise = rng.standard_normal((*shape, DOFS))
+    return _LOOSENESS * (noise + _SYMMETRY * mirrored(noise)) / np.hypot(1.0, _SYMMETRY)
+
+
+_PEOPLE = {number: _subject(number) for numbers in SUBJECTS.values() for number in numbers}
+
+
+def _timed(action: Action, tempo: float, rng: np.random.Generator) -> tuple[Score, np.ndarray]:
+    """The action as it is played this time, and the times (T,) in seconds of the frames."""
+    fewest, most = action.repeats
+    played = score(action, int(rng.integers(fewest, most + 1)), rng.uniform(0.0, LIKENESS))
+    keys = len(played.seconds)
+    if action.reverses:
+        before, after = np.where(rng.random(2) < REBOUND, rng.integers(1, keys // 2 + 1, 2), 0)
+        played = played.extended(before, after)
+        keys += before + after
+    tempo *= np.exp(rng.normal(0.0, TEMPO_SPREAD))
+    pauses = played.seconds * np.exp(rng.normal(0.0, PAUSE_SPREAD, keys)) / tempo
+    first, last = np.array([0.0, pauses.sum()]) + rng.uniform(0.0, IDLE_SECONDS, 2) * (-1, 1)
+    cut_first, cut_last = rng.uniform(0.0, CROP, 2) * (last - first)
+    seconds = last - cut_last - first - cut_first
+    frames = int(np.clip(round(seconds * FRAME_RATE), SHORTEST, LONGEST))
+    times = first + cut_first + np.arange(frames) / FRAME_RATE
+    return Score(pauses, played.angles), times
+
+
+def _fidget(frames: int, rng: np.random.Generator) -> np.ndarray:
+    """A movement (T, DOFS) in degrees of one arm or the head, somewhere in the clip."""
+    width = rng.uniform(0.2, 0.5) * FRAME_RATE
+    bump = np.exp(-(((np.arange(frames) - rng.uniform(0, frames)) / width) ** 2))
+    part = ("left", "right", "nod look")[rng.integers(3)].split()
+    moved = [not name.endswith(("hip", "out", "knee", "toe")) for name in COLUMN]
+    chosen = [any(word in name for word in part) for name in COLUMN]
+    size = FIDGET_SIZE * rng.standard_normal(DOFS) * moved * chosen
+    return bump[:, None] * size
+
+
+def _performed(
+    played: Score, times: np.ndarray, person: int, subject: Subject, rng: np.random.Generator
+) -> np.ndarray:
+    """Joints (T, V, 3) of one person of the score, from where that person stands."""
+    amplitude = subject.amplitude * np.exp(rng.normal(0.0, AMPLITUDE_SPREAD))
+    gain = amplitude * np.exp(0.1 * _askew(rng))
+    poses = REST + gain * (played.angles[person] - REST)
+    poses += KEY_SPREAD * _askew(rng, len(poses))
+    angles = follow(Score(played.seconds, poses[None]), times)[0]
+    angles += subject.posture
+    angles += SWAY * _LOOSENESS * slow_noise(rng, len(times), (DOFS,), _SWAY_FRAMES)
+    if rng.random() < FIDGETS:
+        angles += _fidget(len(times), rng)
+    if subject.left_handed != (rng.random() < _OTHER_HAND):
+        angles = mirrored(angles)
+    return forward_kinematics(within_reach(angles), subject.body)
+
+
+def _face_to_face(bodies: list[np.ndarray], gap: float, rng: np.random.Generator) -> np.ndarray:
+    """Two bodies that look at each other, `gap` metres apart where they are closest."""
+    advance = bodies[0][:, 0, 2] + bodies[1][:, 0, 2]
+    away = np.array([rng.normal(0.0, 0.08), 0.0, gap * rng.uniform(0.85, 1.2) + advance.max()])
+    pair = np.stack([bodies[0], bodies[1] @ about_vertical(180.0).T + away])
+    return pair[rng.permutation(2)]
+
+
+def _passing(frames: int, subject: Subject, rng: np.random.Generator) -> np.ndarray:
+    """A body (T, V, 3) that walks by for some frames, all zero in the others."""
+    stay = int(rng.integers(8, 25))
+    start = int(rng.integers(0, frames - stay + 1)) if frames > stay else 0
+    stay = min(stay, frames)
+    walk = score(WALK, WALK.repeats[1])
+    walker = _performed(walk, 0.5 + np.arange(stay) / FRAME_RATE, 0, subject, rng)
+    walker = walker @ about_vertical(rng.uniform(0.0, 360.0)).T
+    walker[..., (0, 2)] -= walker[:, 0][:, (0, 2)].mean(axis=0)
+    walker[..., (0, 2)] += rng.choice((-1.0, 1.0), 2) * rng.uniform(0.6, 1.1, 2)
+    seen = np.zeros((frames, *walker.shape[1:]))
+    seen[start : start + stay] = walker
+    return seen
+
+
+def _part_of(index: int) -> tuple[Part, int]:
+    return ("train", index) if index < TRAIN_CLIPS else ("test", index - TRAIN_CLIPS)
+
+
+def _cast(index: int) -> tuple[int, int]:
+    """Numbers of the subject and of the view of a class's clip."""
+    part, turn = _part_of(index)
+    people, views = SUBJECTS[part], tuple(VIEWS[part])
+    return people[turn % len(people)], views[turn // len(people) % len(views)]
+
+
+def _staged(label: int, index: int, rng: np.random.Generator) -> np.ndarray:
+    action, (part, _) = ACTIONS[label], _part_of(index)
+    subject = _PEOPLE[_cast(index)[0]]
+    other = _PEOPLE[int(rng.choice(SUBJECTS[part]))]
+    played, times = _timed(action, subject.tempo, rng)
+    facing = rng.normal(0.0, FACING_SPREAD)
+    persons = (subject, other)[: len(played.angles)]
+    bodies = [_performed(played, times, person, who, rng) for person, who in enumerate(persons)]
+    if action.gap:
+        scene = _face_to_face(bodies, action.gap, rng)
+        facing += rng.choice((-90.0, 90.0))
+    else:
+        scene = np.stack(bodies)
+    scene[..., (0, 2)] -= scene[:, :, 0][..., (0, 2)].mean(axis=(0, 1))
+    scene = scene @ about_vertical(facing).T
+    scene[..., (0, 2)] += rng.normal(0.0, 0.2, 2)
+    if not action.gap and rng.random() < PASSER_BY:
+        scene = np.stack([scene[0], _passing(len(times), other, rng)])
+    return scene
+
+
+def staged(label: int, index: int) -> np.ndarray:
+    """What really happens in a clip: joints (M, T, V, 3) in metres, floor at y = 0, no sensor.
+
+    A passer-by is all zero while not in the room.
+    """
+    return _staged(label, index, _generator(1, label, index))
+
+
+def clip(label: int, index: int) -> Clip:
+    """Clip `index` of a class: the first TRAIN_CLIPS are for training, TEST_CLIPS follow."""
+    rng = _generator(1, label, index)
+    scene = _staged(label, index, rng)
+    (part, _), (subject, view) = _part_of(index), _cast(index)
+    present = scene.any(axis=(2, 3))
+    camera = seen_from(scene, VIEWS[part][view])
+    bodies = np.stack([SENSOR.measured(body, rng) for body in camera])
+    recorded = SENSOR.recorded(bodies * present[..., None, None], rng)
+    # A tenth of a millimetre: what is left is the same bytes on machines whose sines differ.
+    return Clip(
+        name=f"a{label:02d}_s{subject:02d}_v{view}_r{index:03d}",
+        label=label,
+        joints=recorded.round(4).astype(np.float32),
+        parts={SPLIT: part},
+    )
+
+
+def clips() -> Iterator[Clip]:
+    """The whole dataset, class by class: raw joints (M, T, V, 3), metres, camera frame."""
+    for label in range(len(CLASSES)):
+        for index in range(TRAIN_CLIPS + TEST_CLIPS):
+            yield clip(label, index)

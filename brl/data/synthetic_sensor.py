@@ -1,0 +1,117 @@
+"""What a depth sensor makes of moving bodies: a view from a camera, and its faults.
+
+Camera frame: x to the camera's left, y up, z away from it; metres.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# How unsure the sensor is of each joint, relative to the trunk: hands and feet most.
+_UNSURE = np.array(
+    [1.0, 0.8, 0.8, 1.0, 1.0, 1.3, 1.7, 2.1, 1.0, 1.3, 1.7, 2.1, 1.1, 1.4, 1.8, 2.1, 1.1, 1.4,
+     1.8, 2.1, 0.8, 2.5, 2.5, 2.5, 2.5]
+)  # fmt: skip
+_LIMBS = tuple(
+    np.array(joints)
+    for joints in ((5, 6, 7, 21, 22), (9, 10, 11, 23, 24), (13, 14, 15), (17, 18, 19))
+)
+_TRUNK_JOINTS = np.array([0, 1, 20])
+_REFERENCE_DEPTH = 3.0  # metres: noise grows with the square of the depth
+_HIDDEN_DEPTH = 0.2  # metres behind the trunk at which a joint counts as hidden
+_DRIFT_FRAMES = 6  # frames over which drift is alike
+
+
+@dataclass(frozen=True)
+class View:
+    """A camera looking at the middle of the room: degrees around it, metres up and away."""
+
+    azimuth: float
+    height: float
+    distance: float
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """How faulty the sensor is.
+
+    white, drift     standard deviation in metres of a trunk joint's error at 3 m: from frame to
+                     frame, and slowly changing
+    hidden           factor by which a joint behind the body is worse, added to 1
+    outliers         chance a clip of a limb thrown off for a few frames; `thrown` metres far
+    frozen           chance a clip of a limb that stands still for some frames
+    blackout         chance a clip of a few frames in which nothing at all is seen
+    skipped          chance of each frame to be left out, so that time jumps
+    lost             chance that a second body is missing for part of the clip
+    """
+
+    white: float
+    drift: float
+    hidden: float
+    outliers: float
+    thrown: float
+    frozen: float
+    blackout: float
+    skipped: float
+    lost: float
+
+    def measured(self, joints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Body (T, V, 3) in the camera frame, with errors."""
+        depth = joints[..., 2]
+        behind = depth - depth[:, _TRUNK_JOINTS].mean(axis=1, keepdims=True)
+        hidden = np.clip(behind / _HIDDEN_DEPTH, 0.0, 1.5)
+        scale = _UNSURE * (depth / _REFERENCE_DEPTH) ** 2 * (1 + self.hidden * hidden)
+        error = self.white * rng.standard_normal(joints.shape)
+        error += self.drift * slow_noise(rng, len(joints), joints.shape[1:], _DRIFT_FRAMES)
+        seen = joints + scale[..., None] * error
+        if rng.random() < self.outliers:
+            thrown = seen[_stretch(rng, len(seen), 1, 5)]
+            thrown[:, _any_limb(rng)] += self.thrown * rng.standard_normal(3)
+        if rng.random() < self.frozen:
+            frozen, limb = seen[_stretch(rng, len(seen), 4, 16)], _any_limb(rng)
+            frozen[:, limb] = frozen[0, limb]
+        return seen
+
+    def recorded(self, bodies: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Bodies (M, T, V, 3) with frames blacked out or skipped: (M, T', V, 3), T' <= T."""
+        if len(bodies) > 1 and rng.random() < self.lost:
+            frames = bodies.shape[1]
+            bodies[1, _stretch(rng, frames, frames // 5, frames // 2)] = 0.0
+        if rng.random() < self.blackout:
+            bodies[:, _stretch(rng, bodies.shape[1], 1, 5)] = 0.0
+        return bodies[:, rng.random(bodies.shape[1]) >= self.skipped]
+
+
+def _any_limb(rng: np.random.Generator) -> np.ndarray:
+    return _LIMBS[rng.integers(len(_LIMBS))]
+
+
+def _stretch(rng: np.random.Generator, frames: int, shortest: int, longest: int) -> slice:
+    length = int(rng.integers(shortest, longest))
+    start = int(rng.integers(0, frames - length))
+    return slice(start, start + length)
+
+
+def slow_noise(
+    rng: np.random.Generator, frames: int, shape: tuple[int, ...], scale: float
+) -> np.ndarray:
+    """Noise (frames, *shape) about 0 that changes over `scale` frames."""
+    position = np.arange(frames) / scale
+    knot = position.astype(int)
+    share = (position - knot).reshape(-1, *[1] * len(shape))
+    knots = rng.standard_normal((knot[-1] + 2, *shape))
+    return (1 - share) * knots[knot] + share * knots[knot + 1]
+
+
+def seen_from(joints: np.ndarray, view: View, target_height: float = 0.9) -> np.ndarray:
+    """Joints (..., 3) of the room in the camera frame of a view."""
+    azimuth = np.deg2rad(view.azimuth)
+    camera = np.array(
+        [view.distance * np.sin(azimuth), view.height, view.distance * np.cos(azimuth)]
+    )
+    ahead = np.array([0.0, target_height, 0.0]) - camera
+    ahead /= np.linalg.norm(ahead)
+    left = np.cross((0.0, 1.0, 0.0), ahead)
+    left /= np.linalg.norm(left)
+    axes = np.array([left, np.cross(ahead, left), ahead])
+    return (joints - camera) @ axes.T

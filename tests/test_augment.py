@@ -1,0 +1,70 @@
+"""Augmentation: what each change does to a clip and what it leaves alone."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from brl.augment import extremes, flip, random_matrices, rescale, rotation_matrices, transform
+from brl.params import AugmentParams
+from brl.skeleton import NTU25
+
+CPU = torch.device("cpu")
+
+
+def test_rotations_about_x_then_y_then_z():
+    angles = torch.tensor([[0.3, -0.2, 0.5], [1.0, 0.0, 0.0], [0.0, 0.0, -2.0]])
+    expected = Rotation.from_euler("xyz", angles.numpy()).as_matrix()
+    np.testing.assert_allclose(rotation_matrices(angles), expected, atol=1e-6)
+
+
+def test_random_matrices_stay_in_their_limits():
+    augment = AugmentParams(rotation=[0.3, 0.0, 0.0], scale=0.1, flip=0.0, flip_kind="swap")
+    matrices = random_matrices(4000, augment, CPU, torch.Generator().manual_seed(0))
+    lengths = matrices.norm(dim=1)
+    assert lengths.min() >= 0.9 - 1e-5 and lengths.max() <= 1.1 + 1e-5
+    assert lengths.min() < 0.905 and lengths.max() > 1.095
+    angles = torch.atan2(matrices[:, 2, 1], matrices[:, 1, 1])
+    assert angles.abs().max() <= 0.3 + 1e-5 and angles.abs().max() > 0.29
+    assert (matrices[:, 0, 1:] == 0).all()
+
+
+def test_no_augmentation_is_the_identity():
+    augment = AugmentParams(rotation=[0.0, 0.0, 0.0], scale=0.0, flip=0.0, flip_kind="swap")
+    matrices = random_matrices(5, augment, CPU, torch.Generator().manual_seed(0))
+    joints = torch.randn(5, 2, 3, 25, 3)
+    assert torch.equal(transform(joints, matrices), joints)
+
+
+def test_transform_maps_each_clip_by_its_own_matrix():
+    joints, matrices = torch.randn(3, 2, 4, 5, 3), torch.randn(3, 3, 3)
+    ours = transform(joints, matrices)
+    for clip in range(3):
+        expected = torch.einsum("ij,mtvj->mtvi", matrices[clip], joints[clip])
+        torch.testing.assert_close(ours[clip], expected)
+
+
+@pytest.mark.parametrize("kind", ["swap", "mirror"])
+def test_flip_exchanges_sides_in_the_chosen_clips_only(kind):
+    joints = torch.randn(2, 1, 3, 25, 3)
+    mirrored = torch.from_numpy(NTU25.mirrored())
+    ours = flip(joints, torch.tensor([True, False]), mirrored, kind)
+    assert torch.equal(ours[1], joints[1])
+    left_hand, right_hand, head = 7, 11, 3
+    sign = torch.tensor([-1.0, 1, 1]) if kind == "mirror" else torch.ones(3)
+    assert torch.equal(ours[0, :, :, left_hand], joints[0, :, :, right_hand] * sign)
+    assert torch.equal(ours[0, :, :, head], joints[0, :, :, head] * sign)
+
+
+def test_rescale_fills_the_box_by_the_extremes_of_the_whole_clip():
+    sizes = [4, 7]
+    rows = torch.randn(sum(sizes), 25, 3) * 5 + 2
+    rows[:4, :, 2] = 1.5  # a flat axis
+    owner = torch.repeat_interleave(torch.arange(2), torch.tensor(sizes))
+    lowest, highest = extremes(rows, owner, 2)
+    for clip, (first, last) in enumerate([(0, 4), (4, 11)]):
+        torch.testing.assert_close(lowest[clip], rows[first:last].amin(dim=(0, 1)))
+        torch.testing.assert_close(highest[clip], rows[first:last].amax(dim=(0, 1)))
+    scaled = rescale(rows[None, None, :4], lowest[:1], highest[:1])
+    assert scaled[..., :2].min() == -1 and scaled[..., :2].max() == 1
+    assert (scaled[..., 2] == -1).all()

@@ -1,0 +1,74 @@
+"""The batch path, step by step against one clip computed by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from brl.data.batch import Clips
+from brl.inputs import Inputs
+from brl.params import read_params
+from brl.sampling import evaluation_frames
+from brl.streams import STREAMS
+from tests.test_store import some_clips, stored
+
+PARAMS = read_params(Path("params.yaml")).train.model_copy(update={"clip_len": 6})
+SIZES = [(1, 3), (2, 9), (1, 30), (2, 1)]
+
+
+@pytest.fixture
+def clips(tmp_path):
+    return some_clips(SIZES), Clips(
+        stored(tmp_path / "s", some_clips(SIZES)), np.arange(len(SIZES)), torch.device("cpu")
+    )
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("rescaled", [False, True])
+def test_test_views_equal_the_clip_computed_whole(clips, stream, rescaled):
+    """Motion is taken before sampling in time, rescaling by the whole clip's extremes."""
+    originals, batched = clips
+    params = PARAMS.model_copy(update={"rescale": rescaled})
+    views, present = Inputs(batched, STREAMS[stream], params).test_batch(torch.arange(4), 2)
+    assert views.shape == (8, 2, 6, 20, 3)
+    hops, in_motion = STREAMS[stream].hops, STREAMS[stream].motion
+    ancestors = batched.layout.ancestors(hops)
+    for number, original in enumerate(originals):
+        joints = original.joints.astype(np.float64)
+        if rescaled:
+            low, high = joints.min(axis=(0, 1, 2)), joints.max(axis=(0, 1, 2))
+            joints = 2 * (joints - low) / (high - low) - 1
+        if hops:
+            joints = joints - joints[:, :, ancestors]
+        if in_motion:
+            joints = np.diff(joints, axis=1, append=joints[:, -1:])
+        frames = evaluation_frames("uniform", joints.shape[1], 6, 2)
+        for view in range(2):
+            ours, bodies = views[2 * number + view], len(joints)
+            np.testing.assert_allclose(ours[:bodies], joints[:, frames[view]], atol=1e-5)
+            assert (ours[bodies:] == 0).all()
+            assert present[2 * number + view].sum() == bodies
+
+
+def test_training_batches_differ_and_repeat_with_the_generator(clips):
+    _, batched = clips
+    inputs = Inputs(batched, STREAMS["bone_motion"], PARAMS)
+
+    def draw(seed: int) -> torch.Tensor:
+        return inputs.train_batch(torch.arange(4), torch.Generator().manual_seed(seed))[0]
+
+    assert torch.equal(draw(0), draw(0))
+    assert not torch.equal(draw(0), draw(1))
+
+
+def test_without_augmentation_a_training_batch_holds_frames_of_its_clips(clips):
+    originals, batched = clips
+    still = PARAMS.augment.model_copy(
+        update={"rotation": [0.0, 0.0, 0.0], "scale": 0.0, "flip": 0.0}
+    )
+    inputs = Inputs(batched, STREAMS["joint"], PARAMS.model_copy(update={"augment": still}))
+    batch, _ = inputs.train_batch(torch.arange(4), torch.Generator().manual_seed(0))
+    for clip, original in zip(batch, originals, strict=True):
+        frames = {frame.tobytes() for frame in original.joints[0]}
+        assert all(frame.numpy().tobytes() in frames for frame in clip[0])

@@ -1,0 +1,94 @@
+"""Accuracy, shot groups, and the fusion of streams."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brl.ensemble import fuse
+from brl.errors import UserError
+from brl.metrics import accuracy_by_class, headline, overall, shot_groups
+from brl.params import EvaluateParams
+from brl.scores import Scores, load_scores, save_scores
+from brl.tracking import accuracy_metrics, class_metric
+
+GROUPED = EvaluateParams(many_shot_above=100, few_shot_below=20)
+
+
+def scored(labels: list[int], predicted: list[int], num_classes: int) -> Scores:
+    probabilities = np.full((len(labels), num_classes), 0.1 / num_classes, dtype=np.float32)
+    probabilities[np.arange(len(labels)), predicted] += 0.9
+    names = np.array([f"clip{i}" for i in range(len(labels))])
+    return Scores(names, np.array(labels), probabilities, "digest")
+
+
+def test_accuracies_by_hand():
+    scores = scored([0, 0, 0, 0, 1, 1, 2], [0, 0, 0, 1, 1, 0, 1], 4)
+    by_class = accuracy_by_class(scores)
+    np.testing.assert_array_equal(by_class, [75, 50, 0, np.nan])
+    numbers = headline(scores, np.array(["many", "many", "few", "few"]))
+    assert numbers == {
+        "top1": pytest.approx(100 * 4 / 7, abs=1e-4),
+        "top5": None,
+        "mean_class": pytest.approx(125 / 3, abs=1e-4),
+        "many": 62.5,
+        "medium": None,
+        "few": 0.0,
+    }
+    json.dumps(numbers, allow_nan=False)
+
+
+def test_groups_by_training_clips():
+    counts = np.array([101, 100, 20, 19, 1])
+    assert shot_groups(counts, GROUPED).tolist() == ["many", "medium", "medium", "few", "few"]
+
+
+@given(st.integers(6, 12), st.integers(1, 40), st.integers(0, 2**31))
+def test_top5_is_no_less_than_top1_and_balanced_tests_agree(num_classes, clips, seed):
+    draws = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(num_classes), clips)
+    scores = scored(
+        labels.tolist(), draws.integers(0, num_classes, len(labels)).tolist(), num_classes
+    )
+    numbers = overall(scores)
+    assert numbers["top1"] <= numbers["top5"] <= 100
+    assert numbers["top1"] == pytest.approx(numbers["mean_class"], abs=1e-3)
+
+
+def test_fusion_is_the_weighted_mean_of_the_streams_that_are_there():
+    draws = np.random.default_rng(0)
+    streams = {}
+    for name in ("joint", "bone"):
+        probabilities = draws.dirichlet(np.ones(5), 7).astype(np.float32)
+        streams[name] = Scores(np.arange(7).astype(str), np.arange(7) % 5, probabilities, name)
+    weights = {"joint": 2.0, "bone": 1.0, "skip": 5.0}
+    fused = fuse(streams, weights)
+    expected = (2 * streams["joint"].probabilities + streams["bone"].probabilities) / 3
+    np.testing.assert_allclose(fused.probabilities, expected, rtol=1e-6)
+    np.testing.assert_allclose(fused.probabilities.sum(axis=1), 1, rtol=1e-6)
+    alone = fuse({"bone": streams["bone"]}, weights)
+    np.testing.assert_array_equal(alone.probabilities, streams["bone"].probabilities)
+    other = Scores(streams["bone"].names[::-1], *list(vars(streams["bone"]).values())[1:])
+    with pytest.raises(UserError, match="scores/bone.npz"):
+        fuse({"joint": streams["joint"], "bone": other}, weights)
+
+
+def test_scores_read_back(tmp_path):
+    scores = scored([0, 1], [1, 1], 3)
+    save_scores(tmp_path / "s.npz", scores)
+    again = load_scores(tmp_path / "s.npz")
+    assert again.weights_digest == "digest"
+    for column in ("names", "labels", "probabilities"):
+        np.testing.assert_array_equal(getattr(again, column), getattr(scores, column))
+
+
+def test_metric_names_sort_by_label_and_hold_no_character_mlflow_refuses():
+    assert class_metric(7, "eat meal/snack", 60) == "accuracy/class/07_eat_meal_snack"
+    assert class_metric(7, "touch head (headache) 100%", 120) == (
+        "accuracy/class/007_touch_head_headache_100"
+    )
+    assert class_metric(0, "Müller's", 10) == "accuracy/class/0_m_ller_s"
+    metrics = accuracy_metrics({"top1": 50.0, "few": None}, {"a": 1.0, "b": float("nan")})
+    assert metrics == {"accuracy/top1": 50.0, "accuracy/class/0_a": 1.0}

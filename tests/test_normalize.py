@@ -1,0 +1,79 @@
+"""3D normalisation agrees with the published one and forgets where the camera stood."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from brl.data.normalize import center_first_frame, normalize_ntu, shortest_arc
+from brl.data.prepare import present_bodies
+from tests.conftest import shared
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_agrees_with_the_reference(number):
+    arrays = np.load(shared("reference/preprocess.npz"))
+    ours = normalize_ntu(arrays[f"normalize3d/{number}/input"])
+    theirs = arrays[f"normalize3d/{number}/output"]
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@given(st.integers(0, 2**31))
+def test_shortest_arc_turns_a_vector_onto_the_axis(seed):
+    vector = np.random.default_rng(seed).normal(size=3)
+    axis = np.array([0, 0, 1.0])
+    rotation = shortest_arc(vector, axis)
+    np.testing.assert_allclose(rotation @ vector, np.linalg.norm(vector) * axis, atol=1e-9)
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-9)
+    assert np.linalg.det(rotation) > 0
+
+
+@pytest.mark.parametrize("vector", [(0, 0, 0), (0, 0, 1e-7), (0, 0, 2.0)])
+def test_nothing_to_turn_is_no_rotation(vector):
+    assert (shortest_arc(np.array(vector), np.array([0, 0, 1.0])) == np.eye(3)).all()
+
+
+@given(st.integers(0, 2**31))
+def test_height_and_distances_do_not_depend_on_the_camera(seed):
+    """After it the spine's start stands at the origin's foot and all distances are kept."""
+    draws = np.random.default_rng(seed)
+    joints = draws.normal(size=(1, 6, 25, 3))
+    turned = joints @ Rotation.random(random_state=seed).as_matrix().T + draws.normal(size=3)
+    for clip in (joints, turned):
+        ours = normalize_ntu(clip).astype(np.float64)
+        np.testing.assert_allclose(ours[0, 0, 1], 0, atol=1e-5)
+        shoulders = ours[0, 0, 8] - ours[0, 0, 4]
+        np.testing.assert_allclose(shoulders[1:], 0, atol=1e-5)
+        before = np.linalg.norm(clip[0, :, :, None] - clip[0, :, None], axis=-1)
+        after = np.linalg.norm(ours[0, :, :, None] - ours[0, :, None], axis=-1)
+        np.testing.assert_allclose(after, before, atol=1e-4)
+
+
+def test_the_body_seen_longer_comes_first_and_its_missing_frames_go():
+    joints = np.random.default_rng(0).normal(size=(2, 10, 25, 3))
+    joints[0, 3:] = 0
+    joints[1, 9] = 0
+    ours = normalize_ntu(joints)
+    assert ours.shape == (2, 9, 25, 3)
+    assert (ours[1, 3:] == 0).all() and (ours[1, :3] != 0).any()
+
+
+def test_a_clip_without_any_body_keeps_one_empty_frame():
+    assert normalize_ntu(np.zeros((1, 5, 25, 3))).shape == (1, 1, 25, 3)
+
+
+def test_bodies_never_seen_take_no_room():
+    joints = np.ones((3, 4, 25, 3))
+    joints[1] = 0
+    assert present_bodies(joints, 2).shape[0] == 2
+    assert present_bodies(joints, 1).shape[0] == 1
+    assert present_bodies(0 * joints, 2).shape[0] == 1
+
+
+def test_nw_ucla_clips_start_at_joint_one():
+    joints = np.random.default_rng(0).normal(size=(1, 3, 20, 3))
+    centred = center_first_frame(joints)
+    assert (centred[0, 0, 1] == 0).all()
+    np.testing.assert_allclose(np.diff(centred, axis=1), np.diff(joints, axis=1))

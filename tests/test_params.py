@@ -1,0 +1,128 @@
+"""params.yaml is checked whole; every mistake gets one line with place and remedy."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from brl.check import check
+from brl.errors import UserError
+from brl.params import read_params
+from brl.preset import apply_preset
+
+PARAMS = Path("params.yaml")
+PRESETS = sorted(path.stem for path in Path("presets").glob("*.yaml"))
+
+
+def test_the_projects_own_file_is_valid():
+    check(read_params(PARAMS))
+
+
+# The edit of a line, and what the one line of complaint must say.
+MISTAKES = {
+    "unknown key": ("seed: 0", "sed: 0", "params.yaml: sed: unknown key; known here: seed, "),
+    "unknown key inside": ("epochs:", "epoch:", "train.epoch: unknown key; known here: epochs"),
+    "unknown stream": ("  bone:\n", "  bon:\n", "streams.bon: unknown stream; known: 'joint'"),
+    "unknown key of a stream": (
+        "    lr: null",
+        "    rate: null",
+        "streams.joint.rate: unknown key",
+    ),
+    "unknown dataset": ("name: synthetic", "name: ntu61", "dataset.name: must be 'synthetic' or"),
+    "unknown network": ("name: stgcnpp", "name: stgcn9", "model.name: must be 'stgcnpp', not"),
+    "unknown sampler": ("sampler: instance", "sampler: x", "method.sampler: must be 'instance' or"),
+    "number as text": ("weight_decay: 5.0e-4", "weight_decay: 5e-4", "write 5.0e-4"),
+    "word for a number": ("batch_size: 16", "batch_size: many", "train.batch_size: must be"),
+    "fraction for a count": ("clip_len: 32", "clip_len: 31.5", "train.clip_len: must be"),
+    "yes for a number": ("seed: 0", "seed: yes", "seed: must be"),
+    "number for yes": ("rescale: false", "rescale: 0", "train.rescale: must be"),
+    "no epochs": ("epochs: 6", "epochs: 0", "train.epochs: must be greater than or equal to 1"),
+    "negative rate": ("  lr: 0.05", "  lr: -0.05", "train.lr: must be greater than 0"),
+    "infinite rate": ("  lr: 0.05", "  lr: .inf", "train.lr: must be a finite number"),
+    "probability above one": ("flip: 0.5", "flip: 1.5", "train.augment.flip: must be less than"),
+    "two angles": ("[0.3, 0.3, 0.3]", "[0.3, 0.3]", "train.augment.rotation"),
+    "negative weight": ("    skip: 2", "    skip: -2", "ensemble.weights.skip: must be"),
+    "weight missing": ("    skip: 2\n", "", "ensemble.weights has no weight for the stream skip"),
+    "factor below one": ("imbalance_factor: 30", "imbalance_factor: 0.5", "subsample.imbalance"),
+    "groups overlap": ("few_shot_below: 20", "few_shot_below: 200", "few_shot_below must not"),
+    "section missing": ("evaluate: ", "# evaluate: ", "many_shot_above"),
+    "key twice": ("seed: 0", "seed: 0\nseed: 1", "line 5: not valid YAML: the key 'seed' occurs"),
+    "no YAML": ("seed: 0", "seed: [0", "not valid YAML"),
+    "a list": ("seed: 0", "- 1", "not valid YAML"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_gets_one_line(mistake, tmp_path):
+    right, wrong, complaint = MISTAKES[mistake]
+    text = PARAMS.read_text(encoding="utf-8")
+    assert right in text
+    file = tmp_path / "params.yaml"
+    file.write_text(text.replace(right, wrong, 1), encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        read_params(file)
+    message = str(caught.value)
+    assert complaint in message
+    assert "\n" not in message and message.startswith(f"{file}: "[:-1])
+
+
+def test_files_that_hold_no_parameters(tmp_path):
+    with pytest.raises(UserError, match="cannot be read"):
+        read_params(tmp_path / "params.yaml")
+    for content, complaint in {
+        b"": "must hold",
+        b"- a\n": "must hold",
+        b"\xff\xfe": "UTF-8",
+    }.items():
+        (tmp_path / "params.yaml").write_bytes(content)
+        with pytest.raises(UserError, match=complaint):
+            read_params(tmp_path / "params.yaml")
+
+
+def test_every_stream_off_is_refused(tmp_path):
+    content = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    for streams, complaint in (({}, "streams: "), (None, "streams: ")):
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(content | {"streams": streams}))
+        with pytest.raises(UserError, match=complaint):
+            read_params(tmp_path / "params.yaml")
+    content["ensemble"]["weights"] = dict.fromkeys(content["ensemble"]["weights"], 0)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match="at least one stream needs a weight above zero"):
+        read_params(tmp_path / "params.yaml")
+
+
+def test_a_split_of_another_dataset_is_refused(tmp_path):
+    text = PARAMS.read_text(encoding="utf-8").replace("name: synthetic ", "name: nw_ucla ")
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match="nw_ucla has no split 'cross_subject_view'; known: cross_"):
+        check(read_params(tmp_path / "params.yaml"))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_change_what_they_name_and_keep_the_comments(preset, tmp_path):
+    file = tmp_path / "params.yaml"
+    original = PARAMS.read_text(encoding="utf-8")
+    file.write_text(original, encoding="utf-8")
+    apply_preset(preset, file, mirror="some/folder")
+    params = read_params(file)
+    check(params)
+    assert params.dataset.mirror == "some/folder"
+    wanted = yaml.safe_load(Path(f"presets/{preset}.yaml").read_text(encoding="utf-8"))
+    for section, values in wanted.items():
+        for key, value in values.items():
+            assert params.model_dump()[section][key] == value, f"{section}.{key}"
+    assert file.read_text(encoding="utf-8").count("#") == original.count("#")
+    assert len(file.read_text(encoding="utf-8").splitlines()) == len(original.splitlines())
+
+
+def test_the_synthetic_preset_is_the_file_as_it_comes(tmp_path):
+    file = tmp_path / "params.yaml"
+    file.write_text(PARAMS.read_text(encoding="utf-8"), encoding="utf-8")
+    apply_preset("nw_ucla", file)
+    apply_preset("synthetic", file)
+    assert read_params(file) == read_params(PARAMS)
+
+
+def test_an_unknown_preset_lists_the_known_ones(tmp_path):
+    with pytest.raises(UserError, match="unknown preset 'x'; known: nw_ucla, synthetic"):
+        apply_preset("x", tmp_path / "params.yaml")

@@ -1,0 +1,46 @@
+"""Layouts are trees around a centre; streams and graphs follow from their parents."""
+
+import numpy as np
+import pytest
+
+from brl.skeleton import COCO17, LAYOUTS, NTU25, NW_UCLA20
+
+ALL = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+
+
+@pytest.mark.parametrize(
+    ("layout", "joints", "centre"), [(NTU25, 25, 20), (NW_UCLA20, 20, 2), (COCO17, 17, 0)]
+)
+def test_published_layouts(layout, joints, centre):
+    assert layout.num_joints == joints
+    own_parent = [v for v, parent in enumerate(layout.parents) if v == parent]
+    assert own_parent == [centre]
+
+
+@ALL
+def test_every_joint_hangs_on_the_centre(layout):
+    far = layout.num_joints
+    reached = np.arange(far)
+    for _ in range(far):
+        reached = np.array(layout.parents)[reached]
+    assert len(set(reached)) == 1
+
+
+@ALL
+def test_ancestors_of_a_joint_too_near_are_itself(layout):
+    everywhere = np.arange(layout.num_joints)
+    assert (layout.ancestors(0) == everywhere).all()
+    assert (layout.ancestors(1) == layout.parents).all()
+    grandparents = layout.ancestors(2)
+    for joint in everywhere:
+        parent = layout.parents[joint]
+        near = joint == parent or parent == layout.parents[parent]
+        assert grandparents[joint] == (joint if near else layout.parents[parent])
+    assert (layout.ancestors(layout.num_joints) == everywhere).all()
+
+
+@ALL
+def test_a_mirror_of_a_mirror_is_the_body(layout):
+    mirrored = layout.mirrored()
+    assert (mirrored[mirrored] == np.arange(layout.num_joints)).all()
+    assert (mirrored != np.arange(layout.num_joints)).sum() == 2 * len(layout.mirror_pairs)

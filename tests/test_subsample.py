@@ -1,0 +1,98 @@
+"""Long-tailed subsets: published counts, and the draw of clips. Method: section 1."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brl.data.subsample import check_subset, choose_clips, listed_clips, profile_counts
+from brl.data.subset import read_counts, read_subset, subset_digest, write_subset
+from brl.errors import UserError
+from tests.test_store import some_clips, stored
+
+
+@pytest.mark.parametrize(
+    ("classes", "largest", "factor", "total"),
+    [(60, 600, 100, 7892), (120, 600, 100, 15600), (120, 400, 100, 10378), (10, 100, 10, 403)],
+)
+def test_published_numbers_of_clips(classes, largest, factor, total):
+    counts = profile_counts("exp", np.full(classes, 1000), largest, factor)
+    assert counts.sum() == total
+    assert counts[0] == largest and counts[-1] == largest // factor
+
+
+def test_published_profile_of_nw_ucla():
+    available = np.array([102, 102, 96, 124, 101, 102, 99, 99, 98, 97])
+    counts = profile_counts("exp", available, 100, 10)
+    assert counts.tolist() == [100, 77, 59, 46, 35, 27, 21, 16, 12, 10]
+
+
+def test_other_profiles():
+    available = np.array([90, 200, 30, 5, 80])
+    assert profile_counts("step", available, 100, 10).tolist() == [90, 100, 10, 5, 10]
+    assert profile_counts("natural", available, None, 10).tolist() == available.tolist()
+    assert profile_counts("natural", available, 50, 10).tolist() == [50, 50, 30, 5, 50]
+    assert profile_counts("exp", np.array([7]), None, 10).tolist() == [7]
+
+
+@given(
+    st.sampled_from(["exp", "step"]),
+    st.lists(st.integers(1, 500), min_size=2, max_size=30),
+    st.floats(1, 300),
+)
+def test_a_class_never_keeps_more_than_it_has_nor_than_the_class_before(profile, available, factor):
+    counts = profile_counts(profile, np.array(available), 200, factor)
+    assert (counts <= available).all()
+    unlimited = profile_counts(profile, np.full(len(available), 10**6), 200, factor)
+    assert (np.diff(unlimited) <= 0).all() and unlimited[0] == 200
+
+
+@pytest.fixture
+def store(tmp_path):
+    return stored(tmp_path / "store", some_clips([(1, 2)] * 60))
+
+
+def test_clips_are_drawn_by_the_legacy_generator_class_by_class(store):
+    """The published lists' way: shuffle a class's names in place, keep the first."""
+    candidates = store.part("half", "train")
+    subset = choose_clips(store, candidates, np.array([6, 3, 1]), seed=0)
+    generator, expected = np.random.RandomState(0), []
+    for label, count in enumerate((6, 3, 1)):
+        names = [str(store.names[i]) for i in candidates if store.labels[i] == label]
+        generator.shuffle(names)
+        expected += names[:count]
+    assert store.names[subset.clips].tolist() == expected
+    assert subset.clips.tolist() != choose_clips(store, candidates, subset.counts, 1).clips.tolist()
+
+
+def test_a_written_subset_reads_back(store, tmp_path):
+    candidates = store.part("half", "train")
+    subset = choose_clips(store, candidates, np.array([6, 3, 1]), seed=0)
+    available = np.bincount(store.labels[candidates])
+    write_subset(tmp_path / "subset", store, subset, available)
+    again = read_subset(tmp_path / "subset", store)
+    assert (again.clips == subset.clips).all() and (again.counts == subset.counts).all()
+    assert read_counts(tmp_path / "subset")["available"].tolist() == available.tolist()
+    other = choose_clips(store, candidates, np.array([6, 3, 1]), seed=1)
+    write_subset(tmp_path / "other", store, other, available)
+    assert subset_digest(tmp_path / "other") != subset_digest(tmp_path / "subset")
+
+
+def test_a_list_file_is_taken_as_it_is(store, tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    candidates = store.part("half", "train")
+    (tmp_path / "list.txt").write_text("clip004\nclip000\n\nclip001\n")
+    subset = listed_clips(store, candidates, "list.txt")
+    assert store.names[subset.clips].tolist() == ["clip004", "clip000", "clip001"]
+    assert subset.counts.tolist() == [1, 2, 0]
+    with pytest.raises(UserError, match="class 'c' keeps no training clip"):
+        check_subset(store, subset)
+    for content, message in {
+        "clip000\nclip002\n": "clip002 is no training clip of this split",
+        "clip000\nclip000\n": "named twice",
+    }.items():
+        (tmp_path / "list.txt").write_text(content)
+        with pytest.raises(UserError, match=message):
+            listed_clips(store, candidates, "list.txt")
+    with pytest.raises(UserError, match="missing.txt: cannot be read"):
+        listed_clips(store, candidates, "missing.txt")

@@ -1,0 +1,157 @@
+"""Training: it learns, goes on after an interruption to the same bytes, and starts afresh."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from brl.data.clip import Clip
+from brl.data.store import ClipStore, write_store
+from brl.data.subset import Subset
+from brl.device import arithmetic
+from brl.errors import UserError
+from brl.params import PredictParams, read_params
+from brl.prediction import predict
+from brl.skeleton import NW_UCLA20
+from brl.training import Job, Training, cosine_lr, train_stream
+from brl.weights import load_weights, save_weights
+
+PARAMS = read_params(Path("params.yaml"))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> ClipStore:
+    """Three classes told apart by which joint moves; a few clips have two bodies."""
+    draws = np.random.default_rng(0)
+    body = draws.normal(size=(20, 3))
+    clips = []
+    for number in range(36):
+        bodies, frames = 1 + number % 2, int(draws.integers(5, 30))
+        joints = np.tile(body, (bodies, frames, 1, 1)) + 0.01 * draws.normal(size=(20, 3))
+        label = number % 3
+        joints[:, :, 5 + 4 * label, 1] += 2 + 2 * np.sin(np.arange(frames))
+        part = "train" if number < 24 else "test"
+        clips.append(Clip(f"c{number:02d}", label, joints.astype(np.float32), {"half": part}))
+    folder = tmp_path_factory.mktemp("data") / "store"
+    classes = ("first", "second", "third")
+    write_store(folder, clips, dataset="t", layout=NW_UCLA20, classes=classes, splits=("half",))
+    return ClipStore.open(folder)
+
+
+@pytest.fixture
+def subset(store) -> Subset:
+    clips = store.part("half", "train")
+    return Subset(clips, np.bincount(store.labels[clips]))
+
+
+def job(stream: str = "joint", **changes: object) -> Job:
+    train = {"epochs": 4, "passes": 2, "batch_size": 8, "clip_len": 8, "precision": "float32"}
+    return Job(
+        stream=stream,
+        seed=0,
+        lr=0.05,
+        model=PARAMS.model.model_copy(update={"base_channels": 6}),
+        method=PARAMS.method,
+        train=PARAMS.train.model_copy(update=train | changes),
+    )
+
+
+def weights_of(trained) -> dict[str, torch.Tensor]:
+    return trained.model.state_dict()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("stream", ["joint", "skip", "bone_motion"])
+def test_a_stream_learns_and_tells_test_clips_apart(store, subset, tmp_path, stream, precision):
+    settings = job(stream, epochs=8, precision=precision)
+    trained, curve = train_stream(settings, store, subset, tmp_path / "c.pt")
+    assert [row["epoch"] for row in curve] == list(range(1, 9))
+    assert curve[-1]["loss"] < 0.7 * curve[0]["loss"]
+    chosen = store.part("half", "test")
+    params = PredictParams(num_clips=2, batch_size=8, precision="float32")
+    probabilities = predict(trained, store, chosen, params)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert (probabilities.argmax(1) == store.labels[chosen]).mean() > 0.6
+
+
+def test_an_interrupted_training_ends_in_the_same_bytes(store, subset, tmp_path):
+    whole, curve = train_stream(job(), store, subset, tmp_path / "whole.pt")
+
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(row):
+        if row["epoch"] == 2:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        train_stream(job(), store, subset, tmp_path / "cut.pt", interrupt)
+    seen = []
+    resumed, curve_again = train_stream(
+        job(), store, subset, tmp_path / "cut.pt", lambda row: seen.append(row["epoch"])
+    )
+    assert seen == [3, 4]
+    assert curve_again == curve
+    for name, tensor in weights_of(whole).items():
+        assert torch.equal(tensor, weights_of(resumed)[name]), name
+
+
+def test_the_seed_decides_everything(store, subset, tmp_path):
+    first, _ = train_stream(job(epochs=1), store, subset, tmp_path / "a.pt")
+    again, _ = train_stream(job(epochs=1), store, subset, tmp_path / "b.pt")
+    save_weights(tmp_path / "a.safetensors", first)
+    save_weights(tmp_path / "b.safetensors", again)
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+
+def test_an_epoch_shows_every_clip_as_often_as_there_are_passes(store, subset):
+    batches = Training(job(batch_size=7), store, subset)._batches()
+    sizes = [len(batch) for batch in batches]
+    assert max(sizes) <= 7 and max(sizes) - min(sizes) <= 1
+    assert torch.bincount(torch.cat(batches)).tolist() == [2] * 24
+
+
+def test_learning_rate_falls_along_half_a_cosine():
+    assert cosine_lr(0.1, 0) == 0.1
+    assert cosine_lr(0.1, 0.5) == pytest.approx(0.05)
+    assert cosine_lr(0.1, 1) == pytest.approx(0)
+    assert cosine_lr(0.2, 0.25) == pytest.approx(0.1 * (1 + math.sqrt(0.5)))
+
+
+def test_weights_files_carry_their_recipe(store, subset, tmp_path):
+    trained, _ = train_stream(job(epochs=1), store, subset, tmp_path / "c.pt")
+    save_weights(tmp_path / "w.safetensors", trained)
+    again = load_weights(tmp_path / "w.safetensors")
+    assert again.recipe == trained.recipe
+    assert again.recipe.classes == ["first", "second", "third"]
+    chosen = store.part("half", "test")
+    params = PredictParams(num_clips=1, batch_size=8, precision="float32")
+    ours, theirs = (predict(t, store, chosen, params) for t in (trained, again))
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_no_weights_file(tmp_path):
+    (tmp_path / "w.safetensors").write_bytes(b"something else")
+    for name in ("w.safetensors", "missing.safetensors"):
+        with pytest.raises(UserError, match=f"{name}: not a weights file"):
+            load_weights(tmp_path / name)
+
+
+def test_test_scores_do_not_depend_on_the_batches_they_come_in(store, subset, tmp_path):
+    trained, _ = train_stream(job(epochs=1), store, subset, tmp_path / "c.pt")
+    chosen = store.part("half", "test")
+    ours = [
+        predict(
+            trained, store, chosen, PredictParams(num_clips=3, batch_size=n, precision="float32")
+        )
+        for n in (1, 64)
+    ]
+    np.testing.assert_allclose(*ours, atol=1e-5)
+
+
+def test_bfloat16_only_where_it_is_asked_for():
+    x = torch.randn(4, 4)
+    with arithmetic("float32", torch.device("cpu")):
+        assert (x @ x).dtype == torch.float32
