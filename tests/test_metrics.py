@@ -71,7 +71,7 @@ def test_fusion_is_the_weighted_mean_of_the_streams_that_are_there():
     alone = fuse({"bone": streams["bone"]}, weights)
     np.testing.assert_array_equal(alone.probabilities, streams["bone"].probabilities)
     other = Scores(streams["bone"].names[::-1], *list(vars(streams["bone"]).values())[1:])
-    with pytest.raises(UserError, match="scores/bone.npz"):
+    with pytest.raises(UserError, match=r"scores/bone\.npz"):
         fuse({"joint": streams["joint"], "bone": other}, weights)
 
 

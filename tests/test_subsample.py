@@ -94,5 +94,5 @@ def test_a_list_file_is_taken_as_it_is(store, tmp_path, monkeypatch):
         (tmp_path / "list.txt").write_text(content)
         with pytest.raises(UserError, match=message):
             listed_clips(store, candidates, "list.txt")
-    with pytest.raises(UserError, match="missing.txt: cannot be read"):
+    with pytest.raises(UserError, match=r"missing\.txt: cannot be read"):
         listed_clips(store, candidates, "missing.txt")

@@ -19,11 +19,12 @@ from brl.training import Job, Training, cosine_lr, train_stream
 from brl.weights import load_weights, save_weights
 
 PARAMS = read_params(Path("params.yaml"))
+AMPLITUDE = (0.0, 1.5, 6.0)
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory) -> ClipStore:
-    """Three classes told apart by which joint moves; a few clips have two bodies."""
+    """Three classes told apart by how far an arm swings; a few clips have two bodies."""
     draws = np.random.default_rng(0)
     body = draws.normal(size=(20, 3))
     clips = []
@@ -31,7 +32,7 @@ def store(tmp_path_factory) -> ClipStore:
         bodies, frames = 1 + number % 2, int(draws.integers(5, 30))
         joints = np.tile(body, (bodies, frames, 1, 1)) + 0.01 * draws.normal(size=(20, 3))
         label = number % 3
-        joints[:, :, 5 + 4 * label, 1] += 2 + 2 * np.sin(np.arange(frames))
+        joints[:, :, 5:8, 1] += AMPLITUDE[label] * np.sin(np.arange(frames))[:, None]
         part = "train" if number < 24 else "test"
         clips.append(Clip(f"c{number:02d}", label, joints.astype(np.float32), {"half": part}))
     folder = tmp_path_factory.mktemp("data") / "store"
@@ -47,7 +48,16 @@ def subset(store) -> Subset:
 
 
 def job(stream: str = "joint", **changes: object) -> Job:
-    train = {"epochs": 4, "passes": 2, "batch_size": 8, "clip_len": 8, "precision": "float32"}
+    train = {
+        "epochs": 4,
+        "passes": 2,
+        "batch_size": 8,
+        "clip_len": 8,
+        "precision": "float32",
+        "augment": PARAMS.train.augment.model_copy(
+            update={"rotation": [0.0, 0.0, 0.0], "scale": 0.0}
+        ),
+    }
     return Job(
         stream=stream,
         seed=0,
@@ -62,18 +72,20 @@ def weights_of(trained) -> dict[str, torch.Tensor]:
     return trained.model.state_dict()
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("stream", ["joint", "skip", "bone_motion"])
+@pytest.mark.parametrize(
+    ("stream", "precision"),
+    [("joint", "float32"), ("skip", "bfloat16"), ("bone_motion", "float32")],
+)
 def test_a_stream_learns_and_tells_test_clips_apart(store, subset, tmp_path, stream, precision):
-    settings = job(stream, epochs=8, precision=precision)
+    settings = job(stream, epochs=20, precision=precision)
     trained, curve = train_stream(settings, store, subset, tmp_path / "c.pt")
-    assert [row["epoch"] for row in curve] == list(range(1, 9))
+    assert [row["epoch"] for row in curve] == list(range(1, 21))
     assert curve[-1]["loss"] < 0.7 * curve[0]["loss"]
     chosen = store.part("half", "test")
     params = PredictParams(num_clips=2, batch_size=8, precision="float32")
     probabilities = predict(trained, store, chosen, params)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
-    assert (probabilities.argmax(1) == store.labels[chosen]).mean() > 0.6
+    assert (probabilities.argmax(1) == store.labels[chosen]).mean() > 0.8
 
 
 def test_an_interrupted_training_ends_in_the_same_bytes(store, subset, tmp_path):

@@ -240,7 +240,7 @@ def clip(label: int, index: int) -> Clip:
     rng = _generator(1, label, index)
     scene = _staged(label, index, rng)
     (part, _), (subject, view) = _part_of(index), _cast(index)
-    present = scene.any(axis=(2, 3))
+    present = (scene != 0).any(axis=(2, 3))
     camera = seen_from(scene, VIEWS[part][view])
     bodies = np.stack([SENSOR.measured(body, rng) for body in camera])
     recorded = SENSOR.recorded(bodies * present[..., None, None], rng)

@@ -1,0 +1,84 @@
+"""A small copy of the project in which tests run the pipeline."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from dvc.repo import Repo
+from ruamel.yaml import YAML
+
+HERE = Path(__file__).resolve().parents[1]
+COPIED = ("brl", "stages", "presets", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore")
+# One short epoch of a narrow network on few clips: what runs is tested here, not how well.
+SMALL = {
+    "subsample.max_per_class": 8,
+    "subsample.imbalance_factor": 2,
+    "model.base_channels": 6,
+    "train.epochs": 1,
+    "train.passes": 1,
+    "train.clip_len": 8,
+    "predict.num_clips": 1,
+    "predict.precision": "float32",
+    "train.precision": "float32",
+}
+
+
+class Project:
+    """A project folder under DVC, without git."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in COPIED:
+            source = HERE / name
+            if source.is_dir():
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(source, folder / name, ignore=ignored)
+            else:
+                shutil.copy(source, folder / name)
+        os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        Repo.init(str(folder), no_scm=True).close()
+
+    def edit(self, changes: dict[str, Any]) -> None:
+        """Sets dotted parameters; the value `...` takes a key out."""
+        yaml = YAML()
+        content = yaml.load(self.folder / "params.yaml")
+        for name, value in changes.items():
+            *sections, key = name.split(".")
+            section = content
+            for part in sections:
+                section = section[part]
+            if value is ...:
+                del section[key]
+            else:
+                section[key] = value
+        yaml.dump(content, self.folder / "params.yaml")
+
+    def keep_streams(self, *names: str) -> None:
+        """Takes all other streams out."""
+        content = YAML().load(self.folder / "params.yaml")
+        self.edit({f"streams.{name}": ... for name in content["streams"] if name not in names})
+
+    def reproduce(self) -> set[str]:
+        """Runs `dvc repro` and gives the stages that DVC ran or restored."""
+        repo = Repo(str(self.folder))
+        before = Path.cwd()
+        os.chdir(self.folder)
+        try:
+            return {stage.addressing for stage in repo.reproduce()}
+        finally:
+            os.chdir(before)
+            repo.close()
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Runs `python -m ...` in the folder."""
+        return subprocess.run(
+            [sys.executable, "-m", *arguments],
+            cwd=self.folder,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )

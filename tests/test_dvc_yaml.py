@@ -1,0 +1,81 @@
+"""dvc.yaml says of each stage what its script really reads: code, and nothing too much."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+
+STAGES = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
+# They cannot change a result, so editing them runs nothing again. `params` is among them
+# because the schema has no defaults: a value stands in params.yaml or nowhere.
+WITHOUT_INFLUENCE = {
+    "brl/__init__.py",
+    "brl/data/__init__.py",
+    "brl/errors.py",
+    "brl/files.py",
+    "brl/params.py",
+    "brl/progress.py",
+    "brl/tracking.py",
+}
+
+
+def imported_modules(script: Path) -> set[Path]:
+    """The files of `brl` that a script imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(script.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    files = set()
+    for name in names:
+        place = Path(*name.split("."))
+        if place.parts[0] == "brl":
+            files |= {f for f in (place.with_suffix(".py"), place / "__init__.py") if f.exists()}
+    return files
+
+
+def all_imports(script: Path) -> set[str]:
+    """What a script imports from `brl`, and what that imports in turn."""
+    found: set[Path] = set()
+    waiting = {script}
+    while waiting:
+        new = imported_modules(waiting.pop()) - found
+        new = {file for file in new if str(file) not in WITHOUT_INFLUENCE}
+        found |= new
+        waiting |= new
+    return {str(file) for file in found}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_declared_code_is_imported_code(stage):
+    definition = STAGES[stage].get("do", STAGES[stage])
+    declared = {dep for dep in definition["deps"] if dep.endswith(".py")}
+    script = Path(f"stages/{stage}.py")
+    assert definition["cmd"].startswith(f"python -m stages.{stage}")
+    assert declared == {str(script)} | all_imports(script)
+
+
+def test_every_stage_script_is_a_stage():
+    scripts = {path.stem for path in Path("stages").glob("*.py")} - {"__init__"}
+    assert scripts == set(STAGES)
+
+
+def test_every_section_of_the_parameters_belongs_to_a_stage():
+    used = set()
+    for stage in STAGES.values():
+        used |= {name.split(".")[0] for name in stage.get("do", stage)["params"]}
+    assert used == set(yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8")))
+
+
+def test_what_people_read_is_in_git_and_what_dvc_keeps_is_not():
+    ignored = Path(".gitignore").read_text(encoding="utf-8").splitlines()
+    for stage in STAGES.values():
+        definition = stage.get("do", stage)
+        for out in definition.get("outs", []):
+            assert f"/{out.split('/')[0]}/" in ignored
+        for kind in ("metrics", "plots"):
+            for entry in definition.get(kind, []):
+                (path, options), *_ = entry.items()
+                assert path.startswith("reports/") and options["cache"] is False

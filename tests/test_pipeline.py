@@ -1,0 +1,118 @@
+"""What an edit runs again, by what DVC really ran. In order: each test goes on from the last."""
+
+import pandas as pd
+import pytest
+
+from tests.project import SMALL, Project
+
+STREAMS = ("joint", "skip", "bone_motion")
+pytestmark = pytest.mark.slow
+
+
+def of(stage: str, *streams: str) -> set[str]:
+    return {f"{stage}@{stream}" for stream in streams or STREAMS}
+
+
+FUSED = {"ensemble", "evaluate"}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRL_TRACKING", "off")
+        project = Project(tmp_path_factory.mktemp("project"))
+        project.edit(SMALL)
+        project.keep_streams(*STREAMS)
+        yield project
+
+
+def results(project) -> pd.DataFrame:
+    return pd.read_csv(project.folder / "reports/results.csv", index_col="stream")
+
+
+def test_the_first_run_runs_everything_and_the_second_nothing(project):
+    everything = {"download", "prepare", "subsample", *of("train"), *of("predict"), *FUSED}
+    assert project.reproduce() == everything
+    assert project.reproduce() == set()
+    assert results(project).index.tolist() == [*STREAMS, "ensemble"]
+    assert not (project.folder / "mlflow.db").exists()
+    assert list((project.folder / ".checkpoints").iterdir()) == []
+
+
+def test_an_ensemble_weight_runs_the_fusion(project):
+    project.edit({"ensemble.weights.skip": 5})
+    assert project.reproduce() == FUSED
+
+
+def test_a_weight_of_no_stream_changes_no_result(project):
+    project.edit({"ensemble.weights.bone": 7})
+    assert project.reproduce() == {"ensemble"}
+
+
+def test_the_number_of_test_clips_runs_the_predictions(project):
+    project.edit({"predict.num_clips": 2})
+    assert project.reproduce() == of("predict") | FUSED
+
+
+def test_one_streams_learning_rate_runs_that_stream(project):
+    project.edit({"streams.skip.lr": 0.01})
+    assert project.reproduce() == of("train", "skip") | of("predict", "skip") | FUSED
+
+
+def test_the_groups_run_the_evaluation(project):
+    project.edit({"evaluate.few_shot_below": 5})
+    assert project.reproduce() == {"evaluate"}
+
+
+def test_a_stream_taken_out_takes_its_share_along(project):
+    before = results(project)
+    project.edit({"streams.bone_motion": ...})
+    assert project.reproduce() == FUSED
+    after = results(project)
+    assert after.index.tolist() == ["joint", "skip", "ensemble"]
+    pd.testing.assert_frame_equal(after.loc[["joint", "skip"]], before.loc[["joint", "skip"]])
+    fused = pd.read_csv(project.folder / "reports/by_class.csv")
+    assert "bone_motion" not in fused.columns
+
+
+def test_a_stream_put_back_is_not_trained_again(project):
+    project.edit({"streams.bone_motion": {"lr": None}})
+    ran = project.reproduce()
+    assert ran >= FUSED and not any(stage.startswith("train") for stage in ran)
+    assert results(project).index.tolist() == ["joint", "skip", "bone_motion", "ensemble"]
+
+
+def test_the_imbalance_factor_runs_all_from_the_subset_on(project):
+    project.edit({"subsample.imbalance_factor": 4})
+    assert project.reproduce() == {"subsample", *of("train"), *of("predict"), *FUSED}
+    counts = pd.read_csv(project.folder / "data/subset/counts.csv")["train_clips"]
+    assert counts.max() == 8 and counts.min() == 2
+
+
+def test_a_former_setting_is_restored_and_comments_do_not_count(project):
+    """The run cache gives back what was computed before: the weights are those of then."""
+    weights = project.folder / "models/joint.safetensors"
+    now = weights.read_bytes()
+    project.edit({"subsample.imbalance_factor": 2})
+    project.reproduce()
+    assert weights.read_bytes() != now
+    project.edit({"subsample.imbalance_factor": 4})
+    project.reproduce()
+    assert weights.read_bytes() == now
+    with (project.folder / "params.yaml").open("a") as file:
+        file.write("# a comment\n")
+    assert project.reproduce() == set()
+
+
+def test_a_mistake_in_the_parameters_stops_before_any_work_and_loses_nothing(project):
+    fused = (project.folder / "fused/scores.npz").read_bytes()
+    text = (project.folder / "params.yaml").read_text()
+    (project.folder / "params.yaml").write_text(text.replace("num_clips: 2", "num_clips: 2e-1"))
+    for module in ("brl.check", "stages.prepare", "stages.ensemble"):
+        run = project.run(module)
+        assert run.returncode == 1
+        assert run.stderr.count("\n") == 1
+        assert run.stderr.startswith("error: params.yaml: predict.num_clips: must be")
+    assert (project.folder / "fused/scores.npz").read_bytes() == fused
+    (project.folder / "params.yaml").write_text(text)
+    assert project.reproduce() == set()
