@@ -12,9 +12,13 @@ class UserError(Exception):
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """End the program with exit code 1 and one line, no traceback, on a `UserError`."""
+    """End the program with one line, no traceback, and exit code 1 on what is not a bug: a
+    `UserError`, or the machine's refusal (disk full, no permission); 130 on Ctrl-C."""
     try:
         yield
-    except UserError as error:
+    except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted; the next `dvc repro` goes on from here", file=sys.stderr)
+        sys.exit(130)

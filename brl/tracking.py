@@ -195,9 +195,9 @@ def _connect() -> tuple["MlflowClient", str]:
 
     uri = tracking_uri()
     mlflow.set_tracking_uri(uri)
-    client = mlflow.MlflowClient()
     # Several processes that create one SQLite store at a time break each other's tables.
     with FileLock(project_root() / ".mlflow.lock"):
+        client = mlflow.MlflowClient()
         experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment is None:
             artifacts = (project_root() / "mlartifacts").resolve().as_uri()

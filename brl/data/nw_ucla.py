@@ -7,6 +7,7 @@ One zip of JSON files, `a01_s01_e00_v01.json`: action, subject, repetition, view
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,8 @@ CLASSES = (
     "throw",
     "carry",
 )
+# What zipfile raises: not a zip, cut off, damaged inside, encrypted or of an unknown kind.
+UNREADABLE = (zipfile.BadZipFile, OSError, EOFError, zlib.error, RuntimeError)
 CLIP_FILE = re.compile(r"(?:.*/)?(a\d\d_s\d\d_e\d\d_(v\d\d))\.json")
 
 
@@ -49,7 +52,7 @@ def fetch(folder: Path, mirror: str | None) -> None:
         with zipfile.ZipFile(archive) as opened:
             damaged = opened.testzip()
             found = sum(CLIP_FILE.fullmatch(name) is not None for name in opened.namelist())
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
+    except UNREADABLE as error:
         archive.unlink()
         raise UserError(f"{ARCHIVE} from {origin}: not a whole zip file ({error})") from error
     if damaged is not None:
@@ -74,7 +77,7 @@ def _read(archive: zipfile.ZipFile, file: str, name: str, view: str) -> Clip:
         content = json.loads(archive.read(file))
         joints = np.array(content["skeletons"], dtype=np.float32)
         label = int(content["label"]) - 1
-    except (zipfile.BadZipFile, ValueError, TypeError, KeyError) as error:
+    except (*UNREADABLE, ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"{ARCHIVE}: {file}: not a clip ({type(error).__name__}: {error}); must be JSON with "
             "`skeletons` (frames x 20 x 3) and `label` (1 to 10)"

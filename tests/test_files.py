@@ -1,0 +1,67 @@
+"""Files are written whole or not at all; errors end a program in one line."""
+
+import errno
+
+import pytest
+
+from brl.errors import UserError, one_line_errors
+from brl.files import sha256, written_whole
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path):
+    target = tmp_path / "made" / "result.npz"
+    with written_whole(target) as unfinished:
+        unfinished.write_text("half")
+        assert not target.exists()
+        assert unfinished.suffix == ".npz"
+    assert target.read_text() == "half"
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_what_was_there_survives_an_error(tmp_path, folder):
+    target = tmp_path / "result"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), written_whole(target) as unfinished:
+        if folder:
+            unfinished.mkdir()
+            (unfinished / "part").write_text("new")
+        else:
+            unfinished.write_text("new")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_takes_the_place_of_the_old_one(tmp_path):
+    for content in ("old", "new"):
+        with written_whole(tmp_path / "store") as unfinished:
+            unfinished.mkdir()
+            (unfinished / content).touch()
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["new"]
+
+
+def test_sha256_of_known_bytes(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256(tmp_path / "abc").startswith("ba7816bf8f01cfea")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (UserError("params.yaml: wrong"), 1, "error: params.yaml: wrong\n"),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "error: [Errno 28] No space left"),
+        (KeyboardInterrupt(), 130, "interrupted; the next `dvc repro` goes on from here\n"),
+    ],
+)
+def test_what_is_no_bug_ends_in_one_line(capsys, error, code, line):
+    with pytest.raises(SystemExit) as ended, one_line_errors():
+        raise error
+    assert ended.value.code == code
+    said = capsys.readouterr().err
+    assert said.startswith(line) and said.count("\n") == 1
+
+
+def test_a_bug_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError), one_line_errors():
+        print(1 / 0)

@@ -1,0 +1,223 @@
+"""Northwestern-UCLA: the real clips, and the whole pipeline on them at small size."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import zipfile
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from brl.data import nw_ucla
+from brl.data.prepare import prepare
+from brl.data.store import ClipStore
+from brl.data.subsample import choose_clips, profile_counts
+from brl.errors import UserError
+from brl.tracking import EXPERIMENT
+from tests.conftest import SHARED, shared
+from tests.project import SMALL, Project
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> ClipStore:
+    folder = tmp_path_factory.mktemp("nw_ucla")
+    nw_ucla.fetch(folder / "raw", str(shared("data")))
+    prepare("nw_ucla", nw_ucla.SOURCE, folder / "raw", folder / "store", max_bodies=1)
+    return ClipStore.open(folder / "store")
+
+
+def test_published_numbers_of_clips(store):
+    train, test = (store.part("cross_view", part) for part in ("train", "test"))
+    assert (len(train), len(test)) == (1020, 464)
+    available = np.bincount(store.labels[train], minlength=10)
+    subset = choose_clips(store, train, profile_counts("exp", available, 100, 10), seed=0)
+    assert len(subset.clips) == 403
+    assert np.isin(subset.clips, train).all()
+
+
+def test_clips_are_the_files_clips(store):
+    assert (store.frames.min(), store.frames.max(), np.median(store.frames)) == (1, 201, 31)
+    with zipfile.ZipFile(shared("data/all_sqe.zip")) as archive:
+        name = next(n for n in archive.namelist() if n.endswith("a02_s03_e01_v02.json"))
+        content = json.loads(archive.read(name))
+    (index,) = np.flatnonzero(store.names == "a02_s03_e01_v02")
+    joints = np.array(content["skeletons"], dtype=np.float32)
+    start, frames = store.starts[index], store.frames[index]
+    np.testing.assert_allclose(store.rows[start : start + frames], joints - joints[0, 1], atol=1e-5)
+    assert store.labels[index] == content["label"] - 1
+    assert store.classes[store.labels[index]] == "pick up with two hands"
+
+
+def damaged(folder: Path, damage: str) -> Path:
+    """A mirror whose archive is broken in one way."""
+    folder.mkdir()
+    original, copy = shared("data/all_sqe.zip"), folder / "all_sqe.zip"
+    if damage == "cut off":
+        copy.write_bytes(original.read_bytes()[:1_000_000])
+    elif damage == "no zip":
+        copy.write_text("<html>not found</html>")
+    elif damage == "a bit flipped":
+        content = bytearray(original.read_bytes())
+        content[len(content) // 2] ^= 0xFF
+        copy.write_bytes(content)
+    elif damage == "clips missing":
+        with zipfile.ZipFile(copy, "w") as archive:
+            archive.writestr("all_sqe/a01_s01_e00_v01.json", "{}")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    {
+        "cut off": "all_sqe.zip from .*: not a whole zip file",
+        "no zip": "all_sqe.zip from .*: not a whole zip file",
+        "a bit flipped": "all_sqe.zip from .*: (the file .*json in it is damaged|not a whole zip)",
+        "clips missing": "holds 1 clips; must be 1484",
+        "no file": "dataset.mirror: .* holds no all_sqe.zip",
+    }.items(),
+)
+def test_a_broken_archive_is_named_and_not_kept(tmp_path, damage, complaint):
+    mirror = damaged(tmp_path / "mirror", damage)
+    with pytest.raises(UserError, match=complaint):
+        nw_ucla.fetch(tmp_path / "raw", str(mirror))
+    assert not list((tmp_path / "raw").glob("*"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", '{"label": 1}', '{"skeletons": [[1, 2], [3]], "label": 1}',
+     '{"skeletons": [], "label": 1}', '{"skeletons": [[[0, 0, 0]]], "label": 1}',
+     '{"skeletons": null, "label": "x"}'],
+)  # fmt: skip
+def test_a_broken_clip_is_named(tmp_path, content):
+    with zipfile.ZipFile(tmp_path / nw_ucla.ARCHIVE, "w") as archive:
+        archive.writestr("all_sqe/a01_s01_e00_v01.json", content)
+    with pytest.raises(UserError, match=r"all_sqe\.zip: all_sqe/a01_s01_e00_v01\.json: "):
+        list(nw_ucla.clips(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    shared("data/all_sqe.zip")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRL_TRACKING", "on")
+        project = Project(tmp_path_factory.mktemp("real"))
+        patch.setenv("DVC_ROOT", str(project.folder))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        run = project.run("brl.preset", "nw_ucla", "--mirror", str(SHARED / "data"))
+        assert run.returncode == 0, run.stderr
+        small = {key: value for key, value in SMALL.items() if not key.startswith("subsample")}
+        project.edit(small | {"train.epochs": 3, "train.passes": 3, "train.lr": 0.1})
+        project.keep_streams("joint", "skip")
+        yield project
+
+
+def tracked(project) -> pd.DataFrame:
+    """All recorded runs, oldest first."""
+    local = f"sqlite:///{project.folder}/mlflow.db"
+    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI", local))
+    return mlflow.search_runs(experiment_names=[EXPERIMENT], order_by=["start_time"])
+
+
+@pytest.mark.slow
+def test_the_whole_pipeline_on_the_real_clips(project):
+    assert "train@joint" in project.reproduce()
+    results = pd.read_csv(project.folder / "reports/results.csv", index_col="stream")
+    assert results.index.tolist() == ["joint", "skip", "ensemble"]
+    assert results.loc["ensemble", "top1"] > 15, results  # ten classes: better than chance already
+    counts = pd.read_csv(project.folder / "data/subset/counts.csv")["train_clips"]
+    assert counts.sum() == 403
+    for picture in ("long_tail.png", "by_class.png"):
+        assert (project.folder / "reports" / picture).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_its_runs_hold_parameters_curves_and_every_class(project):
+    runs = tracked(project)
+    assert runs["tags.kind"].tolist() == ["stream", "stream", "pipeline"]
+    assert (runs["status"] == "FINISHED").all()
+    assert (runs["tags.subset.digest"].nunique(), runs["tags.dvc.stage"].tolist()) == (
+        1, ["train@joint", "train@skip", "evaluate"],
+    )  # fmt: skip
+    by_class = [name for name in runs if name.startswith("metrics.accuracy/class/")]
+    assert sorted(by_class)[0] == "metrics.accuracy/class/0_pick_up_with_one_hand"
+    assert len(by_class) == 10 and runs[by_class].notna().all(axis=None)
+    written = pd.read_csv(project.folder / "reports/by_class.csv")
+    for stream, run in zip(("joint", "skip", "ensemble"), runs.to_dict("records"), strict=True):
+        np.testing.assert_allclose(
+            [run[name] for name in sorted(by_class)], written[stream], atol=0.01
+        )
+    streams = runs[runs["tags.kind"] == "stream"]
+    assert (streams["params.train.epochs"] == "3").all()
+    assert streams["params.subsample.imbalance_factor"].astype(float).tolist() == [10, 10]
+    client = mlflow.MlflowClient()
+    for run_id in streams["run_id"]:
+        curve = client.get_metric_history(run_id, "train/loss")
+        assert [point.step for point in curve] == [1, 2, 3]
+        assert client.get_run(run_id).inputs.dataset_inputs[0].dataset.name == "nw_ucla"
+    parent = runs.iloc[-1]
+    assert (streams["tags.mlflow.parentRunId"] == parent["run_id"]).all()
+    assert parent[["tags.run.joint", "tags.run.skip"]].tolist() == streams["run_id"].tolist()
+
+
+@pytest.mark.slow
+def test_streams_that_dvc_skipped_or_restored_stay_linked(project):
+    before = tracked(project)
+    joint, skip = before["run_id"][:2]
+    project.edit({"streams.skip.lr": 0.02})
+    project.reproduce()
+    retrained = tracked(project)
+    assert retrained["tags.kind"].tolist()[3:] == ["stream", "pipeline"]
+    assert retrained.iloc[-1]["tags.run.joint"] == joint
+    assert retrained.iloc[-1]["tags.run.skip"] == retrained.iloc[3]["run_id"] != skip
+    # Back to the first setting with other weights: the stream comes out of DVC's cache.
+    project.edit({"streams.skip.lr": None, "ensemble.weights.skip": 1})
+    project.reproduce()
+    restored = tracked(project)
+    assert restored["tags.kind"].tolist()[5:] == ["pipeline"]
+    assert restored.iloc[-1][["tags.run.joint", "tags.run.skip"]].tolist() == [joint, skip]
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_in_its_own_run(project):
+    project.edit({"train.epochs": 5, "ensemble.weights.skip": 2})
+    checkpoints = project.folder / ".checkpoints"
+    killed = subprocess.Popen(
+        ["dvc", "repro", "--quiet", "train@joint"], cwd=project.folder, start_new_session=True
+    )
+    while not list(checkpoints.glob("joint-*.pt")):
+        assert killed.poll() is None
+        time.sleep(0.05)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert not (project.folder / "models/joint.safetensors").exists()
+    interrupted = tracked(project).iloc[-1]
+    assert (interrupted["tags.stream"], interrupted["status"]) == ("joint", "RUNNING")
+
+    project.reproduce()
+    (run,) = tracked(project).query("run_id == @interrupted.run_id").to_dict("records")
+    assert run["status"] == "FINISHED"
+    curve = mlflow.MlflowClient().get_metric_history(run["run_id"], "train/loss")
+    assert [point.step for point in curve] == [1, 2, 3, 4, 5]
+    written = pd.read_csv(project.folder / "reports/curves/joint.csv")
+    assert written["epoch"].tolist() == [1, 2, 3, 4, 5]
+    assert list(checkpoints.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_weights_of_a_run_this_store_does_not_know_get_one(project, monkeypatch):
+    """After a `dvc pull`, or with a new tracking store, no result is missing."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project.folder}/elsewhere.db")
+    project.edit({"predict.precision": "bfloat16"})
+    assert "train@joint" not in project.reproduce()
+    runs = tracked(project)
+    assert sorted(runs["tags.kind"]) == ["pipeline", "stream", "stream"]
+    parent = runs[runs["tags.kind"] == "pipeline"].iloc[0]
+    known = set(runs["run_id"]) - {parent["run_id"]}
+    assert {parent["tags.run.joint"], parent["tags.run.skip"]} == known
+    assert runs["metrics.accuracy/top1"].notna().all()

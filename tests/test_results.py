@@ -1,0 +1,50 @@
+"""The table that ends a run, and the README's, which are the same."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from brl.errors import UserError
+from brl.results import main, markdown, table_rows
+
+RESULTS = """stream,top1,top5,mean_class,many,medium,few
+joint,61.25,90.0,60.0,80.0,,40.0
+ensemble,70.0,95.5,69.04,88.0,,50.0
+"""
+
+
+def test_a_row_a_stream_and_the_ensemble(tmp_path):
+    (tmp_path / "results.csv").write_text(RESULTS)
+    rows = table_rows(tmp_path / "results.csv")
+    assert rows[0] == [
+        "test accuracy, %", "top-1", "mean class", "many-shot", "medium-shot", "few-shot",
+    ]  # fmt: skip
+    assert rows[1] == ["joint", "61.2", "60.0", "80.0", "–", "40.0"]
+    assert rows[2][0] == "ensemble"
+    assert markdown(rows).splitlines()[1] == "|---|---:|---:|---:|---:|---:|"
+
+
+def test_it_is_printed_with_what_to_do_next(tmp_path, capsys, monkeypatch):
+    (tmp_path / "results.csv").write_text(RESULTS)
+    monkeypatch.setattr("sys.argv", ["results", str(tmp_path / "results.csv")])
+    main()
+    printed = capsys.readouterr().out
+    assert "ensemble" in printed and "70.0" in printed
+    assert "make ui" in printed and "params.yaml" in printed
+
+
+def test_before_the_first_run_there_is_none(tmp_path):
+    with pytest.raises(UserError, match="make repro writes it"):
+        table_rows(tmp_path / "results.csv")
+
+
+@pytest.mark.parametrize("results", ["reports/results.csv", "reports/nw_ucla/results.csv"])
+def test_the_readme_shows_what_was_measured(results, tmp_path):
+    """As committed: a run on another machine may differ in the last digit."""
+    shown = subprocess.run(["git", "show", f"HEAD:{results}"], capture_output=True, check=False)
+    if shown.returncode:
+        pytest.skip("not a git checkout with results in it")
+    (tmp_path / "results.csv").write_bytes(shown.stdout)
+    readme = Path("README.md").read_text(encoding="utf-8")
+    assert markdown(table_rows(tmp_path / "results.csv")) in readme

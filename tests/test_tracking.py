@@ -1,0 +1,71 @@
+"""Tracking: one store for many processes, an off-switch, and no word to anybody."""
+
+import os
+import subprocess
+import sys
+
+import mlflow
+import pytest
+
+from brl import tracking
+from brl.errors import UserError
+from brl.ui import comparison_url
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("BRL_TRACKING", "on")
+    return tmp_path
+
+
+def test_processes_that_start_together_share_one_new_store(root):
+    """Six streams trained at once on a machine where nothing was recorded yet."""
+    code = "from brl import tracking; tracking.record_test('s', 'd{}', {{'accuracy/top1': 1.0}})"
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", code.format(number)], stderr=subprocess.PIPE, text=True
+        )
+        for number in range(6)
+    ]
+    errors = [process.communicate()[1] for process in running]
+    assert [process.returncode for process in running] == [0] * 6, errors
+    mlflow.set_tracking_uri(tracking.tracking_uri())
+    runs = mlflow.search_runs(experiment_names=[tracking.EXPERIMENT])
+    assert sorted(runs["tags.weights.digest"]) == [f"d{number}" for number in range(6)]
+    url = comparison_url("http://127.0.0.1:5000")
+    assert url.startswith("http://127.0.0.1:5000/#/experiments/")
+    assert "workflowType=machine_learning" in url
+
+
+def test_switched_off_nothing_is_written(root, monkeypatch):
+    monkeypatch.setenv("BRL_TRACKING", "off")
+    tracking.record_test("joint", "digest", {"accuracy/top1": 1.0})
+    tracking.record_pipeline("p", {}, {}, {}, {}, [])
+    subset = tracking.SubsetRecord("t", "digest", 3)
+    with tracking.training_run("joint", "f", {}, subset) as run:
+        assert run is None
+    assert list(root.iterdir()) == []
+
+
+def test_the_store_lies_at_the_projects_root_or_where_the_user_says(root, monkeypatch):
+    assert tracking.tracking_uri() == f"sqlite:///{root}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000")
+    assert tracking.tracking_uri() == "http://server:5000"
+
+
+def test_nobody_is_told(root, monkeypatch):
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
+    tracking.record_test("joint", "digest", {"accuracy/top1": 1.0})
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+
+
+def test_without_a_run_there_is_nothing_to_open(root):
+    with pytest.raises(UserError, match="no runs are recorded yet"):
+        comparison_url("http://127.0.0.1:5000")
+
+
+def test_parameters_get_dotted_names():
+    nested = {"seed": 0, "train": {"lr": 0.1, "augment": {"flip": 0.5}}}
+    assert tracking.flattened(nested) == {"seed": 0, "train.lr": 0.1, "train.augment.flip": 0.5}
