@@ -53,8 +53,8 @@ SENSOR = Sensor(
     skipped=0.04,
     lost=0.3,
 )
-LIKENESS = 0.15  # the most a clip's poses and pauses are drawn towards the partner's, of 1
-REBOUND = 0.05  # chance, at either end, of a piece of the way back
+LIKENESS = 0.25  # the most a clip's poses and pauses are drawn towards the partner's, of 1
+REBOUND = 0.12  # chance, at either end, of a piece of the way back
 CROP = 0.08  # the most that is cut off at either end, of the whole
 IDLE_SECONDS = 0.8  # the most a person waits at either end
 AMPLITUDE_SPREAD = 0.15  # of the logarithm, clip by clip; half as much by subject
