@@ -33,10 +33,10 @@ preset: setup  ## put a preset into params.yaml: make preset NAME=nw_ucla MIRROR
 	@python -m brl.preset $(NAME) $(if $(MIRROR),--mirror $(MIRROR))
 
 test: setup  ## all tests
-	@python -m pytest
+	@OMP_NUM_THREADS=1 python -m pytest
 
 test-fast: setup  ## the tests that run no whole pipeline
-	@python -m pytest -m 'not slow'
+	@OMP_NUM_THREADS=1 python -m pytest -m 'not slow'
 
 lint: setup  ## format and check
 	@ruff format --check .

@@ -2,7 +2,7 @@
 
 import os
 
-# OpenMP's threads wait actively by default: on a machine with few cores, one other busy program
-# then slows a training many times over (measured on two cores: 11 s a step instead of 0.4 s).
-# Read when torch is loaded, so it is set before.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Between two layers OpenMP's threads wait in a loop, by default for milliseconds: beside another
+# busy program on the same few cores, a training can then come to a standstill. Waiting shortly
+# and then sleeping keeps its speed on an idle machine. Read when torch is loaded, so set before.
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
