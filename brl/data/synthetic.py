@@ -43,7 +43,7 @@ VIEWS: dict[Part, dict[int, View]] = {
 
 # How hard the set is. Larger is harder, throughout.
 SENSOR = Sensor(
-    white=0.005,
+    white=0.003,
     drift=0.01,
     hidden=0.6,
     outliers=0.15,
@@ -51,14 +51,14 @@ SENSOR = Sensor(
     frozen=0.15,
     blackout=0.2,
     skipped=0.04,
-    lost=0.3,
+    lost=0.45,
 )
 LIKENESS = 0.25  # the most a clip's poses and pauses are drawn towards the partner's, of 1
 REBOUND = 0.12  # chance, at either end, of a piece of the way back
 CROP = 0.08  # the most that is cut off at either end, of the whole
 IDLE_SECONDS = 0.8  # the most a person waits at either end
 AMPLITUDE_SPREAD = 0.15  # of the logarithm, clip by clip; half as much by subject
-TEMPO_SPREAD = 0.18  # likewise
+TEMPO_SPREAD = 0.24  # likewise
 PAUSE_SPREAD = 0.25  # of the logarithm, pause by pause
 POSTURE_SPREAD = 5.0  # degrees, by subject
 KEY_SPREAD = 5.0  # degrees, key by key
