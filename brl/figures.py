@@ -16,16 +16,16 @@ GROUP_COLOURS = {"many": "#3b6fb6", "medium": "#6fa287", "few": "#d0743c"}
 
 def draw_profile(path: Path, train_clips: np.ndarray, available: np.ndarray) -> None:
     """The long-tail profile: a bar a class, (C,) kept of (C,) available training clips."""
-    figure, axes = _new_figure(len(train_clips))
+    figure, axes = _new_figure(max(6, 0.2 * len(train_clips)), 3)
     labels = np.arange(len(train_clips))
     axes.bar(labels, available, color="#e4e4e4", label="available")
     axes.bar(labels, train_clips, color=GROUP_COLOURS["many"], label="kept")
     axes.set_xlabel("class, by label")
     axes.set_ylabel("training clips")
-    axes.set_title(
-        f"{train_clips.sum()} training clips, {train_clips.max()} to {train_clips.min()}"
+    figure.suptitle(
+        f"{train_clips.sum()} training clips, {train_clips.max()} to {train_clips.min()} a class"
     )
-    axes.legend(frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     _save(figure, path)
 
 
@@ -42,28 +42,33 @@ def draw_by_class(
     train_clips, groups, ensemble and each stream's accuracy (in %): (C,).
     """
     order = np.argsort(-train_clips, kind="stable")
-    figure, axes = _new_figure(len(classes), tall=True)
     places = np.arange(len(classes))
-    colours = [GROUP_COLOURS[group] for group in groups[order]]
-    axes.bar(places, ensemble[order], color=colours, width=0.8)
-    for accuracy in streams.values():
-        axes.plot(places, accuracy[order], ".", color="#222222", markersize=3, alpha=0.6)
-    names = [f"{classes[label]}  ({train_clips[label]})" for label in order]
-    axes.set_xticks(places, names, rotation=90, fontsize=8)
-    axes.set_ylim(0, 100)
-    axes.set_ylabel("test accuracy, %")
-    axes.set_title("Accuracy by class and its training clips; bar: ensemble, dots: streams")
+    figure, axes = _new_figure(7, 1.2 + 0.24 * len(classes))
     for group, colour in GROUP_COLOURS.items():
-        if (groups == group).any():
-            axes.bar([0], [0], color=colour, label=f"{group}-shot")
-    axes.legend(frameon=False, ncols=3, loc="upper right", bbox_to_anchor=(1, -0.02))
+        rows = groups[order] == group
+        if rows.any():
+            label = f"ensemble, {group}-shot"
+            axes.barh(places[rows], ensemble[order][rows], color=colour, label=label)
+    for number, accuracy in enumerate(streams.values()):
+        label = None if number else "a stream"
+        axes.plot(accuracy[order], places, ".", color="#222222", markersize=4, label=label)
+    names = [f"{classes[label]} ({train_clips[label]})" for label in order]
+    axes.set_yticks(places, names, fontsize=8)
+    axes.set_ylim(len(classes) - 0.4, -0.6)
+    axes.set_xlim(0, 101)
+    axes.set_xlabel("test accuracy, %")
+    axes.set_ylabel("class (training clips)")
+    axes.grid(axis="x", color="#dddddd", linewidth=0.5)
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=8)
     _save(figure, path)
 
 
-def _new_figure(num_classes: int, tall: bool = False) -> tuple["Figure", "Axes"]:
+def _new_figure(width: float, height: float) -> tuple["Figure", "Axes"]:
+    """A figure of one panel; width and height in inches."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(max(6, 0.32 * num_classes), 5 if tall else 3), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
