@@ -22,7 +22,7 @@ setup: .venv/installed  ## the virtual environment, with everything installed
 
 repro: setup  ## the whole pipeline; only what changed runs
 	@python -m brl.check
-	@test -d .git || dvc config --local core.no_scm true
+	@test -e .git || dvc config --local core.no_scm true
 	@dvc repro
 	@python -m brl.results
 

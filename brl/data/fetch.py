@@ -1,6 +1,7 @@
 """Raw files, from a mirror folder, a mirror URL or their published address."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pooch
@@ -34,7 +35,8 @@ def fetch_file(name: str, published: str, mirror: str | None, folder: Path) -> P
 
 def _download(url: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    progress = pooch.HTTPDownloader(progressbar=True, timeout=30)
+    pooch.get_logger().setLevel("WARNING")
+    progress = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=30)
     try:
         with written_whole(target) as unfinished:
             pooch.retrieve(
