@@ -50,8 +50,8 @@ def draw_by_class(
             label = f"ensemble, {group}-shot"
             axes.barh(places[rows], ensemble[order][rows], color=colour, label=label)
     for number, accuracy in enumerate(streams.values()):
-        label = None if number else "a stream"
-        axes.plot(accuracy[order], places, ".", color="#222222", markersize=4, label=label)
+        entry = None if number else "a stream"
+        axes.plot(accuracy[order], places, ".", color="#222222", markersize=4, label=entry)
     names = [f"{classes[label]} ({train_clips[label]})" for label in order]
     axes.set_yticks(places, names, fontsize=8)
     axes.set_ylim(len(classes) - 0.4, -0.6)
