@@ -163,7 +163,12 @@ def test_test_scores_do_not_depend_on_the_batches_they_come_in(store, subset, tm
     np.testing.assert_allclose(*ours, atol=1e-5)
 
 
-def test_bfloat16_only_where_it_is_asked_for():
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_bfloat16_where_it_is_asked_for_and_there(precision, native, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     x = torch.randn(4, 4)
-    with arithmetic("float32", torch.device("cpu")):
-        assert (x @ x).dtype == torch.float32
+    with arithmetic(precision, torch.device("cpu")):
+        expected = torch.bfloat16 if native and precision == "bfloat16" else torch.float32
+        assert (x @ x).dtype == expected
