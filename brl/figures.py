@@ -8,6 +8,7 @@ import numpy as np
 from brl.files import written_whole
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -29,32 +30,27 @@ def draw_profile(path: Path, train_clips: np.ndarray, available: np.ndarray) -> 
     _save(figure, path)
 
 
-def draw_by_class(
-    path: Path,
-    classes: list[str],
-    train_clips: np.ndarray,
-    groups: np.ndarray,
-    ensemble: np.ndarray,
-    streams: dict[str, np.ndarray],
-) -> None:
+def draw_by_class(path: Path, described: "pd.DataFrame", by_class: "pd.DataFrame") -> None:
     """Test accuracy of each class, most training clips first: bar the ensemble, dots the streams.
 
-    train_clips, groups, ensemble and each stream's accuracy (in %): (C,).
+    A row a class: described `class`, `train_clips`, `group`; by_class a column a stream and
+    `ensemble`, in %.
     """
-    order = np.argsort(-train_clips, kind="stable")
-    places = np.arange(len(classes))
-    figure, axes = _new_figure(7, 1.2 + 0.24 * len(classes))
+    order = described.sort_values("train_clips", ascending=False, kind="stable").index
+    described, by_class = described.loc[order], by_class.loc[order]
+    places = np.arange(len(order))
+    figure, axes = _new_figure(7, 1.2 + 0.24 * len(order))
     for group, colour in GROUP_COLOURS.items():
-        rows = groups[order] == group
+        rows = (described["group"] == group).to_numpy()
         if rows.any():
-            label = f"ensemble, {group}-shot"
-            axes.barh(places[rows], ensemble[order][rows], color=colour, label=label)
-    for number, accuracy in enumerate(streams.values()):
+            accuracy = by_class["ensemble"].to_numpy()[rows]
+            axes.barh(places[rows], accuracy, color=colour, label=f"ensemble, {group}-shot")
+    for number, stream in enumerate(by_class.columns.drop("ensemble")):
         entry = None if number else "a stream"
-        axes.plot(accuracy[order], places, ".", color="#222222", markersize=4, label=entry)
-    names = [f"{classes[label]} ({train_clips[label]})" for label in order]
+        axes.plot(by_class[stream], places, ".", color="#222222", markersize=4, label=entry)
+    names = [f"{row['class']} ({row['train_clips']})" for _, row in described.iterrows()]
     axes.set_yticks(places, names, fontsize=8)
-    axes.set_ylim(len(classes) - 0.4, -0.6)
+    axes.set_ylim(len(order) - 0.4, -0.6)
     axes.set_xlim(0, 101)
     axes.set_xlabel("test accuracy, %")
     axes.set_ylabel("class (training clips)")

@@ -6,6 +6,7 @@ from sklearn.metrics import recall_score, top_k_accuracy_score
 from brl.params import EvaluateParams
 from brl.scores import Scores
 
+Headline = dict[str, float | None]
 GROUPS = ("many", "medium", "few")
 
 
@@ -29,7 +30,7 @@ def shot_groups(train_clips: np.ndarray, params: EvaluateParams) -> np.ndarray:
     )
 
 
-def overall(scores: Scores) -> dict[str, float | None]:
+def overall(scores: Scores) -> Headline:
     """`top1`, `top5` and `mean_class` in %; top5 is None with five classes or fewer."""
     num_classes = scores.probabilities.shape[1]
 
@@ -47,7 +48,7 @@ def overall(scores: Scores) -> dict[str, float | None]:
     }
 
 
-def headline(scores: Scores, groups: np.ndarray) -> dict[str, float | None]:
+def headline(scores: Scores, groups: np.ndarray) -> Headline:
     """`overall`, and the mean class accuracy of each group of classes (C,), in %.
 
     None for a group without a class.

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from brl import tracking
@@ -11,9 +10,9 @@ from brl.data.subset import read_counts, subset_digest
 from brl.errors import one_line_errors
 from brl.figures import draw_by_class
 from brl.files import written_whole
-from brl.metrics import accuracy_by_class, headline, shot_groups
-from brl.params import read_params
-from brl.scores import load_scores
+from brl.metrics import Headline, accuracy_by_class, headline, shot_groups
+from brl.params import Params, read_params
+from brl.scores import Scores, load_scores
 
 REPORTS = Path("reports")
 
@@ -21,47 +20,67 @@ REPORTS = Path("reports")
 def main() -> None:
     params = read_params()
     counts = read_counts(Path("data/subset"))
-    classes, train_clips = counts["class"].tolist(), counts["train_clips"].to_numpy()
-    groups = shot_groups(train_clips, params.evaluate)
-    fused = load_scores(Path("fused/scores.npz"))
+    groups = shot_groups(counts["train_clips"].to_numpy(), params.evaluate)
     streams = {name: load_scores(Path("scores") / f"{name}.npz") for name in params.streams}
-    everything = {**streams, "ensemble": fused}
+    scores = {**streams, "ensemble": load_scores(Path("fused/scores.npz"))}
+    headlines = {name: headline(s, groups) for name, s in scores.items()}
+    by_class = pd.DataFrame({name: accuracy_by_class(s) for name, s in scores.items()})
 
-    results = pd.DataFrame({name: headline(s, groups) for name, s in everything.items()}).T
-    by_class = pd.DataFrame({name: accuracy_by_class(s) for name, s in everything.items()})
-    confusion = pd.DataFrame({"actual": fused.labels, "predicted": fused.probabilities.argmax(1)})
-    confusion = confusion.map(lambda label: classes[label])
-    described = pd.DataFrame({"class": classes, "group": groups, "train_clips": train_clips})
-    write_csv(results.rename_axis("stream").reset_index(), "results.csv")
+    described = counts.assign(group=groups)[["class", "group", "train_clips"]]
+    write_reports(scores["ensemble"], headlines, described, by_class)
+    digests = {name: stream.weights_digest for name, stream in streams.items()}
+    track(params, headlines, described, by_class["ensemble"], digests)
+
+
+def write_reports(
+    fused: Scores, headlines: dict[str, Headline], described: pd.DataFrame, by_class: pd.DataFrame
+) -> None:
+    """What a person reads, and git compares. A row a class in `described` and `by_class`."""
+    results = pd.DataFrame(headlines).T.rename_axis("stream").reset_index()
+    classes = described["class"].to_numpy()
+    predicted = fused.probabilities.argmax(axis=1)
+    confusion = pd.DataFrame({"actual": classes[fused.labels], "predicted": classes[predicted]})
+    write_csv(results, "results.csv")
     write_csv(described.join(by_class.round(2)), "by_class.csv")
     write_csv(confusion, "confusion.csv")
     with written_whole(REPORTS / "metrics.json") as unfinished:
-        text = json.dumps(headline(fused, groups), indent=2)
+        text = json.dumps(headlines["ensemble"], indent=2)
         unfinished.write_text(text + "\n", encoding="utf-8")
-    picture = REPORTS / "by_class.png"
-    accuracies = {name: by_class[name].to_numpy() for name in streams}
-    draw_by_class(
-        picture, classes, train_clips, groups, by_class["ensemble"].to_numpy(), accuracies
-    )
+    draw_by_class(REPORTS / "by_class.png", described, by_class)
 
-    tracked = tracking.accuracy_metrics(
-        headline(fused, groups), dict(zip(classes, by_class["ensemble"].tolist(), strict=True))
+
+def track(
+    params: Params,
+    headlines: dict[str, Headline],
+    described: pd.DataFrame,
+    by_class: pd.Series,
+    weights_digests: dict[str, str],
+) -> None:
+    """Records the evaluated pipeline; by_class (C,): the ensemble's accuracies."""
+    metrics = tracking.accuracy_metrics(
+        headlines["ensemble"], dict(zip(described["class"], by_class, strict=True))
     )
-    for name in streams:
-        row = headline(streams[name], groups)
-        tracked |= {f"streams/{name}/{key}": row[key] for key in row if row[key] is not None}
+    for stream in weights_digests:
+        metrics |= {
+            f"streams/{stream}/{name}": value
+            for name, value in headlines[stream].items()
+            if value is not None
+        }
     chosen = params.subsample
-    factor = "" if chosen.profile == "natural" else f" {chosen.imbalance_factor:g}"
+    profile = chosen.profile
+    if profile != "natural":
+        profile += f" {chosen.imbalance_factor:g}"
+    sizes = described["group"].value_counts()
     tracking.record_pipeline(
-        name=f"ensemble {params.dataset.name} {chosen.profile}{factor} seed {params.seed}",
+        name=f"ensemble {params.dataset.name} {profile} seed {params.seed}",
         params=params.model_dump(),
         tags={
             "subset.digest": subset_digest(Path("data/subset")),
-            **{f"classes.{group}": str(int(np.sum(groups == group))) for group in set(groups)},
+            **{f"classes.{group}": str(size) for group, size in sizes.items()},
         },
-        metrics=tracked,
-        weights_digests={name: scores.weights_digest for name, scores in streams.items()},
-        artifacts=[picture, REPORTS / "by_class.csv", REPORTS / "confusion.csv"],
+        metrics=metrics,
+        weights_digests=weights_digests,
+        artifacts=[REPORTS / name for name in ("by_class.png", "by_class.csv", "confusion.csv")],
     )
 
 
