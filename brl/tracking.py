@@ -19,6 +19,7 @@ import torch
 from filelock import FileLock
 
 from brl.device import describe_device
+from brl.errors import UserError
 from brl.files import project_root
 
 if TYPE_CHECKING:
@@ -188,27 +189,38 @@ def record_pipeline(
 
 
 def _connect() -> tuple["MlflowClient", str]:
-    """A client and the project's experiment, made when it is not there yet."""
+    """A client and the project's experiment; UserError where the store cannot be used."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     for chatty in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     import mlflow
 
     uri = tracking_uri()
-    mlflow.set_tracking_uri(uri)
-    # Several processes that create one SQLite store at a time break each other's tables.
-    with FileLock(project_root() / ".mlflow.lock"):
-        client = mlflow.MlflowClient()
-        experiment = client.get_experiment_by_name(EXPERIMENT)
-        if experiment is None:
-            artifacts = (project_root() / "mlartifacts").resolve().as_uri()
-            tags = {
-                "mlflow.note.content": DESCRIPTION,
-                "mlflow.experimentKind": "custom_model_development",
-            }
-            location = artifacts if uri.startswith("sqlite:") else None
-            return client, client.create_experiment(EXPERIMENT, location, tags)
-    return client, experiment.experiment_id
+    try:
+        mlflow.set_tracking_uri(uri)
+        # Several processes that create one SQLite store at a time break each other's tables.
+        with FileLock(project_root() / ".mlflow.lock"):
+            client = mlflow.MlflowClient()
+            return client, _experiment(client, local=uri.startswith("sqlite:"))
+    except mlflow.MlflowException as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"MLFLOW_TRACKING_URI: {uri} cannot be used ({reason}); unset it for a local store, "
+            "or set BRL_TRACKING=off to record nothing"
+        ) from error
+
+
+def _experiment(client: "MlflowClient", local: bool) -> str:
+    """Id of the project's experiment, which is made when it is not there yet."""
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is not None:
+        return experiment.experiment_id
+    artifacts = (project_root() / "mlartifacts").resolve().as_uri()
+    tags = {
+        "mlflow.note.content": DESCRIPTION,
+        "mlflow.experimentKind": "custom_model_development",
+    }
+    return client.create_experiment(EXPERIMENT, artifacts if local else None, tags)
 
 
 def _find(client: "MlflowClient", experiment_id: str, *conditions: str) -> "Run | None":

@@ -61,6 +61,15 @@ def test_nobody_is_told(root, monkeypatch):
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
 
 
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "nothing://at.all"])
+def test_a_store_that_cannot_be_used_is_named(root, monkeypatch, uri):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(UserError, match=f"MLFLOW_TRACKING_URI: {uri} cannot be used") as caught:
+        tracking.record_test("joint", "digest", {})
+    assert "\n" not in str(caught.value)
+
+
 def test_without_a_run_there_is_nothing_to_open(root):
     with pytest.raises(UserError, match="no runs are recorded yet"):
         comparison_url("http://127.0.0.1:5000")
