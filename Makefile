@@ -2,8 +2,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-export DVC_NO_ANALYTICS := 1
-export MLFLOW_DISABLE_TELEMETRY := true
 
 .DEFAULT_GOAL := help
 .PHONY: help setup repro results preset test test-fast lint ui clean
@@ -31,7 +29,7 @@ results: setup  ## the table of the last run
 	@python -m brl.results
 
 preset: setup  ## put a preset into params.yaml: make preset NAME=nw_ucla MIRROR=folder
-	@python -m brl.preset $(NAME) $(if $(MIRROR),--mirror $(MIRROR))
+	@python -m brl.preset $(NAME) $(if $(MIRROR),--mirror "$(MIRROR)")
 
 test: setup  ## all tests
 	@OMP_NUM_THREADS=1 python -m pytest

@@ -1,5 +1,6 @@
 """The schema of params.yaml. It has no defaults: the file is the whole truth of a run."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -121,6 +122,10 @@ class _UniqueKeys(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(
+                    problem="a key must be a word", problem_mark=key.start_mark
+                )
             if key.value in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f"the key {key.value!r} occurs twice", problem_mark=key.start_mark
@@ -172,6 +177,12 @@ def _in_words(error: ValidationError) -> str:
     if kind == "value_error":
         prefix = f"{place}: " if place else ""
         return f"{prefix}{context['error']}{tail}"
+    if kind == "too_short":
+        return (
+            f"{place}: needs {context['min_length']} or more, has {context['actual_length']}{tail}"
+        )
+    if kind == "model_type":
+        return f"{place}: must be a block of `key: value` lines, not {given!r}{tail}"
     wanted = problem["msg"].removeprefix("Input should be ")
     if isinstance(given, str) and _is_number(given):
         wanted += f"; YAML reads {given} as text, write {_as_yaml_number(given)}"
@@ -191,10 +202,9 @@ def _known_keys(location: tuple[int | str, ...]) -> str:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True
 
 
 def _as_yaml_number(text: str) -> str:

@@ -23,6 +23,7 @@ def apply_preset(name: str, params_file: Path, mirror: str | None = None) -> Non
     if not preset_file.exists():
         known = ", ".join(sorted(path.stem for path in PRESETS.glob("*.yaml")))
         raise UserError(f"unknown preset {name!r}; known: {known}")
+    read_params(params_file)
     yaml = YAML()
     yaml.representer.add_representer(type(None), _null)
     content = yaml.load(params_file)

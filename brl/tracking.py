@@ -190,7 +190,6 @@ def record_pipeline(
 
 def _connect() -> tuple["MlflowClient", str]:
     """A client and the project's experiment; UserError where the store cannot be used."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     for chatty in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     import mlflow
@@ -214,6 +213,8 @@ def _experiment(client: "MlflowClient", local: bool) -> str:
     """Id of the project's experiment, which is made when it is not there yet."""
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is not None:
+        if experiment.lifecycle_stage == "deleted":
+            client.restore_experiment(experiment.experiment_id)
         return experiment.experiment_id
     artifacts = (project_root() / "mlartifacts").resolve().as_uri()
     tags = {

@@ -1,6 +1,8 @@
 """Training of one stream. Method: section 6."""
 
 import math
+import pickle
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from brl.data.batch import Clips
 from brl.data.store import ClipStore
 from brl.data.subset import Subset
 from brl.device import arithmetic, best_device
+from brl.errors import UserError
 from brl.files import written_whole
 from brl.inputs import Inputs
 from brl.losses import LOSSES
@@ -51,11 +54,15 @@ def train_stream(
 
     After each epoch the checkpoint is replaced and `on_epoch` called with the epoch's `epoch`
     (from 1), `loss`, `accuracy` (of the training batches, in %) and `lr`. Returns the network on
-    the CPU, in eval mode, and the whole curve.
+    the CPU, in eval mode, and the whole curve. Raises UserError when the loss diverges.
     """
     training = Training(job, store, subset)
     if checkpoint.exists():
-        training.restore(checkpoint)
+        try:
+            training.restore(checkpoint)
+        except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError):
+            print(f"{checkpoint}: unreadable; {job.stream} starts afresh", file=sys.stderr)
+            training = Training(job, store, subset)
     with fraction_bar(job.stream) as bar:
         while training.epoch < job.train.epochs:
             row = training.run_epoch(bar)
@@ -128,6 +135,11 @@ class Training:
                     f"{seen / (time.monotonic() - started):.0f} clips/s",
                 )
         self.epoch += 1
+        if not torch.isfinite(total_loss):
+            raise UserError(
+                f"{self.job.stream}: the loss is no finite number in epoch {self.epoch}; "
+                f"lower train.lr or streams.{self.job.stream}.lr in params.yaml"
+            )
         row = {
             "epoch": self.epoch,
             "loss": round(float(total_loss) / seen, 6),

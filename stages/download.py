@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+from brl.check import check
 from brl.data.sources import SOURCES
 from brl.errors import one_line_errors
 from brl.params import read_params
 
 
 def main() -> None:
-    dataset = read_params().dataset
-    SOURCES[dataset.name].fetch(Path("data/raw"), dataset.mirror)
+    params = read_params()
+    check(params)
+    SOURCES[params.dataset.name].fetch(Path("data/raw"), params.dataset.mirror)
 
 
 if __name__ == "__main__":

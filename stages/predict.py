@@ -25,10 +25,10 @@ def main(stream: str) -> None:
     scores = Scores(store.names[chosen], store.labels[chosen], probabilities, digest)
     headline = overall(scores)
     by_class = dict(zip(store.classes, accuracy_by_class(scores).tolist(), strict=True))
-    tracking.record_test(stream, digest, tracking.accuracy_metrics(headline, by_class))
     save_scores(Path("scores") / f"{stream}.npz", scores)
     with written_whole(Path("reports/streams") / f"{stream}.json") as unfinished:
         unfinished.write_text(json.dumps(headline, indent=2) + "\n", encoding="utf-8")
+    tracking.record_test(stream, digest, tracking.accuracy_metrics(headline, by_class))
 
 
 if __name__ == "__main__":

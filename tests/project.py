@@ -11,7 +11,16 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 HERE = Path(__file__).resolve().parents[1]
-COPIED = ("brl", "stages", "presets", "dvc.yaml", "params.yaml", ".dvcignore", ".gitignore")
+COPIED = (
+    "brl",
+    "stages",
+    "presets",
+    "lists",
+    "dvc.yaml",
+    "params.yaml",
+    ".dvcignore",
+    ".gitignore",
+)
 # One short epoch of a narrow network on few clips: what runs is tested here, not how well.
 SMALL = {
     "subsample.max_per_class": 8,

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from brl.augment import random_matrices
 from brl.data.batch import Clips
 from brl.inputs import Inputs
 from brl.params import read_params
-from brl.sampling import evaluation_frames
+from brl.sampling import evaluation_frames, train_frames
 from brl.streams import STREAMS
 from tests.test_store import some_clips, stored
 
@@ -49,6 +50,38 @@ def test_test_views_equal_the_clip_computed_whole(clips, stream, rescaled):
             np.testing.assert_allclose(ours[:bodies], joints[:, frames[view]], atol=1e-5)
             assert (ours[bodies:] == 0).all()
             assert present[2 * number + view].sum() == bodies
+
+
+@pytest.mark.parametrize("stream", ["joint", "skip_motion"])
+def test_a_training_batch_is_the_augmented_clip(clips, stream):
+    """The draws of the generator, applied by hand: frames, matrices, rescaling, flips, stream."""
+    originals, batched = clips
+    params = PARAMS.model_copy(update={"rescale": True})
+    which = torch.arange(4)
+    ours, present = Inputs(batched, STREAMS[stream], params).train_batch(
+        which, torch.Generator().manual_seed(1)
+    )
+    generator = torch.Generator().manual_seed(1)
+    frames = train_frames("uniform", batched.lengths, 6, generator)
+    matrices = random_matrices(4, params.augment, torch.device("cpu"), generator)
+    flipped = torch.rand(4, generator=generator) < params.augment.flip
+    assert flipped.any() and not flipped.all()
+    hops, in_motion = STREAMS[stream].hops, STREAMS[stream].motion
+    for number, original in enumerate(originals):
+        joints = original.joints @ matrices[number].numpy().T
+        low, high = joints.min(axis=(0, 1, 2)), joints.max(axis=(0, 1, 2))
+        joints = 2 * (joints - low) / (high - low) - 1
+        if flipped[number]:
+            joints = joints[:, :, batched.layout.mirrored()] * np.array([-1, 1, 1])
+        if hops:
+            joints = joints - joints[:, :, batched.layout.ancestors(hops)]
+        if in_motion:
+            joints = np.diff(joints, axis=1, append=joints[:, -1:])
+        bodies = len(joints)
+        np.testing.assert_allclose(
+            ours[number, :bodies], joints[:, frames[number].numpy()], atol=1e-4
+        )
+        assert present[number].sum() == bodies
 
 
 def test_training_batches_differ_and_repeat_with_the_generator(clips):

@@ -45,6 +45,8 @@ MISTAKES = {
     "weight missing": ("    skip: 2\n", "", "ensemble.weights has no weight for the stream skip"),
     "factor below one": ("imbalance_factor: 30", "imbalance_factor: 0.5", "subsample.imbalance"),
     "groups overlap": ("few_shot_below: 20", "few_shot_below: 200", "few_shot_below must not"),
+    "infinity as text": ("  lr: 0.1", "  lr: inf", "train.lr: must be a valid number, not 'inf'"),
+    "a key that is no word": ("seed: 0", "? [a, b]\n: 1", "not valid YAML: a key must be a word"),
     "section missing": ("evaluate: ", "# evaluate: ", "many_shot_above"),
     "key twice": ("seed: 0", "seed: 0\nseed: 1", "line 5: not valid YAML: the key 'seed' occurs"),
     "no YAML": ("seed: 0", "seed: [0", "not valid YAML"),
@@ -79,9 +81,20 @@ def test_files_that_hold_no_parameters(tmp_path):
             read_params(tmp_path / "params.yaml")
 
 
+def test_a_block_without_content_is_named(tmp_path):
+    content = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    content["streams"]["joint"] = None
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match=r"streams\.joint: must be a block of `key: value` lines"):
+        read_params(tmp_path / "params.yaml")
+
+
 def test_every_stream_off_is_refused(tmp_path):
     content = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-    for streams, complaint in (({}, "streams: "), (None, "streams: ")):
+    for streams, complaint in (
+        ({}, "streams: needs 1 or more, has 0"),
+        (None, "streams: must be"),
+    ):
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(content | {"streams": streams}))
         with pytest.raises(UserError, match=complaint):
             read_params(tmp_path / "params.yaml")
@@ -121,6 +134,15 @@ def test_the_synthetic_preset_is_the_file_as_it_comes(tmp_path):
     apply_preset("nw_ucla", file)
     apply_preset("synthetic", file)
     assert read_params(file) == read_params(PARAMS)
+
+
+def test_a_preset_does_not_touch_a_file_that_is_wrong(tmp_path):
+    file = tmp_path / "params.yaml"
+    wrong = PARAMS.read_text(encoding="utf-8").replace("epochs: 8", "epochs: 0")
+    file.write_text(wrong, encoding="utf-8")
+    with pytest.raises(UserError, match=r"params\.yaml: train\.epochs"):
+        apply_preset("nw_ucla", file)
+    assert file.read_text(encoding="utf-8") == wrong
 
 
 def test_an_unknown_preset_lists_the_known_ones(tmp_path):

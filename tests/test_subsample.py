@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brl.data import subsample
 from brl.data.subsample import check_subset, choose_clips, listed_clips, profile_counts
 from brl.data.subset import read_counts, read_subset, subset_digest, write_subset
 from brl.errors import UserError
@@ -30,6 +31,7 @@ def test_published_profile_of_nw_ucla():
 def test_other_profiles():
     available = np.array([90, 200, 30, 5, 80])
     assert profile_counts("step", available, 100, 10).tolist() == [90, 100, 10, 5, 10]
+    assert profile_counts("step", np.full(4, 99), 33, 1.1).tolist() == [33, 33, 30, 30]
     assert profile_counts("natural", available, None, 10).tolist() == available.tolist()
     assert profile_counts("natural", available, 50, 10).tolist() == [50, 50, 30, 5, 50]
     assert profile_counts("exp", np.array([7]), None, 10).tolist() == [7]
@@ -79,7 +81,7 @@ def test_a_written_subset_reads_back(store, tmp_path):
 
 
 def test_a_list_file_is_taken_as_it_is(store, tmp_path, monkeypatch):
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setattr(subsample, "LISTS", tmp_path)
     candidates = store.part("half", "train")
     (tmp_path / "list.txt").write_text("clip004\nclip000\n\nclip001\n")
     subset = listed_clips(store, candidates, "list.txt")

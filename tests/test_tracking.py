@@ -55,10 +55,12 @@ def test_the_store_lies_at_the_projects_root_or_where_the_user_says(root, monkey
     assert tracking.tracking_uri() == "http://server:5000"
 
 
-def test_nobody_is_told(root, monkeypatch):
-    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
-    tracking.record_test("joint", "digest", {"accuracy/top1": 1.0})
-    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+def test_nobody_is_told():
+    """Whoever imports the package, by whatever command, before MLflow is loaded."""
+    code = "import brl, os; print(os.environ['MLFLOW_DISABLE_TELEMETRY'])"
+    without = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
+    said = subprocess.run([sys.executable, "-c", code], env=without, capture_output=True, text=True)
+    assert said.stdout == "true\n"
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "nothing://at.all"])
@@ -68,6 +70,17 @@ def test_a_store_that_cannot_be_used_is_named(root, monkeypatch, uri):
     with pytest.raises(UserError, match=f"MLFLOW_TRACKING_URI: {uri} cannot be used") as caught:
         tracking.record_test("joint", "digest", {})
     assert "\n" not in str(caught.value)
+
+
+def test_an_experiment_deleted_by_hand_comes_back(root):
+    tracking.record_test("joint", "digest", {"accuracy/top1": 1.0})
+    mlflow.set_tracking_uri(tracking.tracking_uri())
+    client = mlflow.MlflowClient()
+    client.delete_experiment(client.get_experiment_by_name(tracking.EXPERIMENT).experiment_id)
+    tracking.record_test("bone", "another", {"accuracy/top1": 1.0})
+    assert "another" in set(
+        mlflow.search_runs(experiment_names=[tracking.EXPERIMENT])["tags.weights.digest"]
+    )
 
 
 def test_without_a_run_there_is_nothing_to_open(root):

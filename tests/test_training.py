@@ -1,6 +1,7 @@
 """Training: it learns, goes on after an interruption to the same bytes, and starts afresh."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from brl.device import arithmetic
 from brl.errors import UserError
 from brl.params import PredictParams, read_params
 from brl.prediction import predict
+from brl.progress import fraction_bar
 from brl.skeleton import NW_UCLA20
 from brl.training import Job, Training, cosine_lr, train_stream
 from brl.weights import load_weights, save_weights
@@ -123,6 +125,42 @@ def test_an_epoch_shows_every_clip_as_often_as_there_are_passes(store, subset):
     sizes = [len(batch) for batch in batches]
     assert max(sizes) <= 7 and max(sizes) - min(sizes) <= 1
     assert torch.bincount(torch.cat(batches)).tolist() == [2] * 24
+
+
+def test_the_rebalanced_sampler_decides_how_often_a_clip_is_shown(store, subset):
+    skewed = Subset(subset.clips[:14], np.bincount(store.labels[subset.clips[:14]]))
+    assert skewed.counts.tolist() == [5, 5, 4]
+    method = PARAMS.method.model_copy(update={"sampler": "rebalanced"})
+    training = Training(replace(job(passes=1), method=method), store, skewed)
+    shown = torch.bincount(torch.cat(training._batches()), minlength=14)
+    rare = training.inputs.clips.labels == 2
+    assert (shown[~rare] == 1).all()
+    shown = sum(torch.bincount(torch.cat(training._batches()), minlength=14) for _ in range(200))
+    assert shown[rare].float().mean() / 200 == pytest.approx(5 / 4, abs=0.1)
+
+
+def test_the_optimizer_is_nesterov_sgd_with_the_schedules_rate(store, subset):
+    training = Training(job(epochs=4), store, subset)
+    with fraction_bar("joint") as bar:
+        row = training.run_epoch(bar)
+    (group,) = training.optimizer.param_groups
+    steps = len(training._batches())
+    assert group["lr"] == row["lr"] == cosine_lr(0.05, (steps - 1) / steps / 4) < 0.05
+    assert isinstance(training.optimizer, torch.optim.SGD) and group["nesterov"]
+    assert (group["momentum"], group["weight_decay"]) == (0.9, 5e-4)
+
+
+def test_a_training_that_diverges_says_so(store, subset, tmp_path):
+    with pytest.raises(UserError, match=r"joint: the loss is no finite number.*streams\.joint\.lr"):
+        train_stream(replace(job(), lr=1e30), store, subset, tmp_path / "c.pt")
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint"])
+def test_an_unreadable_checkpoint_is_said_and_left_behind(store, subset, tmp_path, capsys, content):
+    (tmp_path / "c.pt").write_bytes(content)
+    _, curve = train_stream(job(epochs=1), store, subset, tmp_path / "c.pt")
+    assert len(curve) == 1
+    assert "c.pt: unreadable; joint starts afresh" in capsys.readouterr().err
 
 
 def test_learning_rate_falls_along_half_a_cosine():

@@ -1,11 +1,17 @@
 """Long-tailed training subsets. Method: section 1."""
 
+from pathlib import Path
+
 import numpy as np
 
 from brl.data.store import ClipStore
 from brl.data.subset import Subset
 from brl.errors import UserError
-from brl.files import project_root
+
+# A dependency of the stage: editing a list runs it again.
+LISTS = Path("lists")
+# n_max / IF may come out a rounding below a whole number, which must not cost a clip.
+ROUNDING = 1e-9
 
 
 def profile_counts(
@@ -22,10 +28,10 @@ def profile_counts(
     place = np.arange(num_classes)
     if profile == "exp":
         exponent = place / max(num_classes - 1, 1)
-        # The last class keeps n_max / IF exactly; rounding must not take a clip from it.
-        wanted = np.floor(largest * imbalance_factor**-exponent + 1e-9)
+        wanted = np.floor(largest * imbalance_factor**-exponent + ROUNDING)
     elif profile == "step":
-        wanted = np.where(place < num_classes // 2, largest, largest // imbalance_factor)
+        rest = np.floor(largest / imbalance_factor + ROUNDING)
+        wanted = np.where(place < num_classes // 2, largest, rest)
     else:
         wanted = np.full(num_classes, largest)
     return np.minimum(wanted, available).astype(np.int64)
@@ -47,13 +53,13 @@ def choose_clips(store: ClipStore, candidates: np.ndarray, counts: np.ndarray, s
 
 
 def listed_clips(store: ClipStore, candidates: np.ndarray, list_file: str) -> Subset:
-    """The clips that a file names, a name a line; all must be training clips of the split."""
-    path = project_root() / list_file
+    """The clips that a file of `LISTS` names, a name a line; all training clips of the split."""
+    path = LISTS / list_file
     try:
         names = path.read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"params.yaml: subsample.list_file: {list_file}: cannot be read ({error}); "
+            f"params.yaml: subsample.list_file: {path}: cannot be read ({error}); "
             "must be a text file with a clip name a line"
         ) from error
     place = dict(zip(store.names[candidates], candidates, strict=True))
@@ -75,5 +81,5 @@ def check_subset(store: ClipStore, subset: Subset) -> None:
     if len(empty):
         raise UserError(
             f"params.yaml: subsample: the class {store.classes[empty[0]]!r} keeps no training "
-            "clip; lower imbalance_factor or raise max_per_class"
+            "clip; lower imbalance_factor, raise max_per_class, or add to the list file"
         )
