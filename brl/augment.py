@@ -7,11 +7,21 @@ from brl.params import AugmentParams
 
 
 def random_matrices(
-    count: int, augment: AugmentParams, device: torch.device, generator: Generator
+    count: int,
+    augment: AugmentParams,
+    device: torch.device,
+    generator: Generator,
+    dimensions: int = 3,
 ) -> Tensor:
     """A random linear map a clip, (N, 3, 3): scaling an axis by 1 +- `scale`, then rotations
-    about x, y and z, each by an angle uniform in +- `rotation` rad."""
-    limits = torch.tensor([*augment.rotation, *[augment.scale] * 3], device=device)
+    about x, y and z, each by an angle uniform in +- `rotation` rad.
+
+    Of 2D joints only the rotation in the image, about z, and the scales of x and y: the third
+    channel, the score, stays.
+    """
+    in_use = [1, 1, 1, 1, 1, 1] if dimensions == 3 else [0, 0, 1, 1, 1, 0]
+    largest = [*augment.rotation, *[augment.scale] * 3]
+    limits = torch.tensor([a * b for a, b in zip(largest, in_use, strict=True)], device=device)
     draws = torch.rand((count, 6), device=device, generator=generator) * 2 - 1
     angles, scales = (draws * limits).split(3, dim=1)
     return rotation_matrices(angles) * (1 + scales)[:, None, :]
@@ -32,8 +42,9 @@ def rotation_matrices(angles: Tensor) -> Tensor:
 
 
 def transform(joints: Tensor, matrices: Tensor) -> Tensor:
-    """Applies a map (N, 3, 3) to each clip's joints (N, ..., 3); the origin stays."""
-    flat = joints.flatten(1, -2) @ matrices.transpose(1, 2)
+    """Applies a map (N, 3, 3) to each clip's joints (N, ..., K), K 2 or 3; the origin stays."""
+    channels = joints.shape[-1]
+    flat = joints.flatten(1, -2) @ matrices[:, :channels, :channels].transpose(1, 2)
     return flat.view(joints.shape)
 
 

@@ -1,14 +1,14 @@
 """Checks params.yaml as a whole before any work: `python -m brl.check`."""
 
-from brl.data.sources import SOURCES
+from brl.data.sources import source_of
 from brl.errors import UserError, one_line_errors
 from brl.params import Params, read_params
 
 
 def check(params: Params) -> None:
-    """Raises UserError for what the schema cannot see: a split the dataset does not have."""
-    splits = SOURCES[params.dataset.name].splits
-    if params.dataset.split not in splits:
+    """Raises UserError for what the schema cannot see: an unknown dataset, a split it has not."""
+    splits = source_of(params.dataset.name).splits
+    if splits and params.dataset.split not in splits:
         raise UserError(
             f"params.yaml: dataset.split: {params.dataset.name} has no split "
             f"{params.dataset.split!r}; known: {', '.join(splits)}"

@@ -17,12 +17,13 @@ GROUP_COLOURS = {"many": "#3b6fb6", "medium": "#6fa287", "few": "#d0743c"}
 
 def draw_profile(path: Path, train_clips: np.ndarray, available: np.ndarray) -> None:
     """The long-tail profile: a bar a class, (C,) kept of (C,) available training clips."""
-    figure, axes = _new_figure(max(6, 0.2 * len(train_clips)), 3)
+    figure, axes = _new_figure(float(np.clip(0.2 * len(train_clips), 6, 12)), 3)
     labels = np.arange(len(train_clips))
     axes.bar(labels, available, color="#e4e4e4", label="available")
     axes.bar(labels, train_clips, color=GROUP_COLOURS["many"], label="kept")
     axes.set_xlabel("class, by label")
     axes.set_ylabel("training clips")
+    axes.margins(x=0.01)
     figure.suptitle(
         f"{train_clips.sum()} training clips, {train_clips.max()} to {train_clips.min()} a class"
     )

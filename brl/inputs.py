@@ -31,7 +31,8 @@ class Inputs:
         frames = train_frames(
             self.params.sampling, self.clips.lengths[which], self.params.clip_len, generator
         )
-        matrices = random_matrices(len(which), augment, device, generator)
+        dimensions = self.clips.layout.dimensions
+        matrices = random_matrices(len(which), augment, device, generator, dimensions)
         flipped = torch.rand(len(which), device=device, generator=generator) < augment.flip
         return self._batch(which, frames, matrices, flipped)
 
@@ -80,7 +81,10 @@ class Inputs:
         rows, owner = self.clips.all_rows(which)
         if matrices is not None:
             rows = transform(rows, matrices[owner])
-        return extremes(rows, owner, len(which))
+        lowest, highest = extremes(rows, owner, len(which))
+        if self.clips.layout.scored:  # a score is no axis: from [-1, 1] to [-1, 1] it stays
+            lowest[:, -1], highest[:, -1] = -1, 1
+        return lowest, highest
 
     @property
     def _mirrored(self) -> Tensor:

@@ -21,7 +21,7 @@ class _Section(BaseModel):
 
 
 class DatasetParams(_Section):
-    name: Literal["synthetic", "nw_ucla"]
+    name: str
     split: str
     mirror: str | None
 

@@ -12,9 +12,9 @@ Item = TypeVar("Item")
 SECONDS_BETWEEN_UPDATES = 0.2
 
 
-def progress(items: Iterable[Item], unit: str) -> "tqdm[Item]":
-    """Iterates over items with a count and a rate on stderr."""
-    return tqdm(items, unit=f" {unit}", leave=False, disable=not sys.stderr.isatty())
+def progress(items: Iterable[Item], unit: str, total: int | None = None) -> "tqdm[Item]":
+    """Iterates over items with a count and a rate on stderr; with a total, also the time left."""
+    return tqdm(items, unit=f" {unit}", total=total, leave=False, disable=not sys.stderr.isatty())
 
 
 class FractionBar:

@@ -12,20 +12,54 @@ class Layout:
     parents       parents[v] is the joint one hop nearer to the body's centre; the centre is its
                   own parent
     mirror_pairs  joints that change places in a mirror
+    upper_body    its joints; all others are the lower body
     graph_parents parents that differ in the network's graph from those of the bones
-    scored        the last channel is the joint's detection score, not a coordinate (2D layouts)
+    dimensions    coordinates of a joint, 2 or 3
+    scored        a channel follows the coordinates: the joint's detection score (2D layouts)
+
+    Raises ValueError, with words for the user, where this is no tree or names an unknown joint.
     """
 
     name: str
     parents: tuple[int, ...]
     mirror_pairs: tuple[tuple[int, int], ...]
+    upper_body: tuple[int, ...]
     graph_parents: tuple[tuple[int, int], ...] = ()
+    dimensions: int = 3
     scored: bool = False
+
+    def __post_init__(self) -> None:
+        paired = [joint for pair in self.mirror_pairs for joint in pair]
+        named = {"parents": self.parents, "left_right": paired, "upper_body": self.upper_body}
+        for place, joints in named.items():
+            for joint in joints:
+                if not 0 <= joint < self.num_joints:
+                    raise ValueError(
+                        f"{place}: no joint {joint}; there are 0 to {self.num_joints - 1}"
+                    )
+        if len(set(paired)) < len(paired):
+            raise ValueError("left_right: a joint occurs twice")
+        centres = [v for v, parent in enumerate(self.parents) if v == parent]
+        if len(centres) != 1:
+            raise ValueError(
+                f"parents: {len(centres)} joints are their own parent; must be one, the centre"
+            )
+        reached = np.arange(self.num_joints)
+        for _ in range(self.num_joints):
+            reached = np.array(self.parents)[reached]
+        if (reached != centres[0]).any():
+            lost = int(np.flatnonzero(reached != centres[0])[0])
+            raise ValueError(f"parents: joint {lost} does not lead to the centre, {centres[0]}")
 
     @property
     def num_joints(self) -> int:
         """V."""
         return len(self.parents)
+
+    @property
+    def channels(self) -> int:
+        """K: the coordinates, and the score where there is one."""
+        return self.dimensions + self.scored
 
     def ancestors(self, hops: int) -> np.ndarray:
         """The joint `hops` steps towards the centre for each joint, (V,) int64.
@@ -77,6 +111,7 @@ NTU25 = Layout(
         (4, 8), (5, 9), (6, 10), (7, 11), (12, 16), (13, 17), (14, 18), (15, 19), (21, 23),
         (22, 24),
     ),
+    upper_body=(*range(1, 12), *range(20, 25)),
     graph_parents=((21, 7), (23, 11)),
 )  # fmt: skip
 
@@ -86,14 +121,26 @@ NW_UCLA20 = Layout(
     mirror_pairs=(
         (4, 8), (5, 9), (6, 10), (7, 11), (12, 16), (13, 17), (14, 18), (15, 19),
     ),
+    upper_body=tuple(range(1, 12)),
 )  # fmt: skip
 
 COCO17 = Layout(
     name="coco17",
     parents=(0, 0, 0, 1, 2, 0, 0, 5, 6, 7, 8, 0, 0, 11, 12, 13, 14),
     mirror_pairs=((1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)),
+    upper_body=tuple(range(11)),
     graph_parents=((11, 5), (12, 6)),
+    dimensions=2,
     scored=True,
 )
 
-LAYOUTS = {layout.name: layout for layout in (NTU25, NW_UCLA20, COCO17)}
+OPENPOSE18 = Layout(
+    name="openpose18",
+    parents=(1, 1, 1, 2, 3, 1, 5, 6, 2, 8, 9, 5, 11, 12, 0, 0, 14, 15),
+    mirror_pairs=((2, 5), (3, 6), (4, 7), (8, 11), (9, 12), (10, 13), (14, 15), (16, 17)),
+    upper_body=(*range(8), *range(14, 18)),
+    dimensions=2,
+    scored=True,
+)
+
+LAYOUTS = {layout.name: layout for layout in (NTU25, NW_UCLA20, COCO17, OPENPOSE18)}

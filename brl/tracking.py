@@ -72,13 +72,18 @@ def accuracy_metrics(
     return metrics
 
 
+def subset_metrics(summary: dict[str, float]) -> dict[str, float]:
+    """What a training subset is like, as metrics."""
+    return {f"subset/{name}": value for name, value in summary.items()}
+
+
 @dataclass(frozen=True)
 class SubsetRecord:
-    """The training subset as a run's dataset input: dataset, hash and number of clips."""
+    """The training subset as a run's dataset input: dataset, hash, and its summary in numbers."""
 
     dataset: str
     digest: str
-    clips: int
+    summary: dict[str, float]
 
 
 @contextmanager
@@ -106,7 +111,8 @@ def training_run(
         mlflow.set_tags(tags | {"subset.digest": subset.digest})
         if unfinished is None:
             mlflow.log_params(flattened(params))
-            source = CodeDatasetSource(tags={"clips": str(subset.clips)})
+            mlflow.log_metrics(subset_metrics(subset.summary))
+            source = CodeDatasetSource(tags={"clips": str(subset.summary["clips"])})
             # Abstract in mlflow's annotations only: its documentation makes one like this.
             dataset = MetaDataset(source, subset.dataset, subset.digest[:36])  # type: ignore[abstract]
             mlflow.log_input(dataset, context="training")

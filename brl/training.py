@@ -83,7 +83,7 @@ class Training:
         self.counts = torch.tensor(subset.counts)
         self.recipe = Recipe(
             stream=job.stream,
-            layout=store.layout.name,
+            layout=store.layout,
             channels=store.channels,
             classes=store.classes,
             model=job.model,

@@ -13,14 +13,14 @@ from brl import models
 from brl.errors import UserError
 from brl.files import written_whole
 from brl.params import ModelParams, TrainParams
-from brl.skeleton import LAYOUTS
+from brl.skeleton import Layout
 
 
 class Recipe(BaseModel):
     """All that is needed to rebuild a network and to feed it as it was trained."""
 
     stream: str
-    layout: str
+    layout: Layout
     channels: int
     classes: list[str]
     model: ModelParams
@@ -30,7 +30,7 @@ class Recipe(BaseModel):
         """The network, with fresh weights."""
         return models.build(
             self.model.name,
-            LAYOUTS[self.layout],
+            self.layout,
             self.channels,
             len(self.classes),
             self.model.base_channels,

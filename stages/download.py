@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from brl.check import check
-from brl.data.sources import SOURCES
+from brl.data.sources import source_of
 from brl.errors import one_line_errors
 from brl.params import read_params
 
@@ -11,7 +11,7 @@ from brl.params import read_params
 def main() -> None:
     params = read_params()
     check(params)
-    SOURCES[params.dataset.name].fetch(Path("data/raw"), params.dataset.mirror)
+    source_of(params.dataset.name).fetch(Path("data/raw"), params.dataset.mirror)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,16 @@ from pathlib import Path
 import pandas as pd
 
 from brl import tracking
-from brl.data.subset import read_counts, subset_digest
+from brl.data.subset import read_counts, read_summary, subset_digest
 from brl.errors import one_line_errors
 from brl.figures import draw_by_class
 from brl.files import written_whole
-from brl.metrics import Headline, accuracy_by_class, headline, shot_groups
+from brl.metrics import GROUPS, Headline, accuracy_by_class, headline, shot_groups
 from brl.params import Params, read_params
 from brl.scores import Scores, load_scores
 
 REPORTS = Path("reports")
+ARTIFACTS = ("by_class.png", "by_class.csv", "confusion.csv", "long_tail.png")
 
 
 def main() -> None:
@@ -70,17 +71,17 @@ def track(
     profile = chosen.profile
     if profile != "natural":
         profile += f" {chosen.imbalance_factor:g}"
+    subset = Path("data/subset")
     sizes = described["group"].value_counts()
+    classes = {f"{group}_shot_classes": float(sizes.get(group, 0)) for group in GROUPS}
+    metrics |= tracking.subset_metrics(read_summary(subset) | classes)
     tracking.record_pipeline(
         name=f"ensemble {params.dataset.name} {profile} seed {params.seed}",
         params=params.model_dump(),
-        tags={
-            "subset.digest": subset_digest(Path("data/subset")),
-            **{f"classes.{group}": str(size) for group, size in sizes.items()},
-        },
+        tags={"subset.digest": subset_digest(subset)},
         metrics=metrics,
         weights_digests=weights_digests,
-        artifacts=[REPORTS / name for name in ("by_class.png", "by_class.csv", "confusion.csv")],
+        artifacts=[REPORTS / name for name in ARTIFACTS],
     )
 
 

@@ -1,17 +1,35 @@
-"""Stage `prepare`: raw files to the clip store."""
+"""Stage `prepare`: raw files to the clip store, and the data report."""
 
+import json
 from pathlib import Path
 
 from brl.data.prepare import prepare
-from brl.data.sources import SOURCES
+from brl.data.report import FINDINGS_FILE, TABLE_FILE, by_class, findings, in_words
+from brl.data.sources import source_of
+from brl.data.store import ClipStore
 from brl.errors import one_line_errors
+from brl.files import written_whole
 from brl.params import read_params
+
+REPORTS = Path("reports")
 
 
 def main() -> None:
     params = read_params()
-    name = params.dataset.name
-    prepare(name, SOURCES[name], Path("data/raw"), Path("data/store"), params.prepare.max_bodies)
+    name, max_bodies = params.dataset.name, params.prepare.max_bodies
+    folder = Path("data/store")
+    facts = prepare(name, source_of(name).open(Path("data/raw")), folder, max_bodies)
+    store = ClipStore.open(folder)
+    found = findings(store, facts, max_bodies)
+    with written_whole(REPORTS / TABLE_FILE) as unfinished:
+        by_class(store, facts).to_csv(unfinished, index=False)
+    with written_whole(REPORTS / FINDINGS_FILE) as unfinished:
+        unfinished.write_text(
+            json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+    print(f"{name}: {len(store.names)} clips, {len(store.classes)} classes")
+    for line in in_words(found):
+        print(f"  {line}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
@@ -16,6 +17,7 @@ COPIED = (
     "stages",
     "presets",
     "lists",
+    "own",
     "dvc.yaml",
     "params.yaml",
     ".dvcignore",
@@ -72,21 +74,17 @@ class Project:
 
     def reproduce(self) -> set[str]:
         """Runs `dvc repro` and gives the stages that DVC ran or restored."""
-        repo = Repo(str(self.folder))
-        before = Path.cwd()
-        os.chdir(self.folder)
-        try:
+        with pytest.MonkeyPatch.context() as patch, Repo(str(self.folder)) as repo:
+            patch.chdir(self.folder)
+            patch.setenv("DVC_ROOT", str(self.folder))
             return {stage.addressing for stage in repo.reproduce()}
-        finally:
-            os.chdir(before)
-            repo.close()
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Runs `python -m ...` in the folder."""
         return subprocess.run(
             [sys.executable, "-m", *arguments],
             cwd=self.folder,
-            env=os.environ | environment,
+            env=os.environ | {"DVC_ROOT": str(self.folder)} | environment,
             capture_output=True,
             text=True,
             check=False,

@@ -36,6 +36,19 @@ def test_no_augmentation_is_the_identity():
     assert torch.equal(transform(joints, matrices), joints)
 
 
+@pytest.mark.parametrize("channels", [2, 3])
+def test_2d_joints_turn_in_the_image_and_keep_their_score(channels):
+    augment = AugmentParams(rotation=[0.5, 0.5, 0.5], scale=0.2, flip=0.0, flip_kind="swap")
+    matrices = random_matrices(50, augment, CPU, torch.Generator().manual_seed(0), dimensions=2)
+    joints = torch.rand(50, 1, 2, 17, channels)
+    ours = transform(joints, matrices)
+    inside = torch.einsum("nij,nmtvj->nmtvi", matrices[:, :2, :2], joints[..., :2])
+    torch.testing.assert_close(ours[..., :2], inside)
+    assert torch.equal(ours[..., 2:], joints[..., 2:])
+    turned = torch.atan2(matrices[:, 1, 0], matrices[:, 0, 0])
+    assert turned.abs().max() > 0.4
+
+
 def test_transform_maps_each_clip_by_its_own_matrix():
     joints, matrices = torch.randn(3, 2, 4, 5, 3), torch.randn(3, 3, 3)
     ours = transform(joints, matrices)

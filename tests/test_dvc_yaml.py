@@ -8,10 +8,13 @@ import yaml
 
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
 # They cannot change a result, so editing them runs nothing again. `params` is among them
-# because the schema has no defaults: a value stands in params.yaml or nowhere.
+# because the schema has no defaults: a value stands in params.yaml or nowhere; what fetches raw
+# files, because what has arrived is recorded and checked ever after.
 WITHOUT_INFLUENCE = {
     "brl/__init__.py",
     "brl/data/__init__.py",
+    "brl/data/download.py",
+    "brl/data/fetch.py",
     "brl/errors.py",
     "brl/files.py",
     "brl/params.py",
@@ -54,7 +57,10 @@ def test_declared_code_is_imported_code(stage):
     declared = {dep for dep in definition["deps"] if dep.endswith(".py")}
     script = Path(f"stages/{stage}.py")
     assert definition["cmd"].startswith(f"python -m stages.{stage}")
-    assert declared == {str(script)} | all_imports(script)
+    if stage == "download":
+        assert declared == set()  # new code is no reason to fetch gigabytes again
+    else:
+        assert declared == {str(script)} | all_imports(script)
 
 
 def test_every_stage_script_is_a_stage():

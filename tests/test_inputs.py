@@ -8,9 +8,12 @@ import torch
 
 from brl.augment import random_matrices
 from brl.data.batch import Clips
+from brl.data.clip import Clip
+from brl.data.store import ClipStore, write_store
 from brl.inputs import Inputs
 from brl.params import read_params
 from brl.sampling import evaluation_frames, train_frames
+from brl.skeleton import COCO17
 from brl.streams import STREAMS
 from tests.test_store import some_clips, stored
 
@@ -105,3 +108,30 @@ def test_without_augmentation_a_training_batch_holds_frames_of_its_clips(clips):
     for clip, original in zip(batch, originals, strict=True):
         frames = {frame.tobytes() for frame in original.joints[0]}
         assert all(frame.numpy().tobytes() in frames for frame in clip[0])
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_scores_of_2d_joints_are_neither_turned_nor_rescaled(tmp_path, stream):
+    """In a training batch with every augmentation, scores are those of the stream without any."""
+    draws = np.random.default_rng(0)
+    clips = [Clip(f"c{i}", i, draws.random((1, 9, 17, 3), np.float32)) for i in range(3)]
+    splits = {"s": {"train": ["c0", "c1"], "test": ["c2"]}}
+    write_store(
+        tmp_path / "s",
+        clips,
+        dataset="t",
+        layout=COCO17,
+        classes=("a", "b", "c"),
+        splits=lambda names: splits,
+    )
+    batched = Clips(ClipStore.open(tmp_path / "s"), np.arange(3), torch.device("cpu"))
+    which, generator = torch.arange(3), torch.Generator().manual_seed(0)
+    augment = PARAMS.augment.model_copy(update={"flip": 0.0})
+    params = PARAMS.model_copy(update={"rescale": True, "clip_len": 9, "augment": augment})
+    ours, _ = Inputs(batched, STREAMS[stream], params).train_batch(which, generator)
+    frames = train_frames("uniform", batched.lengths, 9, torch.Generator().manual_seed(0))
+    plain = params.model_copy(update={"rescale": False})
+    inputs = Inputs(batched, STREAMS[stream], plain)
+    expected, _ = inputs._batch(which, frames)
+    torch.testing.assert_close(ours[..., 2], expected[..., 2])
+    assert not torch.allclose(ours[..., :2], expected[..., :2])

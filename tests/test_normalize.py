@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from brl.data.normalize import center_first_frame, normalize_ntu, shortest_arc
+from brl.data.normalize import center_first_frame, normalize_ntu, shortest_arc, to_image_frame
 from brl.data.prepare import present_bodies
 from tests.conftest import shared
 
@@ -77,3 +77,24 @@ def test_nw_ucla_clips_start_at_joint_one():
     centred = center_first_frame(joints)
     assert (centred[0, 0, 1] == 0).all()
     np.testing.assert_allclose(np.diff(centred, axis=1), np.diff(joints, axis=1))
+
+
+def test_joints_that_were_not_seen_stay_in_the_origin():
+    """Also where the centre itself is not seen at first."""
+    joints = np.random.default_rng(0).normal(size=(2, 5, 20, 3))
+    joints[0, :2, 4] = joints[0, 3, 7] = joints[1, :3] = 0
+    centred = center_first_frame(joints, centre=4)
+    missing = (joints == 0).all(axis=-1)
+    assert (centred[missing] == 0).all()
+    np.testing.assert_array_equal(centred[~missing], joints[~missing] - joints[0, 2, 4])
+
+
+@pytest.mark.parametrize("channels", [2, 3])
+def test_pixels_become_the_images_frame(channels):
+    corners = np.array([[0, 0, 0.5], [640, 480, 0.5], [320, 240, 0], [0, 0, 0]])[:, :channels]
+    ours = to_image_frame(corners[None, None], height=480, width=640)[0, 0]
+    assert ours.dtype == np.float32
+    expected = np.array([[-1, -1, 0.5], [1, 1, 0.5], [0, 0, 0], [0, 0, 0]])[:, :channels]
+    if channels == 2:  # a joint at the corner without a score is one that was not seen
+        expected[0] = 0
+    np.testing.assert_allclose(ours, expected)

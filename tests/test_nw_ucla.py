@@ -26,8 +26,10 @@ from tests.project import SMALL, Project
 @pytest.fixture(scope="module")
 def store(tmp_path_factory) -> ClipStore:
     folder = tmp_path_factory.mktemp("nw_ucla")
-    nw_ucla.fetch(folder / "raw", str(shared("data")))
-    prepare("nw_ucla", nw_ucla.SOURCE, folder / "raw", folder / "store", max_bodies=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(folder))
+        nw_ucla.fetch(folder / "raw", str(shared("data")))
+    prepare("nw_ucla", nw_ucla.SOURCE.open(folder / "raw"), folder / "store", max_bodies=1)
     return ClipStore.open(folder / "store")
 
 
@@ -81,11 +83,13 @@ def damaged(folder: Path, damage: str) -> Path:
         "no file": "dataset.mirror: .* holds no all_sqe.zip",
     }.items(),
 )
-def test_a_broken_archive_is_named_and_not_kept(tmp_path, damage, complaint):
+def test_a_broken_archive_is_named_and_not_kept(tmp_path, monkeypatch, damage, complaint):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     mirror = damaged(tmp_path / "mirror", damage)
     with pytest.raises(UserError, match=complaint):
         nw_ucla.fetch(tmp_path / "raw", str(mirror))
     assert not list((tmp_path / "raw").glob("*"))
+    assert not (tmp_path / "checksums.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -98,7 +102,8 @@ def test_a_broken_clip_is_named(tmp_path, content):
     with zipfile.ZipFile(tmp_path / nw_ucla.ARCHIVE, "w") as archive:
         archive.writestr("all_sqe/a01_s01_e00_v01.json", content)
     with pytest.raises(UserError, match=r"all_sqe\.zip: all_sqe/a01_s01_e00_v01\.json: "):
-        list(nw_ucla.clips(tmp_path))
+        dataset = nw_ucla.SOURCE.open(tmp_path)
+        dataset.read(dataset.items[0])
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +166,12 @@ def test_its_runs_hold_parameters_curves_and_every_class(project):
         assert [point.step for point in curve] == [1, 2, 3]
         assert client.get_run(run_id).inputs.dataset_inputs[0].dataset.name == "nw_ucla"
     parent = runs.iloc[-1]
+    assert (runs["metrics.subset/imbalance_factor"] == 10).all()
+    assert (runs["metrics.subset/clips"] == 403).all()
+    groups = [parent[f"metrics.subset/{group}_shot_classes"] for group in ("many", "medium", "few")]
+    assert groups == [0, 7, 3]
+    pictures = {file.path for file in client.list_artifacts(parent["run_id"])}
+    assert {"long_tail.png", "by_class.png"} <= pictures
     assert (streams["tags.mlflow.parentRunId"] == parent["run_id"]).all()
     assert parent[["tags.run.joint", "tags.run.skip"]].tolist() == streams["run_id"].tolist()
 

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from brl.skeleton import COCO17, LAYOUTS, NTU25, NW_UCLA20
+from brl.skeleton import COCO17, LAYOUTS, NTU25, NW_UCLA20, OPENPOSE18, Layout
 
 ALL = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 
 
 @pytest.mark.parametrize(
-    ("layout", "joints", "centre"), [(NTU25, 25, 20), (NW_UCLA20, 20, 2), (COCO17, 17, 0)]
+    ("layout", "joints", "centre"),
+    [(NTU25, 25, 20), (NW_UCLA20, 20, 2), (COCO17, 17, 0), (OPENPOSE18, 18, 1)],
 )
 def test_published_layouts(layout, joints, centre):
     assert layout.num_joints == joints
@@ -44,3 +45,30 @@ def test_a_mirror_of_a_mirror_is_the_body(layout):
     mirrored = layout.mirrored()
     assert (mirrored[mirrored] == np.arange(layout.num_joints)).all()
     assert (mirrored != np.arange(layout.num_joints)).sum() == 2 * len(layout.mirror_pairs)
+
+
+@ALL
+def test_the_halves_of_a_body_are_mirror_images_of_themselves(layout):
+    upper = set(layout.upper_body)
+    assert 0 < len(upper) < layout.num_joints
+    assert {layout.mirrored()[joint] for joint in upper} == upper
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"parents": (0, 0, 3)}, "parents: no joint 3; there are 0 to 2"),
+        ({"parents": (0, 0, -1)}, "parents: no joint -1"),
+        ({"parents": (0, 1, 0)}, "parents: 2 joints are their own parent"),
+        ({"parents": (1, 2, 0)}, "parents: 0 joints are their own parent"),
+        ({"parents": (0, 2, 1)}, "parents: joint 1 does not lead to the centre, 0"),
+        ({"mirror_pairs": ((1, 2), (2, 0))}, "left_right: a joint occurs twice"),
+        ({"mirror_pairs": ((1, 5),)}, "left_right: no joint 5"),
+        ({"upper_body": (7,)}, "upper_body: no joint 7"),
+    ],
+)
+def test_what_is_no_layout_is_refused(change, complaint):
+    right = {"name": "x", "parents": (0, 0, 1), "mirror_pairs": ((1, 2),), "upper_body": (0,)}
+    Layout(**right)
+    with pytest.raises(ValueError, match=complaint):
+        Layout(**right | change)

@@ -1,5 +1,7 @@
 """The clip store and its batches: what goes in comes out, whole or not at all."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,36 +9,39 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brl.data.batch import Clips
-from brl.data.clip import Clip
+from brl.data.clip import Clip, Splits
 from brl.data.store import ClipStore, write_store
 from brl.errors import UserError
-from brl.skeleton import NW_UCLA20
+from brl.skeleton import NW_UCLA20, Layout
 
 CLASSES = ("a", "b", "c")
 
 
 def some_clips(sizes: list[tuple[int, int]], seed: int = 0) -> list[Clip]:
-    """Clips of (bodies, frames) each, a quarter of them test clips."""
+    """Clips of (bodies, frames) each, named by their number."""
     draws = np.random.default_rng(seed)
     return [
         Clip(
             name=f"clip{number:03d}",
             label=number % len(CLASSES),
             joints=draws.normal(size=(bodies, frames, 20, 3)).astype(np.float32),
-            parts={"half": "test" if number % 4 == 2 else "train"},
         )
         for number, (bodies, frames) in enumerate(sizes)
     ]
 
 
-def stored(folder, clips) -> ClipStore:
-    write_store(
-        folder, clips, dataset="test", layout=NW_UCLA20, classes=CLASSES, splits=("half", "none")
-    )
+def a_quarter_tests(names: list[str]) -> Splits:
+    """One split, in which the third clip and every fourth after it is a test clip."""
+    test = names[2::4]
+    return {"half": {"train": [n for n in names if n not in test], "test": test}}
+
+
+def stored(folder, clips, splits=a_quarter_tests) -> ClipStore:
+    write_store(folder, clips, dataset="test", layout=NW_UCLA20, classes=CLASSES, splits=splits)
     return ClipStore.open(folder)
 
 
-sizes_strategy = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 9)), min_size=1, max_size=8)
+sizes_strategy = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 9)), min_size=3, max_size=8)
 
 
 @given(sizes_strategy, st.integers(0, 2**31))
@@ -66,14 +71,36 @@ def test_index_and_splits(tmp_path):
     assert store.names.tolist() == ["clip000", "clip001", "clip002", "clip003"]
     assert store.part("half", "train").tolist() == [0, 1, 3]
     assert store.part("half", "test").tolist() == [2]
-    assert len(store.part("none", "train")) == 0
     assert store.rows.shape == (4 + 6 + 1 + 5, 20, 3)
-    with pytest.raises(UserError, match=r"no split 'other'; known: half, none"):
+    with pytest.raises(UserError, match=r"no split 'other'; known: half"):
         store.part("other", "train")
 
 
+def test_a_split_keeps_its_own_order(tmp_path):
+    splits = {"s": {"train": ["clip003", "clip000"], "test": ["clip002"]}}
+    store = stored(tmp_path / "s", some_clips([(1, 2)] * 4), lambda names: splits)
+    assert store.part("s", "train").tolist() == [3, 0]
+    assert store.meta["splits"] == ["s"]
+
+
+def test_a_layout_of_ones_own_comes_back(tmp_path):
+    layout = Layout("mine", (0, 0, 1), ((1, 2),), (0, 1), dimensions=2, scored=True)
+    clip = Clip("a", 0, np.ones((1, 2, 3, 3), dtype=np.float32))
+    splits = {"s": {"train": ["a"], "test": ["b"]}}
+    clips = [clip, replace(clip, name="b")]
+    write_store(
+        tmp_path / "s",
+        clips,
+        dataset="t",
+        layout=layout,
+        classes=("x",),
+        splits=lambda names: splits,
+    )
+    assert ClipStore.open(tmp_path / "s").layout == layout
+
+
 def test_equal_clips_make_equal_bytes_and_another_number_another_digest(tmp_path):
-    clips = some_clips([(1, 4), (2, 3)])
+    clips = some_clips([(1, 4), (2, 3), (1, 1)])
     first, second = stored(tmp_path / "a", clips), stored(tmp_path / "b", clips)
     for file in ("rows.f32", "index.npz", "meta.json"):
         assert (first.folder / file).read_bytes() == (second.folder / file).read_bytes()
@@ -81,22 +108,21 @@ def test_equal_clips_make_equal_bytes_and_another_number_another_digest(tmp_path
     assert stored(tmp_path / "c", clips).digest != first.digest
 
 
-BAD = {
-    "wrong joints": (np.zeros((1, 4, 25, 3)), 0, "clip bad: joints of shape"),
-    "no frames": (np.zeros((1, 0, 20, 3)), 0, "clip bad: joints of shape"),
-    "not 4 axes": (np.zeros((4, 20, 3)), 0, "clip bad: joints of shape"),
-    "label too high": (np.zeros((1, 4, 20, 3)), 3, "clip bad: label 3; must be 0 to 2"),
-    "label below zero": (np.zeros((1, 4, 20, 3)), -1, "clip bad: label -1"),
-    "NaN": (np.full((1, 4, 20, 3), np.nan), 0, "clip bad: a coordinate is not a finite"),
+BAD_SPLITS = {
+    "unknown clip": (["clip000", "x"], ["clip001"], "train: there is no clip 'x' .1 of 2"),
+    "both parts": (["clip000"], ["clip001", "clip000"], "the clip 'clip000' is in it twice"),
+    "one part twice": (["clip000"] * 2, ["clip001"], "the clip 'clip000' is in it twice"),
+    "no test clip": (["clip000"], [], "split 's' has no test clip"),
 }
 
 
-@pytest.mark.parametrize("case", BAD)
-def test_a_bad_clip_is_named_and_the_old_store_stays(tmp_path, case):
-    joints, label, message = BAD[case]
-    before = stored(tmp_path / "s", some_clips([(1, 4)])).digest
+@pytest.mark.parametrize("case", BAD_SPLITS)
+def test_a_split_that_does_not_fit_is_named_and_the_old_store_stays(tmp_path, case):
+    train, test, message = BAD_SPLITS[case]
+    clips = some_clips([(1, 4)] * 3)
+    before = stored(tmp_path / "s", clips).digest
     with pytest.raises(UserError, match=message):
-        stored(tmp_path / "s", [*some_clips([(1, 4)]), Clip("bad", label, joints, {})])
+        stored(tmp_path / "s", clips, lambda names: {"s": {"train": train, "test": test}})
     assert ClipStore.open(tmp_path / "s").digest == before
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
 

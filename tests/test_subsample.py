@@ -1,11 +1,15 @@
 """Long-tailed subsets: published counts, and the draw of clips. Method: section 1."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from brl.data import subsample
+from brl.data.clip import Clip
+from brl.data.ntu import ntu_splits
 from brl.data.subsample import check_subset, choose_clips, listed_clips, profile_counts
 from brl.data.subset import read_counts, read_subset, subset_digest, write_subset
 from brl.errors import UserError
@@ -98,3 +102,40 @@ def test_a_list_file_is_taken_as_it_is(store, tmp_path, monkeypatch):
             listed_clips(store, candidates, "list.txt")
     with pytest.raises(UserError, match=r"missing\.txt: cannot be read"):
         listed_clips(store, candidates, "missing.txt")
+
+
+@pytest.mark.parametrize("split", ["xsub", "xset"])
+def test_ntu_subsets_are_drawn_in_the_fields_order(tmp_path, split):
+    """Method, section 1: xset: names sorted; xsub: by training subject, names sorted within one.
+
+    The store holds the clips in another order; the draw must not depend on it.
+    """
+    draws = np.random.default_rng(0)
+    names = [
+        f"S{setup:03d}C{camera:03d}P{subject:03d}R001A{action:03d}"
+        for setup in (1, 2, 3, 4)
+        for camera in (1, 2, 3)
+        for subject in (1, 2, 3, 4, 103)
+        for action in (1, 2, 3)
+    ]
+    draws.shuffle(names)
+    joints = np.ones((1, 1, 20, 3), dtype=np.float32)
+    clips = [Clip(name, int(name[-3:]) - 1, joints) for name in names]
+    store = stored(tmp_path / "s", clips, partial(ntu_splits, second="xset"))
+    subset = choose_clips(store, store.part(split, "train"), np.array([9, 5, 2]), seed=0)
+
+    if split == "xset":
+        ordered = sorted(name for name in names if int(name[1:4]) % 2 == 0)
+    else:
+        ordered = [
+            name
+            for subject in ("P001", "P002", "P004", "P103")
+            for name in sorted(names)
+            if subject in name
+        ]
+    generator, expected = np.random.RandomState(0), []
+    for label, count in enumerate((9, 5, 2)):
+        of_class = [name for name in ordered if name.endswith(f"A{label + 1:03d}")]
+        generator.shuffle(of_class)
+        expected += of_class[:count]
+    assert store.names[subset.clips].tolist() == expected

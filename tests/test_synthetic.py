@@ -58,7 +58,7 @@ def _bone_lengths(joints: np.ndarray) -> np.ndarray:
 
 def _same(one: Clip, other: Clip) -> bool:
     return (
-        (one.name, one.label, one.parts) == (other.name, other.label, other.parts)
+        (one.name, one.label) == (other.name, other.label)
         and one.joints.shape == other.joints.shape
         and one.joints.tobytes() == other.joints.tobytes()
     )
@@ -81,14 +81,13 @@ def test_every_run_is_the_same():
 
 
 def test_clips_of_each_class_and_part(dataset):
-    counts = Counter((clip.label, clip.parts[synthetic.SPLIT]) for clip in dataset)
+    counts = Counter((clip.label, synthetic.part_of(clip.name)) for clip in dataset)
     assert len(synthetic.CLASSES) >= 20
     assert counts == {
         (label, part): number
         for label in range(len(synthetic.CLASSES))
         for part, number in (("train", 150), ("test", 25))
     }
-    assert all(set(clip.parts) == {synthetic.SPLIT} for clip in dataset)
 
 
 def test_names_are_unique_and_tell_the_class(dataset):
@@ -100,7 +99,7 @@ def test_test_subjects_and_views_are_not_training_ones(dataset):
     seen = {"train": (set(), set()), "test": (set(), set())}
     for clip in dataset:
         subject, view = _subject_and_view(clip)
-        subjects, views = seen[clip.parts[synthetic.SPLIT]]
+        subjects, views = seen[synthetic.part_of(clip.name)]
         subjects.add(subject)
         views.add(view)
     assert all(len(subjects) > 1 and len(views) > 1 for subjects, views in seen.values())

@@ -43,7 +43,7 @@ def test_switched_off_nothing_is_written(root, monkeypatch):
     monkeypatch.setenv("BRL_TRACKING", "off")
     tracking.record_test("joint", "digest", {"accuracy/top1": 1.0})
     tracking.record_pipeline("p", {}, {}, {}, {}, [])
-    subset = tracking.SubsetRecord("t", "digest", 3)
+    subset = tracking.SubsetRecord("t", "digest", {"clips": 3})
     with tracking.training_run("joint", "f", {}, subset) as run:
         assert run is None
     assert list(root.iterdir()) == []

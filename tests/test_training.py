@@ -35,11 +35,17 @@ def store(tmp_path_factory) -> ClipStore:
         joints = np.tile(body, (bodies, frames, 1, 1)) + 0.01 * draws.normal(size=(20, 3))
         label = number % 3
         joints[:, :, 5:8, 1] += AMPLITUDE[label] * np.sin(np.arange(frames))[:, None]
-        part = "train" if number < 24 else "test"
-        clips.append(Clip(f"c{number:02d}", label, joints.astype(np.float32), {"half": part}))
+        clips.append(Clip(f"c{number:02d}", label, joints.astype(np.float32)))
     folder = tmp_path_factory.mktemp("data") / "store"
     classes = ("first", "second", "third")
-    write_store(folder, clips, dataset="t", layout=NW_UCLA20, classes=classes, splits=("half",))
+    write_store(
+        folder,
+        clips,
+        dataset="t",
+        layout=NW_UCLA20,
+        classes=classes,
+        splits=lambda names: {"half": {"train": names[:24], "test": names[24:]}},
+    )
     return ClipStore.open(folder)
 
 

@@ -1,45 +1,53 @@
-"""The built-in dataset as a source: what `synthetic` generates, kept in one raw file."""
+"""The built-in dataset as a source: `prepare` generates it, so there is nothing to download."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from brl.data import synthetic
-from brl.data.clip import Clip
+from brl.data.clip import PARTS, Clip, Splits
 from brl.data.normalize import normalize_ntu
-from brl.data.source import Source
+from brl.data.source import Dataset, Source
 from brl.files import written_whole
-from brl.progress import progress
 from brl.skeleton import NTU25
 
-ARCHIVE = "synthetic.npz"
+NOTE = "Nothing to download: the stage `prepare` generates the clips.\n"
 
 
 def fetch(folder: Path, mirror: str | None) -> None:
-    """Generates all clips; there is nothing to download, so a mirror changes nothing."""
-    generated = list(progress(synthetic.clips(), "clips"))
-    columns: dict[str, Any] = {
-        "names": [clip.name for clip in generated],
-        "labels": [clip.label for clip in generated],
-        "parts": [clip.parts[synthetic.SPLIT] for clip in generated],
-        "shapes": [clip.joints.shape for clip in generated],
-        "joints": np.concatenate([clip.joints.ravel() for clip in generated]),
+    """Leaves a note: the stage's folder must be there. A mirror changes nothing."""
+    with written_whole(folder / "synthetic.txt") as unfinished:
+        unfinished.write_text(NOTE, encoding="utf-8")
+
+
+def open_generator(folder: Path) -> Dataset:
+    """All clips, class by class, in the sensor's coordinates."""
+    clips_a_class = synthetic.TRAIN_CLIPS + synthetic.TEST_CLIPS
+    return Dataset(
+        layout=NTU25,
+        classes=synthetic.CLASSES,
+        items=[
+            (label, index)
+            for label in range(len(synthetic.CLASSES))
+            for index in range(clips_a_class)
+        ],
+        read=generate,
+        splits=splits,
+        normalize=normalize_ntu,
+        parallel=True,
+    )
+
+
+def generate(item: tuple[int, int]) -> list[Clip]:
+    """The clip of a label and an index."""
+    return [synthetic.clip(*item)]
+
+
+def splits(names: list[str]) -> Splits:
+    """Test clips are those of other subjects, seen by other cameras."""
+    return {
+        synthetic.SPLIT: {
+            part: [name for name in names if synthetic.part_of(name) == part] for part in PARTS
+        }
     }
-    with written_whole(folder / ARCHIVE) as unfinished:
-        np.savez(unfinished, **columns)
 
 
-def clips(folder: Path) -> Iterator[Clip]:
-    """The generated clips, in the sensor's coordinates."""
-    with np.load(folder / ARCHIVE, allow_pickle=False) as archive:
-        columns = {name: archive[name] for name in archive.files}
-    ends = columns["shapes"].prod(axis=1).cumsum()
-    joints = np.split(columns["joints"], ends[:-1])
-    rows = zip(*(columns[name] for name in ("names", "labels", "parts", "shapes")), strict=True)
-    for (name, label, part, shape), flat in zip(rows, joints, strict=True):
-        yield Clip(str(name), int(label), flat.reshape(shape), {synthetic.SPLIT: part})
-
-
-SOURCE = Source(NTU25, synthetic.CLASSES, (synthetic.SPLIT,), fetch, clips, normalize_ntu)
+SOURCE = Source((synthetic.SPLIT,), fetch, open_generator)

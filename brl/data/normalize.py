@@ -46,6 +46,31 @@ def shortest_arc(vector: np.ndarray, axis: np.ndarray) -> np.ndarray:
     return np.eye(3) + sine * skew + (1 - cosine) * (skew @ skew)
 
 
-def center_first_frame(joints: np.ndarray) -> np.ndarray:
-    """Subtracts joint 1 of the first body's first frame, (M, T, V, 3) to the same (NW-UCLA)."""
-    return joints - joints[0, 0, 1]
+def center_first_frame(joints: np.ndarray, centre: int = 1) -> np.ndarray:
+    """Moves joint `centre` of the first body, where it is first seen, into the origin.
+
+    joints (M, T, V, K) to the same. Joints at the sensor's zero were not seen and stay there, as
+    in `normalize_ntu`; the published recipe moves them too, away from the body (NW-UCLA: 12 joints
+    in two training clips).
+    """
+    seen = (joints != 0).any(axis=-1, keepdims=True)
+    first = int(seen[0, :, centre, 0].argmax())
+    return np.where(seen, joints - joints[0, first, centre], 0)
+
+
+def to_image_frame(joints: np.ndarray, height: float, width: float) -> np.ndarray:
+    """Pixels to the image's own frame: -1 to 1 from edge to edge, the origin at its middle.
+
+    joints (M, T, V, K): x, y, and the score where K is 3. Joints that are zero throughout were
+    not seen and stay so. Returns (M, T, V, K) float32.
+    """
+    channels = joints.shape[-1]
+    seen = (joints != 0).any(axis=-1, keepdims=True)
+    half = np.array([width / 2, height / 2, 1])[:channels]
+    middle = np.array([1, 1, 0])[:channels]
+    return np.where(seen, joints / half - middle, 0).astype(np.float32)
+
+
+def unchanged(joints: np.ndarray) -> np.ndarray:
+    """For joints that are in their frame of reference when read (2D)."""
+    return joints

@@ -7,16 +7,16 @@ One zip of JSON files, `a01_s01_e00_v01.json`: action, subject, repetition, view
 import json
 import re
 import zipfile
-import zlib
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from brl.data.clip import Clip, Part
+from brl.data.archives import UNREADABLE, member, members
+from brl.data.clip import PARTS, Clip, Part, Splits
 from brl.data.fetch import fetch_file
 from brl.data.normalize import center_first_frame
-from brl.data.source import Source
+from brl.data.source import Dataset, Source
 from brl.errors import UserError
 from brl.skeleton import NW_UCLA20
 
@@ -39,45 +39,57 @@ CLASSES = (
     "throw",
     "carry",
 )
-# What zipfile raises: not a zip, cut off, damaged inside, encrypted or of an unknown kind.
-UNREADABLE = (zipfile.BadZipFile, OSError, EOFError, zlib.error, RuntimeError)
 CLIP_FILE = re.compile(r"(?:.*/)?(a\d\d_s\d\d_e\d\d_(v\d\d))\.json")
 
 
 def fetch(folder: Path, mirror: str | None) -> None:
     """Puts the archive into `folder` once it has proved whole: UserError where it has not."""
-    archive = fetch_file(ARCHIVE, ADDRESS, mirror, folder)
     origin = mirror or ADDRESS
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            damaged = opened.testzip()
-            found = sum(CLIP_FILE.fullmatch(name) is not None for name in opened.namelist())
-    except UNREADABLE as error:
-        archive.unlink()
-        raise UserError(f"{ARCHIVE} from {origin}: not a whole zip file ({error})") from error
-    if damaged is not None:
-        archive.unlink()
-        raise UserError(f"{ARCHIVE} from {origin}: the file {damaged} in it is damaged")
-    if found != NUM_CLIPS:
-        archive.unlink()
-        raise UserError(f"{ARCHIVE} from {origin}: holds {found} clips; must be {NUM_CLIPS}")
+
+    def check(archive: Path) -> None:
+        try:
+            with zipfile.ZipFile(archive) as opened:
+                damaged = opened.testzip()
+                found = sum(CLIP_FILE.fullmatch(name) is not None for name in opened.namelist())
+        except UNREADABLE as error:
+            raise UserError(f"{ARCHIVE} from {origin}: not a whole zip file ({error})") from error
+        if damaged is not None:
+            raise UserError(f"{ARCHIVE} from {origin}: the file {damaged} in it is damaged")
+        if found != NUM_CLIPS:
+            raise UserError(f"{ARCHIVE} from {origin}: holds {found} clips; must be {NUM_CLIPS}")
+
+    fetch_file(ARCHIVE, ADDRESS, mirror, folder, check=check)
 
 
-def clips(folder: Path) -> Iterator[Clip]:
+def open_archive(folder: Path) -> Dataset:
     """All clips, names ascending, in the sensor's coordinates."""
-    with zipfile.ZipFile(folder / ARCHIVE) as archive:
-        for file in sorted(archive.namelist()):
-            match = CLIP_FILE.fullmatch(file)
-            if match:
-                yield _read(archive, file, name=match[1], view=match[2])
+    archive = folder / ARCHIVE
+    return Dataset(
+        layout=NW_UCLA20,
+        classes=CLASSES,
+        items=sorted(name for name in members(archive) if CLIP_FILE.fullmatch(name)),
+        read=partial(_read, archive),
+        splits=splits,
+        normalize=center_first_frame,
+        parallel=True,
+    )
 
 
-def _read(archive: zipfile.ZipFile, file: str, name: str, view: str) -> Clip:
+def splits(names: list[str]) -> Splits:
+    """Views 1 and 2 train, view 3 tests."""
+    return {
+        SPLIT: {part: [name for name in names if PART_OF_VIEW[name[-3:]] == part] for part in PARTS}
+    }
+
+
+def _read(archive: Path, file: str) -> list[Clip]:
+    match = CLIP_FILE.fullmatch(file)
+    assert match
     try:
-        content = json.loads(archive.read(file))
+        content = json.loads(member(archive, file))
         joints = np.array(content["skeletons"], dtype=np.float32)
         label = int(content["label"]) - 1
-    except (*UNREADABLE, ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"{ARCHIVE}: {file}: not a clip ({type(error).__name__}: {error}); must be JSON with "
             "`skeletons` (frames x 20 x 3) and `label` (1 to 10)"
@@ -86,9 +98,9 @@ def _read(archive: zipfile.ZipFile, file: str, name: str, view: str) -> Clip:
         raise UserError(
             f"{ARCHIVE}: {file}: skeletons of shape {joints.shape}; must be frames x 20 x 3"
         )
-    if view not in PART_OF_VIEW:
-        raise UserError(f"{ARCHIVE}: {file}: unknown view {view}; must be v01, v02 or v03")
-    return Clip(name, label, joints[None], {SPLIT: PART_OF_VIEW[view]})
+    if match[2] not in PART_OF_VIEW:
+        raise UserError(f"{ARCHIVE}: {file}: unknown view {match[2]}; must be v01, v02 or v03")
+    return [Clip(match[1], label, joints[None])]
 
 
-SOURCE = Source(NW_UCLA20, CLASSES, (SPLIT,), fetch, clips, center_first_frame)
+SOURCE = Source((SPLIT,), fetch, open_archive)

@@ -1,33 +1,77 @@
 """From raw files to the clip store."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import joblib
 import numpy as np
 
 from brl.data.clip import Clip
-from brl.data.source import Source
+from brl.data.facts import Facts, facts_of
+from brl.data.source import Dataset
 from brl.data.store import write_store
+from brl.errors import UserError
 from brl.progress import progress
 
 
-def prepare(dataset: str, source: Source, raw: Path, store: Path, max_bodies: int) -> None:
-    """Normalises every clip of a dataset and writes the store; at most `max_bodies` a clip."""
+def prepare(name: str, dataset: Dataset, store: Path, max_bodies: int) -> list[Facts]:
+    """Reads and normalises every clip of a dataset and writes the store.
 
-    def prepared() -> Iterator[Clip]:
-        for clip in progress(source.clips(raw), "clips"):
-            joints = source.normalize(present_bodies(clip.joints, max_bodies))
-            yield replace(clip, joints=joints)
+    Keeps at most `max_bodies` bodies a clip. Where reading is the work (raw files), all cores
+    share it. Returns what each clip was like as recorded, in the store's order.
+    """
+    facts: list[Facts] = []
+
+    def clips() -> Iterator[Clip]:
+        prepared = partial(_prepared, _without_items(dataset), max_bodies)
+        results = (
+            _in_parallel(prepared, dataset.items)
+            if dataset.parallel
+            else map(prepared, dataset.items)
+        )
+        for result in progress(results, "recordings", total=len(dataset.items)):
+            for clip, known in result:
+                facts.append(known)
+                yield clip
 
     write_store(
         store,
-        prepared(),
-        dataset=dataset,
-        layout=source.layout,
-        classes=source.classes,
-        splits=source.splits,
+        clips(),
+        dataset=name,
+        layout=dataset.layout,
+        classes=dataset.classes,
+        splits=dataset.splits,
     )
+    return facts
+
+
+def _without_items(dataset: Dataset) -> Dataset:
+    """What a process needs to read an item: not all the others."""
+    return replace(dataset, items=())
+
+
+def _in_parallel(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    """Results in the items' order, by as many processes as there are cores."""
+    return joblib.Parallel(n_jobs=-1, return_as="generator")(
+        joblib.delayed(function)(item) for item in items
+    )
+
+
+def _prepared(dataset: Dataset, max_bodies: int, item: Any) -> list[tuple[Clip, Facts]]:
+    prepared = []
+    for clip in dataset.read(item):
+        _check(clip, dataset)
+        joints = np.asarray(clip.joints, dtype=np.float32)
+        facts = facts_of(joints)
+        if facts.not_finite:
+            known = np.isfinite(joints).all(axis=-1, keepdims=True)
+            joints = np.where(known, joints, np.float32(0))
+        joints = dataset.normalize(present_bodies(joints, max_bodies))
+        prepared.append((replace(clip, joints=joints), facts))
+    return prepared
 
 
 def present_bodies(joints: np.ndarray, max_bodies: int) -> np.ndarray:
@@ -37,3 +81,15 @@ def present_bodies(joints: np.ndarray, max_bodies: int) -> np.ndarray:
     """
     present = np.flatnonzero((joints != 0).any(axis=(1, 2, 3)))
     return joints[present[:max_bodies]] if len(present) else joints[:1]
+
+
+def _check(clip: Clip, dataset: Dataset) -> None:
+    layout, num_classes = dataset.layout, len(dataset.classes)
+    shape = clip.joints.shape
+    if len(shape) != 4 or shape[2:] != (layout.num_joints, layout.channels) or 0 in shape:
+        raise UserError(
+            f"clip {clip.name}: joints of shape {shape}; must be (bodies, frames, "
+            f"{layout.num_joints}, {layout.channels}), none of them 0"
+        )
+    if not 0 <= clip.label < num_classes:
+        raise UserError(f"clip {clip.name}: label {clip.label}; must be 0 to {num_classes - 1}")

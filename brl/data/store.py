@@ -1,36 +1,35 @@
 """The clip store: the one format everything after `prepare` knows.
 
 A folder of three files. `rows.f32`: every body's frames, end to end, (R, V, K) float32 without
-a header, memory mapped. `index.npz`: a row a clip. `meta.json`: dataset, layout, shape of the
-rows, class names, splits, digest.
+a header, memory mapped. `index.npz`: a row a clip, and the clips of each part of each split in
+the split's own order. `meta.json`: dataset, layout, shape of the rows, class names, splits, digest.
 Body m of a clip lies in rows start + m * frames up to start + (m + 1) * frames; absent bodies
 take no room.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
-from brl.data.clip import Clip, Part
+from brl.data.clip import PARTS, Clip, Part, Splits
 from brl.errors import UserError
 from brl.files import written_whole
-from brl.skeleton import LAYOUTS, Layout
-
-PARTS: tuple[Part, ...] = ("train", "test")
+from brl.skeleton import Layout
 
 
 @dataclass(frozen=True)
 class ClipStore:
     """An open clip store of N clips.
 
-    names (N,) str; labels, starts, frames, bodies (N,) int64; parts: for each split (N,) int8,
-    0 where the clip does not belong to it, else 1 + its part's place in `PARTS`.
+    names (N,) str; labels, starts, frames, bodies (N,) int64; parts: (split, part) to the
+    indices of its clips in the split's own order, (n,) int64.
     """
 
     folder: Path
@@ -40,7 +39,7 @@ class ClipStore:
     starts: np.ndarray
     frames: np.ndarray
     bodies: np.ndarray
-    parts: dict[str, np.ndarray]
+    parts: dict[tuple[str, Part], np.ndarray]
 
     @classmethod
     def open(cls, folder: Path) -> "ClipStore":
@@ -48,12 +47,16 @@ class ClipStore:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         with np.load(folder / "index.npz", allow_pickle=False) as index:
             columns = {name: index[name] for name in index.files}
-        parts = {split: columns.pop(f"split/{split}") for split in meta["splits"]}
+        parts = {
+            (split, part): columns.pop(f"split/{split}/{part}")
+            for split in meta["splits"]
+            for part in PARTS
+        }
         return cls(folder=folder, meta=meta, parts=parts, **columns)
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
-        return LAYOUTS[self.meta["layout"]]
+        return TypeAdapter(Layout).validate_python(self.meta["layout"])
 
     @property
     def classes(self) -> list[str]:
@@ -82,13 +85,14 @@ class ClipStore:
         return np.memmap(self.folder / "rows.f32", dtype=np.float32, mode="c", shape=shape)
 
     def part(self, split: str, part: Part) -> np.ndarray:
-        """Indices of a part's clips in the store's order, (n,) int64."""
-        if split not in self.parts:
+        """Indices of a part's clips in the split's own order, (n,) int64."""
+        if (split, part) not in self.parts:
+            known = ", ".join(self.meta["splits"])
             raise UserError(
                 f"params.yaml: dataset.split: {self.meta['dataset']} has no split {split!r}; "
-                f"known: {', '.join(self.parts)}"
+                f"known: {known}"
             )
-        return np.flatnonzero(self.parts[split] == 1 + PARTS.index(part))
+        return self.parts[split, part]
 
 
 def write_store(
@@ -98,35 +102,29 @@ def write_store(
     dataset: str,
     layout: Layout,
     classes: tuple[str, ...],
-    splits: tuple[str, ...],
+    splits: Callable[[list[str]], Splits],
 ) -> None:
     """Writes clips, as they come, to a store; at no time are all of them in memory.
 
-    Raises UserError, naming the clip, where one does not fit the layout or the classes.
+    clips: of the layout and the classes, finite; splits: gives all splits for the clips' names.
+    Raises UserError where names are not unique or a split does not fit the clips.
     """
     names: list[str] = []
     columns: list[tuple[int, int, int, int]] = []
-    parts: list[list[int]] = []
     digest = hashlib.sha256()
     row = 0
     with written_whole(folder) as unfinished:
         unfinished.mkdir()
         with (unfinished / "rows.f32").open("wb") as rows:
             for clip in clips:
-                _check(clip, layout, len(classes))
                 joints = np.ascontiguousarray(clip.joints, dtype=np.float32)
                 bodies, frames = joints.shape[:2]
                 rows.write(joints.data)
                 digest.update(joints.data)
                 names.append(clip.name)
                 columns.append((clip.label, row, frames, bodies))
-                parts.append([_part_code(clip, split) for split in splits])
                 row += bodies * frames
-        if not names:
-            raise UserError(f"{dataset}: not a single clip was found")
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise UserError(f"{dataset}: two clips are named {twice!r}; names must be unique")
+        parts = _places(dataset, names, splits(names))
         labels, starts, frame_counts, body_counts = np.array(columns, dtype=np.int64).T
         index = {
             "names": np.array(names),
@@ -134,39 +132,55 @@ def write_store(
             "starts": starts,
             "frames": frame_counts,
             "bodies": body_counts,
-            **{
-                f"split/{split}": np.array(column, dtype=np.int8)
-                for split, column in zip(splits, zip(*parts, strict=True), strict=True)
-            },
+            **{f"split/{split}/{part}": places for (split, part), places in parts.items()},
         }
         for column in index.values():
             digest.update(column.tobytes())
         np.savez(unfinished / "index.npz", **index)
         meta = {
             "dataset": dataset,
-            "layout": layout.name,
-            "rows": [row, *joints.shape[2:]],
+            "layout": asdict(layout),
+            "rows": [row, layout.num_joints, layout.channels],
             "classes": list(classes),
-            "splits": list(splits),
+            "splits": list(dict.fromkeys(split for split, _ in parts)),
             "digest": digest.hexdigest(),
         }
         text = json.dumps(meta, indent=2, ensure_ascii=False)
         (unfinished / "meta.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _check(clip: Clip, layout: Layout, num_classes: int) -> None:
-    shape = clip.joints.shape
-    if len(shape) != 4 or shape[2] != layout.num_joints or 0 in shape:
-        raise UserError(
-            f"clip {clip.name}: joints of shape {shape}; must be (bodies, frames, "
-            f"{layout.num_joints}, coordinates), none of them 0"
-        )
-    if not 0 <= clip.label < num_classes:
-        raise UserError(f"clip {clip.name}: label {clip.label}; must be 0 to {num_classes - 1}")
-    if not np.isfinite(clip.joints).all():
-        raise UserError(f"clip {clip.name}: a coordinate is not a finite number")
+def _places(dataset: str, names: list[str], splits: Splits) -> dict[tuple[str, Part], np.ndarray]:
+    """Where the clips of each part of each split stand in the store."""
+    if not names:
+        raise UserError(f"{dataset}: not a single clip was found")
+    if twice := _repeated(names):
+        raise UserError(f"{dataset}: two clips are named {twice!r}; names must be unique")
+    place = {name: number for number, name in enumerate(names)}
+    places = {}
+    for split, parts in splits.items():
+        if twice := _repeated([name for part in PARTS for name in parts[part]]):
+            raise UserError(
+                f"{dataset}: split {split!r}: the clip {twice!r} is in it twice; a clip must be "
+                "a training clip or a test clip, once"
+            )
+        for part in PARTS:
+            unknown = [name for name in parts[part] if name not in place]
+            if unknown:
+                raise UserError(
+                    f"{dataset}: split {split!r}: {part}: there is no clip {unknown[0]!r} "
+                    f"({len(unknown)} of {len(parts[part])} names are unknown)"
+                )
+            if not parts[part]:
+                raise UserError(f"{dataset}: split {split!r} has no {part} clip; it needs some")
+            places[split, part] = np.array([place[name] for name in parts[part]], dtype=np.int64)
+    return places
 
 
-def _part_code(clip: Clip, split: str) -> int:
-    part = clip.parts.get(split)
-    return 0 if part is None else 1 + PARTS.index(part)
+def _repeated(names: list[str]) -> str | None:
+    """The first name that occurs a second time."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None

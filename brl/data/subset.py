@@ -52,6 +52,18 @@ def read_counts(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / COUNTS_FILE, index_col="label")
 
 
+def read_summary(folder: Path) -> dict[str, float]:
+    """The subset in a few numbers: clips, largest and smallest class, and the factor between."""
+    counts = read_counts(folder)["train_clips"]
+    largest, smallest = int(counts.max()), int(counts.min())
+    return {
+        "clips": int(counts.sum()),
+        "largest_class": largest,
+        "smallest_class": smallest,
+        "imbalance_factor": round(largest / smallest, 2),
+    }
+
+
 def subset_digest(folder: Path) -> str:
     """Hash of the chosen clips: equal subsets have equal digests."""
     return sha256(folder / CLIPS_FILE)

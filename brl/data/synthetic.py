@@ -236,7 +236,10 @@ def staged(label: int, index: int) -> np.ndarray:
 
 
 def clip(label: int, index: int) -> Clip:
-    """Clip `index` of a class: the first TRAIN_CLIPS are for training, TEST_CLIPS follow."""
+    """Clip `index` of a class: the first TRAIN_CLIPS are for training, TEST_CLIPS follow.
+
+    Its name tells class, subject, view and index: `a00_s01_v1_r000`.
+    """
     rng = _generator(1, label, index)
     scene = _staged(label, index, rng)
     (part, _), (subject, view) = _part_of(index), _cast(index)
@@ -249,8 +252,12 @@ def clip(label: int, index: int) -> Clip:
         name=f"a{label:02d}_s{subject:02d}_v{view}_r{index:03d}",
         label=label,
         joints=recorded.round(4).astype(np.float32),
-        parts={SPLIT: part},
     )
+
+
+def part_of(name: str) -> Part:
+    """The part a clip belongs to: that of its subject."""
+    return "train" if int(name.split("_")[1][1:]) in SUBJECTS["train"] else "test"
 
 
 def clips() -> Iterator[Clip]:

@@ -1,0 +1,126 @@
+"""The clip store at the size of NTU RGB+D 120: time and memory of what is done with it.
+
+`make bench-data`, or `python -m benchmarks.data [CLIPS]`: prints a table and keeps it in
+reports/benchmarks/data.md. Each figure is taken in a process of its own (benchmarks/data_steps.py).
+Memory is all that the process and its children hold at a time, Python and its libraries included;
+what several of them share counts for each.
+"""
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.machine import described_machine
+from brl.files import written_whole
+from brl.preset import apply_preset
+
+CLIPS = 114_000
+PICKLED_CLIPS = 20_000
+RAW_FILES = 2_000
+REPORT = Path("reports/benchmarks/data.md")
+SECONDS_BETWEEN_SAMPLES = 0.02
+
+
+def main(clips: int) -> None:
+    with tempfile.TemporaryDirectory(dir=".", prefix=".bench") as temporary:
+        folder = Path(temporary)
+        shutil.copy("params.yaml", folder)
+        apply_preset("ntu120_xsub", folder / "params.yaml")
+        report(measured(clips, folder))
+
+
+def measured(clips: int, folder: Path) -> list[tuple[str, str, str]]:
+    """Rows of the table: what, how much, what it may be."""
+    rows = []
+    seconds, memory, _ = run(folder, "prepare_streamed", clips)
+    rows.append((f"prepare, {clips:,} streamed clips: memory", mb(memory), "2,000 MB"))
+    rows.append(("the same: time", f"{seconds:.0f} s", ""))
+    size = (folder / "data/store/rows.f32").stat().st_size
+    rows.append(("the store's size", f"{size / 1e9:.1f} GB", ""))
+
+    opened = [run(folder, "open_store") for _ in range(5)]
+    took = statistics.median(float(said) for *_, said in opened)
+    rows.append(("opening the store: time", f"{took:.3f} s", "0.2 s"))
+    rows.append(("the same: memory", mb(max(memory for _, memory, _ in opened)), "200 MB"))
+    took = statistics.median(run(folder, "subsample")[0] for _ in range(3))
+    rows.append(("subsample, the whole stage", f"{took:.2f} s", "3 s"))
+    *_, said = run(folder, "gather")
+    rows.append(("a batch of 64 clips of 64 frames, warm", f"{float(said):.2f} ms", "5 ms"))
+
+    run(folder, "write_pickle", PICKLED_CLIPS)
+    _, reading, _ = run(folder, "read_pickle")
+    _, memory, _ = run(folder, "prepare_pickle")
+    beyond = mb(max(memory - reading, 0))
+    label = f"prepare, pickle of {PICKLED_CLIPS:,} clips: memory beyond reading it"
+    rows.append((label, f"{beyond} (reading: {mb(reading)})", "2,000 MB"))
+    run(folder, "write_raw", RAW_FILES)
+    seconds, memory, _ = run(folder, "prepare_raw")
+    label = f"prepare, {RAW_FILES:,} raw files, all cores: memory"
+    rows.append((label, mb(memory), "1,000 MB"))
+    rows.append(("the same: speed", f"{RAW_FILES / seconds:.0f} files/s", ""))
+    return rows
+
+
+def mb(size: float) -> str:
+    return f"{size / 1e6:,.0f} MB"
+
+
+def run(folder: Path, step: str, *arguments: object) -> tuple[float, float, str]:
+    """Runs a step in a process of its own: seconds, peak memory in bytes, what it printed."""
+    print(f"... {step}", file=sys.stderr)
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.data_steps", step, *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(Path.cwd()), "BRL_TRACKING": "off"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    watched, peak = psutil.Process(process.pid), 0.0
+    while process.poll() is None:
+        peak = max(peak, memory_of(watched))
+        time.sleep(SECONDS_BETWEEN_SAMPLES)
+    seconds = time.perf_counter() - started
+    if process.returncode:
+        sys.exit(f"error: {step} failed")
+    assert process.stdout
+    return seconds, peak, process.stdout.read().strip()
+
+
+def memory_of(process: psutil.Process) -> float:
+    """Bytes that a process and its children hold now."""
+    total = 0.0
+    try:
+        for each in [process, *process.children(recursive=True)]:
+            total += each.memory_info().rss
+    except psutil.NoSuchProcess:  # it ended meanwhile
+        pass
+    return total
+
+
+def report(rows: list[tuple[str, str, str]]) -> None:
+    """Prints the table, and writes it with the machine's description."""
+    columns = ("what", "measured", "bound")
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+    lines = [described_machine(), "", "| " + " | ".join(columns) + " |", "|---|---:|---:|"]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    with written_whole(REPORT) as unfinished:
+        unfinished.write_text(
+            "\n".join(["# `make bench-data`", "", *lines]) + "\n", encoding="utf-8"
+        )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else CLIPS)

@@ -1,0 +1,165 @@
+"""The steps that benchmarks/data.py measures, one a process."""
+
+import pickle
+import statistics
+import sys
+import time
+import zipfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from brl.data.clip import Clip
+
+RAW, STORE = Path("data/raw"), Path("data/store")
+SHORTEST, LONGEST = 40, 120  # frames: 80 on average
+TWO_BODIES = 5  # every fifth action is one of two persons, as in the dataset
+BATCH, FRAMES, BATCHES = 64, 64, 200
+
+
+def names(count: int) -> list[str]:
+    """Names of as many clips, all performers, setups and actions among them."""
+    return [
+        f"S{1 + i % 32:03d}C{1 + i % 3:03d}P{1 + i % 106:03d}R{i // 120:03d}A{1 + i % 120:03d}"
+        for i in range(count)
+    ]
+
+
+def generated(pool: np.ndarray, number: int) -> np.ndarray:
+    """Joints of a clip, (M, T, 25, 3), cut out of a pool of frames."""
+    frames = SHORTEST + number * 7 % (LONGEST - SHORTEST + 1)
+    bodies = 2 if number % 120 % TWO_BODIES == 0 else 1
+    starts = [number * 31 % (len(pool) - LONGEST), number * 17 % (len(pool) - LONGEST)]
+    return np.stack([pool[start : start + frames] for start in starts[:bodies]])
+
+
+def pool_of_frames() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(4096, 25, 3)).astype(np.float32)
+
+
+def read_generated(pool: np.ndarray, item: tuple[int, str]) -> list[Clip]:
+    number, name = item
+    return [Clip(name, number % 120, generated(pool, number))]
+
+
+def prepare_streamed(count: int) -> None:
+    from brl.data.normalize import normalize_ntu
+    from brl.data.ntu import CLASSES_120, ntu_splits
+    from brl.data.prepare import prepare
+    from brl.data.source import Dataset
+    from brl.skeleton import NTU25
+
+    dataset = Dataset(
+        layout=NTU25,
+        classes=CLASSES_120,
+        items=list(enumerate(names(count))),
+        read=partial(read_generated, pool_of_frames()),
+        splits=partial(ntu_splits, second="xset"),
+        normalize=normalize_ntu,
+    )
+    prepare("ntu120", dataset, STORE, max_bodies=2)
+
+
+def open_store() -> None:
+    from brl.data.store import ClipStore
+
+    started = time.perf_counter()
+    ClipStore.open(STORE)
+    print(time.perf_counter() - started)
+
+
+def subsample() -> None:
+    from stages.subsample import main
+
+    main()
+
+
+def gather() -> None:
+    import torch
+
+    from brl.data.batch import Clips
+    from brl.data.store import ClipStore
+
+    store = ClipStore.open(STORE)
+    chosen = store.part("xsub", "train")
+    clips = Clips(store, chosen, torch.device("cpu"))
+    draws = np.random.default_rng(0)
+    batches = [torch.from_numpy(draws.choice(len(chosen), BATCH)) for _ in range(BATCHES)]
+    times = []
+    for _ in range(2):  # the second time all pages are in memory
+        times.clear()
+        for which in batches:
+            frames = torch.arange(FRAMES) * clips.lengths[which, None] // FRAMES
+            started = time.perf_counter()
+            clips.joints(which, frames)
+            times.append(time.perf_counter() - started)
+    print(1000 * statistics.median(times))
+
+
+def write_pickle(count: int) -> None:
+    pool, known = pool_of_frames(), names(count)
+    annotations = [
+        {"frame_dir": name, "label": i % 120, "keypoint": generated(pool, i).astype(np.float16)}
+        for i, name in enumerate(known)
+    ]
+    split = {"xsub_train": known[::2], "xsub_val": known[1::2]}
+    RAW.mkdir(parents=True, exist_ok=True)
+    with (RAW / "ntu120_3danno.pkl").open("wb") as file:
+        pickle.dump({"split": split, "annotations": annotations}, file, protocol=4)
+
+
+def read_pickle() -> None:
+    from brl.data.pickles import load_plain
+
+    load_plain(RAW / "ntu120_3danno.pkl")
+
+
+def prepare_pickle() -> None:
+    prepare_source("ntu120")
+
+
+def write_raw(count: int) -> None:
+    from brl.data.ntu_raw import ARCHIVES
+
+    pool = pool_of_frames()
+    for number, archive in enumerate(ARCHIVES):
+        with zipfile.ZipFile(RAW / archive, "w", zipfile.ZIP_DEFLATED) as opened:
+            for i, name in enumerate(names(count)):
+                if (int(name[1:4]) > 17) == number:
+                    opened.writestr(
+                        f"nturgb+d_skeletons/{name}.skeleton", skeleton_text(generated(pool, i))
+                    )
+
+
+def skeleton_text(joints: np.ndarray) -> str:
+    """A raw file's text of joints (M, T, 25, 3): more fields than are read, as in real ones."""
+    rest = " 277.4 191.8 1035.2 519.5 -0.21 0.02 0.97 -0.03 2"
+    lines = [f"{joints.shape[1]}"]
+    for frame in joints.swapaxes(0, 1):
+        lines.append(f"{len(frame)}")
+        for body, rows in enumerate(frame):
+            lines += [f"7205759{body} 0 1 1 1 1 0 0.03 0.27 2", "25"]
+            lines += [f"{x:.7f} {y:.7f} {z:.7f}{rest}" for x, y, z in rows]
+    return "\n".join(lines) + "\n"
+
+
+def prepare_raw() -> None:
+    prepare_source("ntu120_raw")
+
+
+def prepare_source(name: str) -> None:
+    from brl.data.prepare import prepare
+    from brl.data.sources import source_of
+
+    prepare(name, source_of(name).open(RAW), Path("data/other_store"), max_bodies=2)
+
+
+STEPS = (
+    prepare_streamed, open_store, subsample, gather, write_pickle, read_pickle, prepare_pickle,
+    write_raw, prepare_raw,
+)  # fmt: skip
+
+if __name__ == "__main__":
+    step, *arguments = sys.argv[1:]
+    {each.__name__: each for each in STEPS}[step](*map(int, arguments))

@@ -1,0 +1,20 @@
+"""What a measurement was taken on."""
+
+import os
+import platform
+from pathlib import Path
+
+import psutil
+
+
+def described_machine() -> str:
+    """Processor, cores and memory of this machine, its load, and Python: one line."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = psutil.virtual_memory().total / 2**30
+    return (
+        f"{names[0] if names else platform.processor()}, {cores} cores, {memory:.0f} GiB, "
+        f"load {os.getloadavg()[0]:.1f}; Python {platform.python_version()}"
+    )

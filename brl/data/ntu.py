@@ -1,0 +1,114 @@
+"""NTU RGB+D 60 and 120: action names and official splits, the same for every form of the data.
+
+A. Shahroudy et al., "NTU RGB+D", CVPR 2016; J. Liu et al., "NTU RGB+D 120", TPAMI 2020.
+A clip's name says all: `SsssCcccPpppRrrrAaaa` is setup, camera, performer, replication, action.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple
+
+from brl.data.clip import Part, Splits
+from brl.errors import UserError
+
+# As rose1.ntu.edu.sg/dataset/actionRecognition lists them, A001 first; ten actions a paragraph.
+CLASSES_120 = (
+    "drink water", "eat meal", "brush teeth", "brush hair", "drop",
+    "pick up", "throw", "sit down", "stand up", "clapping",
+
+    "reading", "writing", "tear up paper", "put on jacket", "take off jacket",
+    "put on a shoe", "take off a shoe", "put on glasses", "take off glasses", "put on a hat/cap",
+
+    "take off a hat/cap", "cheer up", "hand waving", "kicking something", "reach into pocket",
+    "hopping", "jump up", "phone call", "play with phone/tablet", "type on a keyboard",
+
+    "point to something", "taking a selfie", "check time (from watch)", "rub two hands",
+    "nod head/bow", "shake head", "wipe face", "salute", "put palms together",
+    "cross hands in front",
+
+    "sneeze/cough", "staggering", "falling down", "headache", "chest pain",
+    "back pain", "neck pain", "nausea/vomiting", "fan self", "punch/slap",
+
+    "kicking", "pushing", "pat on back", "point finger", "hugging",
+    "giving object", "touch pocket", "shaking hands", "walking towards", "walking apart",
+
+    "put on headphone", "take off headphone", "shoot at basket", "bounce ball",
+    "tennis bat swing", "juggle table tennis ball", "hush", "flick hair", "thumb up", "thumb down",
+
+    "make ok sign", "make victory sign", "staple book", "counting money", "cutting nails",
+    "cutting paper", "snap fingers", "open bottle", "sniff/smell", "squat down",
+
+    "toss a coin", "fold paper", "ball up paper", "play magic cube", "apply cream on face",
+    "apply cream on hand", "put on bag", "take off bag", "put object into bag",
+    "take object out of bag",
+
+    "open a box", "move heavy objects", "shake fist", "throw up cap/hat", "capitulate",
+    "cross arms", "arm circles", "arm swings", "run on the spot", "butt kicks",
+
+    "cross toe touch", "side kick", "yawn", "stretch oneself", "blow nose",
+    "hit with object", "wield knife", "knock over", "grab stuff", "shoot with gun",
+
+    "step on foot", "high-five", "cheers and drink", "carry object", "take a photo",
+    "follow", "whisper", "exchange things", "support somebody", "rock-paper-scissors",
+)  # fmt: skip
+CLASSES_60 = CLASSES_120[:60]
+# Of both datasets: NTU RGB+D 60 has the performers up to 40.
+TRAINING_SUBJECTS = frozenset(
+    (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38, 45, 46, 47, 49, 50,
+     52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81, 82, 83, 84, 85, 86, 89, 91, 92, 93, 94, 95,
+     97, 98, 100, 103)
+)  # fmt: skip
+NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.ASCII)
+
+
+class Recording(NamedTuple):
+    """What a clip's name says; all of it counts from 1."""
+
+    setup: int
+    camera: int
+    performer: int
+    replication: int
+    action: int
+
+
+Second = Literal["xview", "xset"]
+TRAINS: dict[Second, Callable[[Recording], bool]] = {
+    "xview": lambda clip: clip.camera != 1,
+    "xset": lambda clip: clip.setup % 2 == 0,
+}
+
+
+def recording(name: str) -> Recording:
+    """Takes a clip's name apart; UserError where it is none."""
+    match = NAME.fullmatch(name)
+    if match is None:
+        raise UserError(f"{name}: no name of an NTU RGB+D clip; must be like S001C002P003R002A013")
+    return Recording(*map(int, match.groups()))
+
+
+def label_of(name: str) -> int:
+    """Label, from 0."""
+    return recording(name).action - 1
+
+
+def ntu_splits(names: list[str], second: Second) -> Splits:
+    """The two official splits of NTU RGB+D 60 (second: xview) or 120 (xset), in the field's order.
+
+    xsub: some performers train; performers ascending, names ascending within one.
+    xview: cameras 2 and 3 train; xset: even setups train; names ascending.
+    """
+    known = {name: recording(name) for name in sorted(names)}
+
+    def parted(
+        ordered: Iterable[str], trains: Callable[[Recording], bool]
+    ) -> dict[Part, list[str]]:
+        parts: dict[Part, list[str]] = {"train": [], "test": []}
+        for name in ordered:
+            parts["train" if trains(known[name]) else "test"].append(name)
+        return parts
+
+    by_performer = sorted(known, key=lambda name: known[name].performer)
+    return {
+        "xsub": parted(by_performer, lambda clip: clip.performer in TRAINING_SUBJECTS),
+        second: parted(known, TRAINS[second]),
+    }

@@ -1,0 +1,119 @@
+"""`dataset.yaml`: what the user's own data look like."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from brl.errors import UserError
+from brl.skeleton import LAYOUTS, Layout
+
+Joint = int | str
+
+
+class Description(BaseModel):
+    """The content of a `dataset.yaml`.
+
+    Either `layout` names a known layout, or the keys from `joints` to `scored` describe one.
+    Joints are named, or counted from 0.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    classes: Annotated[list[str], Field(min_length=2)]
+    layout: str | None = None
+    joints: list[str] | None = None
+    parents: list[Joint] | None = None
+    left_right: list[Annotated[list[Joint], Field(min_length=2, max_length=2)]] = []
+    upper_body: list[Joint] | None = None
+    lower_body: list[Joint] | None = None
+    dimensions: Literal[2, 3] = 3
+    scored: bool = False
+    normalize: Literal["none", "center", "ntu", "image"]
+    center: Joint | None = None
+
+    @model_validator(mode="after")
+    def _one_layout(self) -> "Description":
+        own = {"joints", "parents", "left_right", "upper_body", "lower_body", "dimensions"}
+        given = (own | {"scored"}) & self.model_fields_set
+        if self.layout is not None and given:
+            raise ValueError(f"layout and {min(given)}: give a known layout or describe your own")
+        if self.layout is not None and self.layout not in LAYOUTS:
+            raise ValueError(f"layout: unknown {self.layout!r}; known: {', '.join(LAYOUTS)}")
+        if self.layout is None and (self.parents is None or self.upper_body is None):
+            raise ValueError(
+                f"needs a layout ({', '.join(LAYOUTS)}), or parents and upper_body of your own"
+            )
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("classes: a name occurs twice")
+        if (self.normalize == "center") != (self.center is not None):
+            raise ValueError("`normalize: center` and the joint `center` belong together")
+        layout = self.skeleton()
+        if self.normalize == "ntu" and layout.name != "ntu25":
+            raise ValueError("normalize: `ntu` is for the layout ntu25; use center")
+        if self.normalize == "image" and layout.dimensions != 2:
+            raise ValueError("normalize: `image` is for 2D joints; use center")
+        if self.center is not None and self.center_joint not in range(layout.num_joints):
+            raise ValueError(f"center: no joint {self.center}; there are {layout.num_joints}")
+        return self
+
+    @property
+    def center_joint(self) -> int:
+        """The number of the joint `center`."""
+        assert self.center is not None
+        return self._numbers([self.center], "center")[0]
+
+    def skeleton(self) -> Layout:
+        """The layout; ValueError, with words for the user, where it is none."""
+        if self.layout is not None:
+            return LAYOUTS[self.layout]
+        assert self.parents is not None and self.upper_body is not None
+        if self.joints is not None and len(self.joints) != len(self.parents):
+            raise ValueError(
+                f"parents: {len(self.parents)} for {len(self.joints)} joints; must be one a joint"
+            )
+        count = len(self.parents)
+        upper = self._numbers(self.upper_body, "upper_body")
+        if self.lower_body is not None:
+            lower = self._numbers(self.lower_body, "lower_body")
+            if sorted([*upper, *lower]) != list(range(count)):
+                raise ValueError("upper_body, lower_body: each joint must be in one of them, once")
+        pairs = [self._numbers(pair, "left_right") for pair in self.left_right]
+        return Layout(
+            name="own",
+            parents=self._numbers(self.parents, "parents"),
+            mirror_pairs=tuple((left, right) for left, right in pairs),
+            upper_body=upper,
+            dimensions=self.dimensions,
+            scored=self.scored,
+        )
+
+    def _numbers(self, joints: list[Joint], place: str) -> tuple[int, ...]:
+        names = self.joints or []
+        for joint in joints:
+            if isinstance(joint, str) and joint not in names:
+                known = ", ".join(names) or "none, joints have no names here"
+                raise ValueError(f"{place}: no joint {joint!r}; known: {known}")
+        return tuple(names.index(joint) if isinstance(joint, str) else joint for joint in joints)
+
+
+def read_description(path: Path) -> Description:
+    """The checked content of a `dataset.yaml`; UserError that names the first wrong place."""
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path.name}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path.name}: not a UTF-8 text file") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path.name}: not valid YAML: {' '.join(str(error).split())}") from error
+    try:
+        return Description.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            message = f"unknown key; known: {', '.join(Description.model_fields)}"
+        raise UserError(f"{path.name}: {place + ': ' if place else ''}{message}") from error

@@ -1,0 +1,68 @@
+"""Datasets that are one annotation pickle each, as PYSKL publishes them.
+
+H. Duan et al., "PYSKL: towards good practices for skeleton action recognition", 2022. 2D skeletons
+are those HRNet found in the videos.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from brl.data.annotations import check_annotations, open_annotations
+from brl.data.classes import class_names
+from brl.data.fetch import fetch_file
+from brl.data.normalize import normalize_ntu, unchanged
+from brl.data.ntu import CLASSES_60, CLASSES_120
+from brl.data.source import Source
+from brl.skeleton import COCO17, NTU25, Layout
+
+SERVER = "https://download.openmmlab.com/mmaction/pyskl/data"
+THREE_SPLITS = ("split1", "split2", "split3")
+
+
+def pickled(
+    address: str,
+    layout: Layout,
+    normalize: Callable[[np.ndarray], np.ndarray],
+    classes: tuple[str, ...],
+    *splits: str,
+) -> Source:
+    """The source of an annotation pickle at an address on the server."""
+    file = Path(address).name
+
+    def fetch(folder: Path, mirror: str | None) -> None:
+        check = partial(check_annotations, file)
+        fetch_file(file, f"{SERVER}/{address}", mirror, folder, check=check)
+
+    return Source(
+        splits=splits,
+        fetch=fetch,
+        open=lambda folder: open_annotations(
+            folder / file, layout, classes, normalize, in_pixels=layout.dimensions == 2
+        ),
+    )
+
+
+# The names `dataset.name` knows.
+SOURCES: dict[str, Source] = {
+    "ntu60": pickled("nturgbd/ntu60_3danno.pkl", NTU25, normalize_ntu, CLASSES_60, "xsub", "xview"),
+    "ntu120": pickled(
+        "nturgbd/ntu120_3danno.pkl", NTU25, normalize_ntu, CLASSES_120, "xsub", "xset"
+    ),
+    "ntu60_2d": pickled("nturgbd/ntu60_hrnet.pkl", COCO17, unchanged, CLASSES_60, "xsub", "xview"),
+    "ntu120_2d": pickled(
+        "nturgbd/ntu120_hrnet.pkl", COCO17, unchanged, CLASSES_120, "xsub", "xset"
+    ),
+    "gym": pickled("gym/gym_hrnet.pkl", COCO17, unchanged, class_names("gym99"), "default"),
+    "ucf101": pickled(
+        "ucf101/ucf101_hrnet.pkl", COCO17, unchanged, class_names("ucf101"), *THREE_SPLITS
+    ),
+    "hmdb51": pickled(
+        "hmdb51/hmdb51_hrnet.pkl", COCO17, unchanged, class_names("hmdb51"), *THREE_SPLITS
+    ),
+    "diving48": pickled(
+        "diving48/diving48_hrnet.pkl", COCO17, unchanged, class_names("diving48"), "default"
+    ),
+}

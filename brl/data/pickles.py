@@ -1,0 +1,165 @@
+"""Pickles that hold plain data, and nothing that could run.
+
+A pickle is a program: it names functions, calls them and sets what it got to a state of its own
+choosing. Here it gets, by any name, only what the functions below make: they build plain arrays,
+and none of NumPy's own objects is ever in its hands while it could still change them.
+"""
+
+import pickle
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brl.errors import UserError
+
+PLAIN_DTYPE = re.compile(r"b1|[iu][1248]|f[248]|[SU]\d+")
+
+
+class _Refused(pickle.UnpicklingError):
+    """The pickle asks for more than plain data; says for what."""
+
+
+class _Admitted:
+    """A function the pickle may call, but not change, as BUILD would let it change a function."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._function(*arguments)
+
+    def __setstate__(self, state: Any) -> None:
+        raise _Refused("it changes the functions that read it")
+
+
+class _Dtype:
+    """A dtype as the pickle describes it.
+
+    Not NumPy's own: that one takes any size and flags from a pickle, unchecked, even when arrays
+    already go by it.
+    """
+
+    __slots__ = ("_code", "_order")
+
+    def __init__(self, code: Any, *_: Any) -> None:
+        if not isinstance(code, str) or not PLAIN_DTYPE.fullmatch(code):
+            kind = "object" if str(code).startswith("O") else shown(str(code))
+            raise _Refused(f"it holds a NumPy {kind} array")
+        self._code = code
+        self._order = "="
+
+    def __setstate__(self, state: Any) -> None:
+        self._order = {"<": "<", ">": ">", "|": "=", "=": "="}[state[1]]
+
+    def numpy(self) -> np.dtype:
+        return np.dtype(self._order + self._code)
+
+
+class _Array(np.ndarray):
+    """An array that takes its content from the pickle only where shape, dtype and bytes agree."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: Any) -> None:
+        if self.size:
+            raise _Refused("it changes an array that it has made")
+        _, shape, dtype, fortran, content = state
+        checked = _from_bytes(content, dtype, shape, "F" if fortran else "C")
+        super().__setstate__((1, checked.shape, checked.dtype, bool(fortran), content))  # type: ignore[arg-type]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickled again, on the way to another process, it is an array like any other."""
+        return self.view(np.ndarray).__reduce_ex__(protocol)
+
+
+def _from_bytes(
+    content: Any, dtype: Any, shape: Any, order: str, axes: tuple[int, ...] | None = None
+) -> np.ndarray:
+    # Only memory that no later step of the pickle can free.
+    if not isinstance(content, bytes | bytearray) or not isinstance(dtype, _Dtype):
+        raise _Refused("it holds a NumPy array that is not made of plain bytes")
+    flat = np.frombuffer(content, dtype.numpy())
+    array = flat.reshape(shape, order="F" if order == "F" else "C")
+    return array if axes is None else array.transpose(axes)
+
+
+def _array(*_: Any) -> np.ndarray:
+    return _Array(0)
+
+
+def _scalar(dtype: Any, content: Any) -> Any:
+    return _from_bytes(content, dtype, (), "C")[()]
+
+
+def _encode(text: Any, encoding: Any) -> bytes:
+    if encoding != "latin1":
+        raise _Refused(f"it asks for the encoding {shown(str(encoding))}")
+    return text.encode("latin1")
+
+
+def _no_bytes() -> bytes:
+    return b""
+
+
+# What pickles of plain data name, by protocol and version of NumPy.
+ADMITTED: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): "numpy.ndarray",  # only ever handed to _reconstruct
+    ("numpy", "dtype"): _Admitted(_Dtype),
+    ("_codecs", "encode"): _Admitted(_encode),
+    ("collections", "OrderedDict"): _Admitted(OrderedDict),
+}
+for _core in ("numpy.core", "numpy._core"):
+    ADMITTED[f"{_core}.multiarray", "_reconstruct"] = _Admitted(_array)
+    ADMITTED[f"{_core}.multiarray", "scalar"] = _Admitted(_scalar)
+    ADMITTED[f"{_core}.numeric", "_frombuffer"] = _Admitted(_from_bytes)
+for _builtins in ("builtins", "__builtin__"):
+    ADMITTED[_builtins, "set"] = _Admitted(set)
+    ADMITTED[_builtins, "bytes"] = _Admitted(_no_bytes)
+
+
+class _Plain(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in ADMITTED:
+            raise _Refused(f"it asks for {shown(f'{module}.{name}')}")
+        return ADMITTED[module, name]
+
+
+def load_plain(path: Path, called: str | None = None) -> Any:
+    """The content of a pickle of lists, dictionaries, strings, numbers and NumPy arrays.
+
+    Arrays hold numbers or text, never objects or records, and are of a subclass of ndarray.
+    called: what errors call the file, where that is not its name.
+    Raises UserError for a file that asks for anything else, naming what, before it gets it; and
+    for one that is no whole pickle.
+    """
+    name = called or path.name
+    with path.open("rb") as file:
+        try:
+            return _Plain(file).load()
+        except _Refused as error:
+            raise UserError(
+                f"{name}: refused: {error}; a dataset's pickle needs only lists, dictionaries, "
+                "strings, numbers and NumPy arrays of these"
+            ) from error
+        except OSError:
+            raise
+        except MemoryError as error:
+            raise UserError(
+                f"{name}: asks for more memory than there is; is it damaged?"
+            ) from error
+        except Exception as error:  # a damaged pickle raises nearly anything
+            raise UserError(
+                f"{name}: not a whole pickle of Python 3 ({type(error).__name__}: "
+                f"{shown(str(error))}); get the file anew"
+            ) from error
+
+
+def shown(text: str) -> str:
+    """What a file says, as one short line that does nothing to a terminal."""
+    return ascii(text)[1:-1][:200]

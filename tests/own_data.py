@@ -1,0 +1,68 @@
+"""A user's own data, written as docs/own_data.md describes them."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from brl.data.source import Dataset
+from brl.skeleton import NW_UCLA20
+
+# Five joints: a trunk with two arms, the smallest body that has all there is to describe.
+STICK = {
+    "classes": ["wave", "point"],
+    "joints": ["hip", "neck", "head", "left hand", "right hand"],
+    "parents": ["hip", "hip", "neck", "neck", "neck"],
+    "left_right": [["left hand", "right hand"]],
+    "upper_body": ["neck", "head", "left hand", "right hand"],
+    "lower_body": ["hip"],
+    "dimensions": 3,
+    "normalize": "center",
+    "center": "hip",
+}
+
+
+def write_description(folder: Path, description: dict) -> None:
+    text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
+    (folder / "dataset.yaml").write_text(text, encoding="utf-8")
+
+
+def write_stick_figures(folder: Path, clips: int = 12) -> None:
+    """Clips of the stick figure, every third a test clip."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_description(folder, STICK)
+    draws = np.random.default_rng(0)
+    rows = []
+    for number in range(clips):
+        joints = draws.normal(size=(4 + number % 5, 5, 3)).astype(np.float32)
+        np.save(folder / f"clip{number:02d}.npy", joints)
+        part = "test" if number % 3 == 2 else "train"
+        rows.append((f"clip{number:02d}", STICK["classes"][number // 3 % 2], part))
+    table = pd.DataFrame(rows, columns=["name", "label", "split"])
+    table.to_csv(folder / "clips.csv", index=False)
+
+
+def write_as_own(folder: Path, dataset: Dataset) -> None:
+    """The NW-UCLA clips as somebody would have them who never heard of the dataset."""
+    (folder / "joints").mkdir(parents=True)
+    description = {
+        "classes": list(dataset.classes),
+        "parents": list(NW_UCLA20.parents),
+        "left_right": [list(pair) for pair in NW_UCLA20.mirror_pairs],
+        "upper_body": list(NW_UCLA20.upper_body),
+        "dimensions": 3,
+        "normalize": "center",
+        "center": 1,
+    }
+    write_description(folder, description)
+    clips = [clip for item in dataset.items for clip in dataset.read(item)]
+    (parts,) = dataset.splits([clip.name for clip in clips]).values()
+    part_of = {name: part for part, names in parts.items() for name in names}
+    rows = []
+    for clip in clips:
+        file = f"joints/{clip.name}.npy"
+        np.save(folder / file, clip.joints[0])  # frames x joints x coordinates
+        rows.append((clip.name, dataset.classes[clip.label], part_of[clip.name], file))
+    table = pd.DataFrame(rows, columns=["name", "label", "split", "file"])
+    table.to_csv(folder / "clips.csv", index=False)

@@ -1,0 +1,277 @@
+"""Annotation pickles, 3D and 2D, become clips and splits; what is wrong in them is named."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brl.data import pickled
+from brl.data.annotations import open_annotations
+from brl.data.normalize import normalize_ntu, to_image_frame, unchanged
+from brl.errors import UserError
+from brl.skeleton import COCO17, NTU25
+
+CLASSES = ("sit down", "stand up")
+
+
+def annotation(name: str, label: int = 0, bodies: int = 1, **more) -> dict:
+    draws = np.random.default_rng(len(name))
+    keypoint = draws.normal(size=(bodies, 4, 25, 3)).astype(np.float16)
+    return {"frame_dir": name, "label": label, "total_frames": 4, "keypoint": keypoint} | more
+
+
+def annotation_2d(name: str, **more) -> dict:
+    draws = np.random.default_rng(0)
+    return {
+        "frame_dir": name,
+        "label": 1,
+        "img_shape": (100, 200),
+        "original_shape": (100, 200),
+        "total_frames": 4,
+        "keypoint": draws.uniform(1, 100, size=(2, 4, 17, 2)).astype(np.float16),
+        "keypoint_score": draws.uniform(0.1, 1, size=(2, 4, 17)).astype(np.float16),
+    } | more
+
+
+def written(folder: Path, annotations: object, split: object = None) -> Path:
+    path = folder / "small.pkl"
+    split = {"train": ["a"], "val": ["b"]} if split is None else split
+    path.write_bytes(pickle.dumps({"split": split, "annotations": annotations}))
+    return path
+
+
+def opened_3d(path: Path):
+    return open_annotations(path, NTU25, CLASSES, normalize_ntu)
+
+
+def opened_2d(path: Path):
+    return open_annotations(path, COCO17, CLASSES, unchanged, in_pixels=True)
+
+
+def clips_of(dataset) -> list:
+    return [clip for item in dataset.items for clip in dataset.read(item)]
+
+
+# Clips
+
+
+def test_a_clip_of_3d_joints_is_the_annotations(tmp_path):
+    annotations = [annotation("a"), annotation("bb", label=1, bodies=3)]
+    dataset = opened_3d(written(tmp_path, annotations))
+    assert (dataset.layout, dataset.classes, dataset.normalize) == (NTU25, CLASSES, normalize_ntu)
+    first, second = clips_of(dataset)
+    assert (first.name, first.label, second.name, second.label) == ("a", 0, "bb", 1)
+    assert second.joints.shape == (3, 4, 25, 3)
+    assert second.joints.dtype == np.float32
+    np.testing.assert_array_equal(second.joints, annotations[1]["keypoint"])
+
+
+def test_a_clip_of_2d_joints_is_in_the_images_frame_with_its_score(tmp_path):
+    given = annotation_2d("a")
+    given["keypoint"][0, 0, :3] = [(0, 0), (200, 100), (100, 50)]
+    (clip,) = clips_of(opened_2d(written(tmp_path, [given])))
+    assert clip.joints.shape == (2, 4, 17, 3)
+    assert clip.joints.dtype == np.float32
+    np.testing.assert_array_equal(clip.joints[0, 0, :3, :2], [(-1, -1), (1, 1), (0, 0)])
+    np.testing.assert_array_equal(clip.joints[..., 2], given["keypoint_score"])
+
+
+@given(st.integers(0, 2**31))
+def test_the_image_frame_is_undone_by_its_size_and_keeps_what_was_not_seen(seed):
+    draws = np.random.default_rng(seed)
+    height, width = draws.uniform(1, 2000, size=2)
+    joints = draws.uniform(1, 100, size=(2, 5, 17, 3))
+    joints[1, 2:4] = 0
+    joints[0, 0, 3] = 0
+    ours = to_image_frame(joints, height, width)
+    missing = (joints == 0).all(axis=-1)
+    assert (ours[missing] == 0).all()
+    back = (ours[~missing] + (1, 1, 0)) * (width / 2, height / 2, 1)
+    np.testing.assert_allclose(back, joints[~missing], rtol=1e-4, atol=1e-3)
+
+
+def test_a_clip_may_be_named_by_filename_and_labelled_by_a_numpy_number(tmp_path):
+    given = annotation("a", label=np.int64(1))
+    given["filename"] = given.pop("frame_dir")
+    (clip,) = clips_of(opened_3d(written(tmp_path, [given])))
+    assert (clip.name, clip.label, type(clip.label)) == ("a", 1, int)
+
+
+# Splits
+
+
+@pytest.mark.parametrize(
+    ("keys", "splits"),
+    [
+        ({"xsub_train": "ab", "xsub_val": "c"}, {"xsub": ("ab", "c")}),
+        (
+            {"xsub_train": "ab", "xsub_val": "c", "xset_train": "c", "xset_val": "ba"},
+            {"xsub": ("ab", "c"), "xset": ("c", "ba")},
+        ),
+        ({"train": "a", "val": "b"}, {"default": ("a", "b")}),
+        ({"train": "a", "test": "b"}, {"default": ("a", "b")}),
+        ({"train": "a", "val": "b", "test": "c"}, {"default": ("a", "c")}),
+        (
+            {"train1": "a", "train2": "b", "test1": "bc", "test2": "ca"},
+            {"split1": ("a", "bc"), "split2": ("b", "ca")},
+        ),
+        ({"train_view": "a", "test_view": "b"}, {"view": ("a", "b")}),
+    ],
+)
+def test_keys_of_train_and_test_make_splits_in_their_own_order(tmp_path, keys, splits):
+    path = written(tmp_path, [], {key: list(names) for key, names in keys.items()})
+    assert opened_3d(path).splits(["a", "b", "c"]) == {
+        name: {"train": list(train), "test": list(test)} for name, (train, test) in splits.items()
+    }
+
+
+def test_a_split_keeps_a_name_that_no_annotation_has_for_the_store_to_refuse(tmp_path):
+    path = written(tmp_path, [annotation("a"), annotation("b")], {"train": ["x"], "val": ["a"]})
+    assert opened_3d(path).splits(["a", "b"]) == {"default": {"train": ["x"], "test": ["a"]}}
+
+
+# What is wrong is named
+
+
+def complaint(make) -> str:
+    with pytest.raises(UserError) as caught:
+        make()
+    message = str(caught.value)
+    assert message.isprintable() and len(message) < 300
+    return message
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ([1], "annotations is not there"),
+        ({"split": {}}, "annotations is not there"),
+        ({"annotations": []}, "split is not there"),
+        ({"annotations": {}, "split": {}}, "annotations is not there or not such a thing"),
+        ({"annotations": [], "split": []}, "split is not there or not such a thing"),
+        ({"annotations": [7], "split": {}}, "annotation 0: must be a dictionary with its clip's"),
+        ({"annotations": [annotation("a"), {}], "split": {}}, "annotation 1: must be a dictionary"),
+        ({"annotations": [{"frame_dir": 3}], "split": {}}, "annotation 0: must be"),
+        ({"annotations": [], "split": {}}, "split: []: needs, say, 'train' and 'test'"),
+        ({"annotations": [], "split": {"val": []}}, "split: ['val']: needs, say, 'train'"),
+        (
+            {"annotations": [], "split": {"xsub_train": [], "xview_val": []}},
+            "split: 'xsub_train' needs 'xsub_test' or 'xsub_val'",
+        ),
+        ({"annotations": [], "split": {"train": "ab"}}, "'train': must be a list of clips' names"),
+        ({"annotations": [], "split": {"train": [1]}}, "'train': must be a list of clips' names"),
+        ({"annotations": [], "split": {1: []}}, "split: 1: must be a list of clips' names"),
+    ],
+)
+def test_a_pickle_that_is_not_in_the_format_is_named(tmp_path, content, expected):
+    path = tmp_path / "small.pkl"
+    path.write_bytes(pickle.dumps(content))
+    message = complaint(lambda: opened_3d(path))
+    assert message.startswith("small.pkl: ") and expected in message
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ({"label": None}, "label: missing; must be a whole number"),
+        ({"label": "7"}, "label: '7'; must be a whole number"),
+        ({"label": 1.0}, "label: 1.0; must be"),
+        ({"label": True}, "label: True; must be"),
+        ({"label": np.zeros((9, 9))}, "label: an array of float64, (9, 9); must be a whole number"),
+        ({"keypoint": None}, "keypoint: missing; must be an array of numbers, (M, T, 25, 3)"),
+        ({"keypoint": [[[1]]]}, "keypoint: [[[1]]]; must be an array of numbers"),
+        ({"keypoint": np.zeros((4, 25, 3))}, "keypoint: an array of float64, (4, 25, 3); must be"),
+        (
+            {"keypoint": np.zeros((1, 4, 17, 3))},
+            "keypoint: an array of float64, (1, 4, 17, 3); must be",
+        ),
+        (
+            {"keypoint": np.zeros((1, 4, 25, 2))},
+            "keypoint: an array of float64, (1, 4, 25, 2); must be",
+        ),
+        (
+            {"keypoint": np.zeros((1, 4, 25, 3), "S1")},
+            "keypoint: an array of |S1, (1, 4, 25, 3); must be",
+        ),
+    ],
+)
+def test_a_wrong_annotation_is_named_with_file_and_clip(tmp_path, fault, expected):
+    path = written(tmp_path, [annotation("a"), annotation("S1", **fault)])
+    message = complaint(lambda: clips_of(opened_3d(path)))
+    assert message.startswith(f"small.pkl: 'S1': {expected}")
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (
+            {"keypoint_score": None},
+            "keypoint_score: missing; must be an array of numbers, (2, 4, 17)",
+        ),
+        (
+            {"keypoint_score": np.ones((2, 5, 17))},
+            "keypoint_score: an array of float64, (2, 5, 17); must be",
+        ),
+        (
+            {"keypoint": np.ones((2, 4, 17, 3))},
+            "keypoint: an array of float64, (2, 4, 17, 3); must be",
+        ),
+        ({"img_shape": None}, "img_shape: missing; must be (height, width) in pixels"),
+        ({"img_shape": (100,)}, "img_shape: (100,); must be"),
+        ({"img_shape": (100, 0)}, "img_shape: (100, 0); must be"),
+        ({"img_shape": (100, "wide")}, "img_shape: (100, 'wide'); must be"),
+        ({"img_shape": (100, float("nan"))}, "img_shape: (100, nan); must be"),
+    ],
+)
+def test_a_wrong_2d_annotation_is_named_with_file_and_clip(tmp_path, fault, expected):
+    path = written(tmp_path, [annotation_2d("S1", **fault)])
+    message = complaint(lambda: clips_of(opened_2d(path)))
+    assert message.startswith(f"small.pkl: 'S1': {expected}")
+
+
+# The published pickles
+
+
+@pytest.mark.parametrize(
+    ("name", "num_classes"),
+    [("ntu60", 60), ("ntu120", 120), ("ntu60_2d", 60), ("ntu120_2d", 120), ("gym", 99),
+     ("ucf101", 101), ("hmdb51", 51), ("diving48", 48)],
+)  # fmt: skip
+def test_a_published_pickle_is_fetched_and_opened(tmp_path, monkeypatch, name, num_classes):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    source = pickled.SOURCES[name]
+    in_2d = not name.startswith("ntu") or name.endswith("2d")
+    make = annotation_2d if in_2d else annotation
+    keys = {"xsub": "xsub_{}", "xview": "xview_{}", "xset": "xset_{}", "default": "{}"} | {
+        f"split{n}": f"{{}}{n}" for n in (1, 2, 3)
+    }
+    split = {
+        keys[each].format(part): [clip]
+        for each in source.splits
+        for part, clip in (("train", "a"), ("test", "b"))
+    }
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    file = {"ntu60_2d": "ntu60_hrnet", "ntu120_2d": "ntu120_hrnet"}.get(
+        name, f"{name}_hrnet" if in_2d else f"{name}_3danno"
+    )
+    written(mirror, [make("a"), make("b")], split).rename(mirror / f"{file}.pkl")
+    source.fetch(tmp_path / "raw", "mirror")
+    dataset = source.open(tmp_path / "raw")
+    assert len(set(dataset.classes)) == num_classes
+    assert tuple(dataset.splits(["a", "b"])) == source.splits
+    clips = clips_of(dataset)
+    assert [clip.name for clip in clips] == ["a", "b"]
+    assert dataset.normalize(clips[0].joints).shape[2:] == ((17, 3) if in_2d else (25, 3))
+
+
+def test_a_file_that_is_none_is_named_and_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    (tmp_path / "ntu60_3danno.pkl").write_bytes(pickle.dumps(eval))
+    fetch = pickled.SOURCES["ntu60"].fetch
+    message = complaint(lambda: fetch(tmp_path / "raw", "."))
+    assert message.startswith("ntu60_3danno.pkl: refused: it asks for builtins.eval")
+    assert list((tmp_path / "raw").iterdir()) == []

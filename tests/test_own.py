@@ -1,0 +1,193 @@
+"""The user's own data: a folder of arrays or a pickle becomes a store, and the same numbers."""
+
+import pickle
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brl.data import nw_ucla, own
+from brl.data.own_layout import read_description
+from brl.data.prepare import prepare
+from brl.data.store import ClipStore
+from brl.errors import UserError
+from brl.skeleton import COCO17
+from tests.conftest import SHARED, shared
+from tests.own_data import STICK, write_as_own, write_description, write_stick_figures
+from tests.project import SMALL, Project
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_stick_figures(tmp_path / "own")
+    return tmp_path / "own"
+
+
+def stored(folder, max_bodies: int = 2) -> ClipStore:
+    raw, store = folder.parent / "raw", folder.parent / "store"
+    own.SOURCE.fetch(raw, str(folder))
+    prepare("custom", own.SOURCE.open(raw), store, max_bodies)
+    return ClipStore.open(store)
+
+
+def test_a_folder_of_arrays_becomes_a_store(folder):
+    store = stored(folder)
+    assert store.classes == ["wave", "point"]
+    assert store.layout.parents == (0, 0, 1, 1, 1)
+    assert store.layout.mirror_pairs == ((3, 4),)
+    assert store.layout.upper_body == (1, 2, 3, 4)
+    assert store.part("default", "test").tolist() == [2, 5, 8, 11]
+    assert store.labels.tolist() == [0, 0, 0, 1, 1, 1] * 2
+    recorded = np.load(folder / "clip01.npy")
+    first = store.starts[1]
+    np.testing.assert_allclose(store.rows[first : first + 5], recorded - recorded[0, 0], atol=1e-6)
+
+
+def test_labels_may_be_numbers_and_arrays_may_have_bodies(folder):
+    table = pd.read_csv(folder / "clips.csv")
+    table["label"] = table["label"].map({"wave": 0, "point": 1})
+    table.to_csv(folder / "clips.csv", index=False)
+    np.save(folder / "clip00.npy", np.ones((2, 3, 5, 3), dtype=np.float16))
+    store = stored(folder)
+    assert store.labels.tolist() == [0, 0, 0, 1, 1, 1] * 2
+    assert store.bodies[0] == 2
+
+
+def test_several_splits_are_columns(folder):
+    table = pd.read_csv(folder / "clips.csv")
+    table["split_night"] = ["test", "train", ""] * 4
+    table.to_csv(folder / "clips.csv", index=False)
+    store = stored(folder)
+    assert store.meta["splits"] == ["default", "night"]
+    assert store.part("night", "test").tolist() == [0, 3, 6, 9]
+    assert store.part("night", "train").tolist() == [1, 4, 7, 10]
+
+
+def test_a_known_layout_in_pixels(folder):
+    """2D joints come into the image's frame: the middle 0, the edges -1 and 1; scores stay."""
+    write_description(
+        folder, {"classes": STICK["classes"], "layout": "coco17", "normalize": "image"}
+    )
+    table = pd.read_csv(folder / "clips.csv").assign(width=640, height=480)
+    table.to_csv(folder / "clips.csv", index=False)
+    joints = np.tile(np.array([640.0, 240.0, 0.7]), (4, 17, 1))
+    for name in table["name"]:
+        np.save(folder / f"{name}.npy", joints)
+    store = stored(folder)
+    assert store.layout == COCO17
+    np.testing.assert_allclose(store.rows[0, 0], [1, 0, 0.7], rtol=1e-6)
+
+
+def test_centring_leaves_scores_alone(folder):
+    described = {**STICK, "dimensions": 2, "scored": True}
+    write_description(folder, described)
+    store = stored(folder)
+    recorded = np.load(folder / "clip00.npy")
+    np.testing.assert_array_equal(store.rows[:4, :, 2], recorded[..., 2])
+    assert (store.rows[0, 0, :2] == 0).all()
+
+
+def test_a_pickle_of_the_fields_format_is_own_data_too(folder):
+    table = pd.read_csv(folder / "clips.csv")
+    names = {part: table["name"][table["split"] == part].tolist() for part in ("train", "test")}
+    annotations = [
+        {
+            "frame_dir": name,
+            "label": STICK["classes"].index(label),
+            "total_frames": len(np.load(folder / f"{name}.npy")),
+            "keypoint": np.load(folder / f"{name}.npy")[None],
+        }
+        for name, label in zip(table["name"], table["label"], strict=True)
+    ]
+    expected = stored(folder)
+    (folder / "clips.csv").unlink()
+    (folder / "mine.pkl").write_bytes(pickle.dumps({"split": names, "annotations": annotations}))
+    ours = stored(folder)
+    assert np.array_equal(ours.rows, expected.rows)
+    assert ours.part("default", "test").tolist() == expected.part("default", "test").tolist()
+
+
+DESCRIPTIONS = {
+    "no classes": ({"classes": ...}, "classes: Field required"),
+    "one class": ({"classes": ["a"]}, "classes: List should have at least 2 items"),
+    "a class twice": ({"classes": ["a", "a"]}, "classes: a name occurs twice"),
+    "unknown key": ({"parent": [0]}, "parent: unknown key; known: classes, layout"),
+    "unknown layout": ({"layout": "kinect"}, "layout and .*: give a known layout or describe"),
+    "no parents": ({"parents": ...}, "needs a layout .*, or parents and upper_body"),
+    "a parent too few": ({"parents": ["hip"] * 4}, "parents: 4 for 5 joints; must be one a joint"),
+    "unknown parent": ({"parents": ["hip"] * 4 + ["knee"]}, "parents: no joint 'knee'; known: hip"),
+    "no centre": ({"parents": [1, 0, 1, 1, 1]}, "parents: 0 joints are their own parent"),
+    "unknown pair": ({"left_right": [[3, 9]]}, "left_right: no joint 9; there are 0 to 4"),
+    "a pair of three": ({"left_right": [[1, 2, 3]]}, "left_right.0: List should have at most 2"),
+    "halves overlap": ({"lower_body": ["hip", "neck"]}, "each joint must be in one of them, once"),
+    "four dimensions": ({"dimensions": 4}, "dimensions: Input should be 2 or 3"),
+    "no normalisation": ({"normalize": ...}, "normalize: Field required"),
+    "unknown normalisation": ({"normalize": "x"}, "normalize: Input should be 'none', 'center'"),
+    "centre missing": ({"center": ...}, "`normalize: center` and the joint `center` belong"),
+    "unknown centre": ({"center": 5}, "center: no joint 5; there are 5"),
+    "not 25 joints": ({"normalize": "ntu", "center": ...}, "`ntu` is for the layout ntu25"),
+    "3D in pixels": ({"normalize": "image", "center": ...}, "`image` is for 2D joints"),
+}
+
+
+@pytest.mark.parametrize("case", DESCRIPTIONS)
+def test_a_mistake_in_the_description_gets_one_line(tmp_path, case):
+    change, complaint = DESCRIPTIONS[case]
+    description = {key: value for key, value in (STICK | change).items() if value is not ...}
+    write_description(tmp_path, description)
+    with pytest.raises(UserError, match=complaint) as caught:
+        read_description(tmp_path / "dataset.yaml")
+    message = str(caught.value)
+    assert message.startswith("dataset.yaml: ") and "\n" not in message
+
+
+def test_an_unknown_layout_lists_the_known_ones(tmp_path):
+    write_description(tmp_path, {"classes": ["a", "b"], "layout": "kinect", "normalize": "none"})
+    with pytest.raises(UserError, match="layout: unknown 'kinect'; known: ntu25, nw_ucla20"):
+        read_description(tmp_path / "dataset.yaml")
+
+
+def test_real_clips_as_own_data_make_the_same_store(tmp_path):
+    """Written out as arrays with an own layout file: byte for byte what the source makes."""
+    nw_ucla.fetch(tmp_path / "raw", str(shared("data")))
+    dataset = nw_ucla.SOURCE.open(tmp_path / "raw")
+    prepare("nw_ucla", dataset, tmp_path / "expected", 1)
+    expected = ClipStore.open(tmp_path / "expected")
+    write_as_own(tmp_path / "own", dataset)
+    shutil.rmtree(tmp_path / "raw")
+    ours = stored(tmp_path / "own", max_bodies=1)
+    assert np.array_equal(ours.rows, expected.rows)
+    for part in ("train", "test"):
+        assert np.array_equal(ours.part("default", part), expected.part("cross_view", part))
+    assert ours.digest == expected.digest
+
+
+@pytest.mark.slow
+def test_real_clips_as_own_data_end_in_the_same_numbers(tmp_path, monkeypatch):
+    """The worked example of docs/own_data.md: the whole pipeline twice, with the same seed."""
+    shared("data/all_sqe.zip")
+    monkeypatch.setenv("BRL_TRACKING", "off")
+    results = {}
+    for name in ("nw_ucla", "custom"):
+        project = Project(tmp_path / name)
+        monkeypatch.setenv("DVC_ROOT", str(project.folder))
+        assert project.run("brl.preset", "nw_ucla").returncode == 0
+        small = {key: value for key, value in SMALL.items() if not key.startswith("subsample")}
+        project.edit(small | {"dataset.mirror": str(SHARED / "data")})
+        project.keep_streams("joint", "skip_motion")
+        if name == "custom":
+            raw = tmp_path / "nw_ucla/data/raw"
+            shutil.rmtree(project.folder / "own")
+            write_as_own(project.folder / "own", nw_ucla.SOURCE.open(raw))
+            project.edit({"dataset.name": name, "dataset.split": "default", "dataset.mirror": None})
+        assert "evaluate" in project.reproduce()
+        reports = project.folder / "reports"
+        results[name] = [
+            (reports / file).read_text() for file in ("results.csv", "by_class.csv", "metrics.json")
+        ]
+    assert results["custom"] == results["nw_ucla"]
+    # And the pipeline notices what changes in the folder.
+    table = pd.read_csv(project.folder / "own/clips.csv")
+    table.iloc[:-1].to_csv(project.folder / "own/clips.csv", index=False)
+    assert {"download", "prepare"} <= project.reproduce()

@@ -1,0 +1,201 @@
+"""From raw clips to the store: what is strange is handled or refused by name, and all reported."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brl.data.clip import Clip
+from brl.data.facts import facts_of
+from brl.data.normalize import center_first_frame, normalize_ntu
+from brl.data.prepare import prepare
+from brl.data.report import by_class, findings, in_words, show
+from brl.data.source import Dataset
+from brl.data.store import ClipStore
+from brl.errors import UserError
+from brl.skeleton import NTU25, NW_UCLA20
+from tests.test_store import CLASSES, a_quarter_tests, some_clips
+
+
+def as_list(clip: Clip) -> list[Clip]:
+    return [clip]
+
+
+def unchanged(joints: np.ndarray) -> np.ndarray:
+    return joints
+
+
+def dataset(clips: Sequence[Clip], **changes) -> Dataset:
+    return Dataset(
+        **{
+            "layout": NW_UCLA20,
+            "classes": CLASSES,
+            "items": clips,
+            "read": as_list,
+            "splits": a_quarter_tests,
+            "normalize": unchanged,
+        }
+        | changes
+    )
+
+
+def prepared(folder, clips, max_bodies=2, **changes) -> tuple[ClipStore, list]:
+    facts = prepare("test", dataset(clips, **changes), folder / "store", max_bodies)
+    return ClipStore.open(folder / "store"), facts
+
+
+def strange(joints: np.ndarray) -> list[Clip]:
+    """Three ordinary clips, and a strange one, which is a test clip's place earlier."""
+    return [*some_clips([(1, 4)] * 3), Clip("strange", 0, joints)]
+
+
+def rows_of(store: ClipStore, name: str) -> np.ndarray:
+    (clip,) = np.flatnonzero(store.names == name)
+    size = store.bodies[clip] * store.frames[clip]
+    return store.rows[store.starts[clip] :][:size]
+
+
+BAD = {
+    "wrong joints": (np.zeros((1, 4, 25, 3)), 0, r"must be \(bodies, frames, 20, 3\)"),
+    "2D for 3D": (np.zeros((1, 4, 20, 2)), 0, "clip strange: joints of shape"),
+    "no frames": (np.zeros((1, 0, 20, 3)), 0, "clip strange: joints of shape"),
+    "no bodies": (np.zeros((0, 4, 20, 3)), 0, "clip strange: joints of shape"),
+    "not 4 axes": (np.zeros((4, 20, 3)), 0, "clip strange: joints of shape"),
+    "label too high": (np.zeros((1, 4, 20, 3)), 3, "clip strange: label 3; must be 0 to 2"),
+    "label below zero": (np.zeros((1, 4, 20, 3)), -1, "clip strange: label -1"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_clip_is_named_and_the_old_store_stays(tmp_path, case):
+    joints, label, message = BAD[case]
+    before, _ = prepared(tmp_path, some_clips([(1, 4)] * 3))
+    with pytest.raises(UserError, match=message):
+        prepared(tmp_path, [*some_clips([(1, 4)] * 3), Clip("strange", label, joints)])
+    assert ClipStore.open(tmp_path / "store").digest == before.digest
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_clip_of_one_frame_is_valid_data(tmp_path):
+    joints = np.random.default_rng(0).normal(size=(1, 1, 20, 3)).astype(np.float32)
+    store, _ = prepared(tmp_path, strange(joints))
+    assert np.array_equal(rows_of(store, "strange"), joints[0])
+
+
+def test_an_empty_body_takes_no_room_and_one_of_a_clip_without_any_stays(tmp_path):
+    joints = np.random.default_rng(0).normal(size=(3, 5, 20, 3))
+    joints[1] = 0
+    store, facts = prepared(tmp_path, strange(joints))
+    assert store.bodies.tolist() == [1, 1, 1, 2] and facts[3].bodies == 2
+    store, facts = prepared(tmp_path, strange(0 * joints))
+    assert store.bodies[3] == 1 and facts[3].bodies == 0
+    assert "clips without any body: 1 (e.g. strange)" in in_words(findings(store, facts, 2))
+
+
+@pytest.mark.parametrize(
+    ("layout", "normalize", "frames"), [(NTU25, normalize_ntu, 4), (NW_UCLA20, unchanged, 6)]
+)
+def test_frames_without_a_body(tmp_path, layout, normalize, frames):
+    """NTU's normalisation drops them; elsewhere they keep their place in time, all zero."""
+    joints = np.random.default_rng(0).normal(size=(1, 6, layout.num_joints, 3))
+    joints[:, 2:4] = 0
+    clips = [Clip(f"c{n}", 0, joints) for n in range(3)]
+    store, facts = prepared(tmp_path, clips, layout=layout, normalize=normalize)
+    assert store.frames.tolist() == [frames] * 3
+    assert facts[0].empty_frames == 2
+
+
+def test_float16_is_read_as_it_is_and_worked_on_as_float32(tmp_path):
+    joints = np.random.default_rng(0).normal(size=(1, 5, 20, 3)).astype(np.float16)
+    clips = strange(joints)
+    store, _ = prepared(tmp_path, clips, normalize=center_first_frame)
+    expected = center_first_frame(joints.astype(np.float32))
+    assert np.array_equal(rows_of(store, "strange"), expected[0])
+
+
+def test_of_more_bodies_than_wanted_the_first_are_kept_and_that_is_reported(tmp_path):
+    joints = np.random.default_rng(0).normal(size=(4, 3, 20, 3)).astype(np.float32)
+    store, facts = prepared(tmp_path, strange(joints), max_bodies=2)
+    assert np.array_equal(rows_of(store, "strange"), joints[:2].reshape(-1, 20, 3))
+    assert "clips of more bodies than prepare.max_bodies" in findings(store, facts, 2)
+
+
+def test_joints_that_are_no_numbers_count_as_not_seen(tmp_path):
+    joints = np.random.default_rng(0).normal(size=(1, 5, 20, 3)).astype(np.float32)
+    joints[0, 1, 3, 0], joints[0, 2, 4] = np.nan, np.inf
+    store, facts = prepared(tmp_path, strange(joints))
+    known = np.isfinite(joints).all(axis=-1, keepdims=True)
+    assert np.array_equal(rows_of(store, "strange"), np.where(known, joints, 0)[0])
+    assert (facts[3].not_finite, facts[3].missing_joints, facts[3].joints) == (2, 2, 100)
+    words = in_words(findings(store, facts, 2))
+    assert "clips with coordinates that are no finite numbers: 1 (e.g. strange)" in words
+
+
+def test_facts_of_a_clip_by_hand():
+    joints = np.ones((2, 4, 20, 3))
+    joints[0, 3] = joints[1, 1:] = 0  # the second body is seen in the first frame only
+    joints[0, 0, 5] = 0
+    facts = facts_of(joints)
+    assert (facts.bodies, facts.frames, facts.empty_frames) == (2, 4, 1)
+    assert (facts.joints, facts.missing_joints, facts.not_finite) == (80, 1, 0)
+    assert facts.digest == facts_of(joints.copy()).digest != facts_of(2 * joints).digest
+
+
+def test_several_processes_make_the_same_store_as_one(tmp_path):
+    """And an error in one of them is the user's one line."""
+    clips = some_clips([(1 + n % 2, 3 + n) for n in range(20)])
+    alone, facts = prepared(tmp_path / "a", clips)
+    together, same = prepared(tmp_path / "b", clips, parallel=True)
+    assert alone.digest == together.digest and facts == same
+    with pytest.raises(UserError, match="clip strange: label 7"):
+        prepared(tmp_path / "c", [*clips, Clip("strange", 7, clips[0].joints)], parallel=True)
+
+
+def test_the_table_has_a_row_a_class_of_each_part(tmp_path):
+    clips = some_clips([(1, 4), (2, 6), (1, 5), (1, 7)])
+    clips[0].joints[0, :2, 3] = 0
+    store, facts = prepared(tmp_path, clips, splits=lambda names: a_quarter_tests(names[:4]))
+    table = by_class(store, facts)
+    assert table["split"].unique().tolist() == ["half"]
+    assert table["class"].tolist() == [*CLASSES, *CLASSES]
+    train = table[table["part"] == "train"].set_index("label")
+    assert train["clips"].tolist() == [2, 1, 0]
+    assert train.loc[0, ["shortest", "median", "longest"]].tolist() == [4, 5.5, 7]
+    assert train.loc[1, "bodies"] == 2
+    assert train.loc[0, "missing_joints"] == round(100 * 2 / (11 * 20), 2)
+    assert pd.isna(train.loc[2, "shortest"])
+
+
+def test_what_deserves_a_look_is_found_with_an_example(tmp_path):
+    clips = some_clips([(1, 4)] * 8)
+    copied = [*clips[:6], Clip("copy", 0, clips[2].joints), Clip("idle", 1, clips[7].joints)]
+    splits = {"s": {"train": [c.name for c in copied if c.name not in ("clip001", "idle")]}}
+    splits["s"]["test"] = ["clip001"]
+    store, facts = prepared(tmp_path, copied, splits=lambda names: splits)
+    found = findings(store, facts, 2)
+    assert found["clips equal to an earlier one"] == {"count": 1, "example": "copy"}
+    assert found["clips in no split"] == {"count": 1, "example": "idle"}
+    assert found["s: classes without a test clip"] == {"count": 2, "example": "a"}
+    assert "s: test clips equal to a training clip" not in found
+    splits["s"] = {"train": ["clip002"], "test": ["copy"]}
+    store, facts = prepared(tmp_path, copied, splits=lambda names: splits)
+    leaked = findings(store, facts, 2)["s: test clips equal to a training clip"]
+    assert leaked == {"count": 1, "example": "copy"}
+
+
+def test_a_class_without_clips_is_a_gap_in_the_labels(tmp_path):
+    store, facts = prepared(tmp_path, some_clips([(1, 4)] * 6), classes=(*CLASSES, "never"))
+    found = findings(store, facts, 2)
+    assert found["classes without any clip"] == {"count": 1, "example": "never"}
+
+
+def test_the_report_is_shown_or_says_how_to_get_it(tmp_path, capsys):
+    with pytest.raises(UserError, match="run `dvc repro prepare` first"):
+        show(tmp_path)
+    store, facts = prepared(tmp_path, some_clips([(1, 4)] * 6))
+    by_class(store, facts).to_csv(tmp_path / "data.csv", index=False)
+    (tmp_path / "data_check.json").write_text("{}")
+    show(tmp_path)
+    shown = capsys.readouterr().out
+    assert "half" in shown and "Nothing that deserves a look." in shown
