@@ -139,3 +139,49 @@ def test_ntu_subsets_are_drawn_in_the_fields_order(tmp_path, split):
         generator.shuffle(of_class)
         expected += of_class[:count]
     assert store.names[subset.clips].tolist() == expected
+
+
+# Who was recorded in the even setups up to 16, and which of their recordings of action 1 are known
+# to be unusable: with them the dataset has 440 training clips of action 1 in xset.
+PERFORMERS = {
+    2: (3, 7, 8, 9, 10, 11, 12, 13, 14),
+    4: (3, 7, 8, 20),
+    6: (1, 7, 8, 15, 16, 17, 19, 22, 23, 24),
+    8: (1, 7, 8, 15, 19, 25, 29, 30, 31, 32, 33, 34, 35, 36),
+    10: (7, 8, 13, 15, 16, 17, 18, 19, 21, 25),
+    12: (7, 8, 15, 16, 17, 18, 19, 25, 27, 28, 37),
+    14: (7, 8, 15, 17, 19, 25, 27, 37, 39),
+    16: (7, 8, 19, 21, 25, 39, 40),
+}
+UNUSABLE = ("S008C003P031R001", "S008C003P033R002", "S008C003P034R002", "S010C002P019R001")
+# The first of 400 in the published list NTU120_xset_exp_100.
+PUBLISHED = """
+S008C003P030R001 S014C001P015R002 S010C002P017R001 S012C002P028R002 S004C001P003R001
+S002C001P012R001 S008C001P033R002 S012C001P016R001 S010C003P021R001 S012C002P028R001
+S002C001P011R001 S008C003P025R002 S014C003P017R001 S012C001P015R002 S010C003P008R002
+S016C003P040R002 S002C003P003R002 S006C001P024R001 S016C001P008R002 S008C001P008R001
+S012C003P008R002 S008C002P008R002 S008C003P008R001 S008C003P029R001 S002C002P007R002
+S014C003P037R002 S010C002P015R001 S012C003P018R001 S014C001P027R002 S010C003P007R002
+""".split()
+
+
+def test_the_published_list_of_ntu_120_comes_out(tmp_path):
+    """Its first class, 400 of 440 clips, in the published order, out of an unordered store."""
+    recordings = [
+        f"S{setup:03d}C{camera:03d}P{performer:03d}R{replication:03d}"
+        for setup, performers in PERFORMERS.items()
+        for camera in (1, 2, 3)
+        for performer in performers
+        for replication in (1, 2)
+    ]
+    names = [f"{name}A001" for name in recordings if name not in UNUSABLE]
+    assert len(names) == 440
+    np.random.default_rng(0).shuffle(names)
+    joints = np.ones((1, 1, 20, 3), dtype=np.float32)
+    clips = [Clip(name, 0, joints) for name in (*names, "S001C001P001R001A001")]
+    store = stored(tmp_path / "s", clips, partial(ntu_splits, second="xset"))
+    (count, *_) = profile_counts("exp", np.full(120, 440), 400, 100)
+    subset = choose_clips(store, store.part("xset", "train"), np.array([count, 0, 0]), seed=0)
+    chosen = [str(name) for name in store.names[subset.clips]]
+    assert len(chosen) == 400
+    assert chosen[: len(PUBLISHED)] == [f"{name}A001" for name in PUBLISHED]

@@ -44,9 +44,10 @@ def fetch(folder: Path, mirror: str | None) -> None:
     annotations, _ = read_annotations(fetch_file(INDEX, ADDRESS, mirror, folder, check=check))
     names = list(_by_kpfile(annotations))
     _look_for(names, mirror)
+    kpfiles = f"{(mirror or '').rstrip('/')}/{KPFILES}"
     for name in names:
         check = partial(_check_plain, name)
-        fetch_file(name, None, f"{mirror}/{KPFILES}", folder / KPFILES, check=check)
+        fetch_file(name, None, kpfiles, folder / KPFILES, check=check)
 
 
 def open_index(folder: Path) -> Dataset:

@@ -26,7 +26,9 @@ def prepare(name: str, dataset: Dataset, store: Path, max_bodies: int) -> list[F
     facts: list[Facts] = []
 
     def clips() -> Iterator[Clip]:
-        prepared = partial(_prepared, _without_items(dataset), max_bodies)
+        # Items and splits may be large, and go to other processes with every call: not needed there.
+        alone = replace(dataset, items=(), splits=lambda names: {})
+        prepared = partial(_prepared, alone, max_bodies)
         results = (
             _in_parallel(prepared, dataset.items)
             if dataset.parallel
@@ -46,11 +48,6 @@ def prepare(name: str, dataset: Dataset, store: Path, max_bodies: int) -> list[F
         splits=dataset.splits,
     )
     return facts
-
-
-def _without_items(dataset: Dataset) -> Dataset:
-    """What a process needs to read an item: not all the others."""
-    return replace(dataset, items=())
 
 
 def _in_parallel(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:

@@ -56,12 +56,13 @@ def listed_clips(store: ClipStore, candidates: np.ndarray, list_file: str) -> Su
     """The clips that a file of `LISTS` names, a name a line; all training clips of the split."""
     path = LISTS / list_file
     try:
-        names = path.read_text(encoding="utf-8").split()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"params.yaml: subsample.list_file: {path}: cannot be read ({error}); "
             "must be a text file with a clip name a line"
         ) from error
+    names = [line.strip() for line in lines if line.strip()]
     place = dict(zip(store.names[candidates], candidates, strict=True))
     unknown = [name for name in names if name not in place]
     if unknown:
