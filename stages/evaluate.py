@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from brl import tracking
-from brl.data.subset import read_counts, read_summary, subset_digest
+from brl.data.subset import read_counts, read_summary
 from brl.errors import one_line_errors
 from brl.figures import draw_by_class
 from brl.files import written_whole
@@ -71,14 +71,14 @@ def track(
     profile = chosen.profile
     if profile != "natural":
         profile += f" {chosen.imbalance_factor:g}"
-    subset = Path("data/subset")
+    digest, summary = read_summary(Path("data/subset"))
     sizes = described["group"].value_counts()
     classes = {f"{group}_shot_classes": float(sizes.get(group, 0)) for group in GROUPS}
-    metrics |= tracking.subset_metrics(read_summary(subset) | classes)
+    metrics |= tracking.subset_metrics(summary | classes)
     tracking.record_pipeline(
         name=f"ensemble {params.dataset.name} {profile} seed {params.seed}",
         params=params.model_dump(),
-        tags={"subset.digest": subset_digest(subset)},
+        tags={"subset.digest": digest},
         metrics=metrics,
         weights_digests=weights_digests,
         artifacts=[REPORTS / name for name in ARTIFACTS],

@@ -1,6 +1,5 @@
 """Stage `prepare`: raw files to the clip store, and the data report."""
 
-import json
 from pathlib import Path
 
 from brl.data.prepare import prepare
@@ -24,9 +23,7 @@ def main() -> None:
     with written_whole(REPORTS / TABLE_FILE) as unfinished:
         by_class(store, facts).to_csv(unfinished, index=False)
     with written_whole(REPORTS / FINDINGS_FILE) as unfinished:
-        unfinished.write_text(
-            json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        found.to_csv(unfinished, index=False)
     print(f"{name}: {len(store.names)} clips, {len(store.classes)} classes")
     for line in in_words(found):
         print(f"  {line}")

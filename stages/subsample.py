@@ -1,6 +1,5 @@
-"""Stage `subsample`: which training clips are kept, in numbers and in a picture."""
+"""Stage `subsample`: which training clips are kept, and a picture of the profile."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,9 @@ from brl.data.subsample import (
     listed_clips,
     profile_counts,
 )
-from brl.data.subset import read_summary, subset_digest, write_subset
+from brl.data.subset import write_subset
 from brl.errors import one_line_errors
 from brl.figures import draw_profile
-from brl.files import written_whole
 from brl.params import read_params
 
 
@@ -33,11 +31,7 @@ def main() -> None:
         )
         subset = choose_clips(store, candidates, counts, params.seed)
     check_subset(store, subset)
-    folder = Path("data/subset")
-    write_subset(folder, store, subset, available)
-    with written_whole(Path("reports/subset.json")) as unfinished:
-        summary = read_summary(folder) | {"sha256": subset_digest(folder)}
-        unfinished.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    write_subset(Path("data/subset"), store, subset, available)
     draw_profile(Path("reports/long_tail.png"), subset.counts, available)
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from brl import tracking
 from brl.data.store import ClipStore
-from brl.data.subset import read_subset, read_summary, subset_digest
+from brl.data.subset import read_subset, read_summary
 from brl.errors import one_line_errors
 from brl.files import project_root, sha256, written_whole
 from brl.params import read_params
@@ -36,7 +36,7 @@ def main(stream: str) -> None:
     store = ClipStore.open(Path("data/store"))
     subset_folder = Path("data/subset")
     subset = read_subset(subset_folder, store)
-    digest = subset_digest(subset_folder)
+    digest, summary = read_summary(subset_folder)
     job = Job(
         stream=stream,
         seed=params.seed,
@@ -49,7 +49,7 @@ def main(stream: str) -> None:
     checkpoint = project_root() / ".checkpoints" / f"{stream}-{identity}.pt"
     weights = Path("models") / f"{stream}.safetensors"
     recorded = params.model_dump(exclude={"streams", "predict", "ensemble", "evaluate"})
-    described = tracking.SubsetRecord(params.dataset.name, digest, read_summary(subset_folder))
+    described = tracking.SubsetRecord(params.dataset.name, digest, summary)
     with tracking.training_run(stream, identity, recorded | {"lr": job.lr}, described) as run:
         trained, curve = train_stream(
             job, store, subset, checkpoint, on_epoch=run.log_epoch if run else lambda row: None

@@ -118,7 +118,8 @@ def test_of_more_bodies_than_wanted_the_first_are_kept_and_that_is_reported(tmp_
     joints = np.random.default_rng(0).normal(size=(4, 3, 20, 3)).astype(np.float32)
     store, facts = prepared(tmp_path, strange(joints), max_bodies=2)
     assert np.array_equal(rows_of(store, "strange"), joints[:2].reshape(-1, 20, 3))
-    assert "clips of more bodies than prepare.max_bodies" in findings(store, facts, 2)
+    words = in_words(findings(store, facts, 2))
+    assert "clips of more bodies than prepare.max_bodies: 1 (e.g. strange)" in words
 
 
 def test_joints_that_are_no_numbers_count_as_not_seen(tmp_path):
@@ -173,21 +174,21 @@ def test_what_deserves_a_look_is_found_with_an_example(tmp_path):
     splits = {"s": {"train": [c.name for c in copied if c.name not in ("clip001", "idle")]}}
     splits["s"]["test"] = ["clip001"]
     store, facts = prepared(tmp_path, copied, splits=lambda names: splits)
-    found = findings(store, facts, 2)
-    assert found["clips equal to an earlier one"] == {"count": 1, "example": "copy"}
-    assert found["clips in no split"] == {"count": 1, "example": "idle"}
-    assert found["s: classes without a test clip"] == {"count": 2, "example": "a"}
-    assert "s: test clips equal to a training clip" not in found
+    words = in_words(findings(store, facts, 2))
+    assert "clips equal to an earlier one: 1 (e.g. copy)" in words
+    assert "clips in no split: 1 (e.g. idle)" in words
+    assert "s: classes without a test clip: 2 (e.g. a)" in words
+    assert not any("equal to a training clip" in line for line in words)
     splits["s"] = {"train": ["clip002"], "test": ["copy"]}
     store, facts = prepared(tmp_path, copied, splits=lambda names: splits)
-    leaked = findings(store, facts, 2)["s: test clips equal to a training clip"]
-    assert leaked == {"count": 1, "example": "copy"}
+    words = in_words(findings(store, facts, 2))
+    assert "s: test clips equal to a training clip: 1 (e.g. copy)" in words
 
 
 def test_a_class_without_clips_is_a_gap_in_the_labels(tmp_path):
     store, facts = prepared(tmp_path, some_clips([(1, 4)] * 6), classes=(*CLASSES, "never"))
-    found = findings(store, facts, 2)
-    assert found["classes without any clip"] == {"count": 1, "example": "never"}
+    words = in_words(findings(store, facts, 2))
+    assert "classes without any clip: 1 (e.g. never)" in words
 
 
 def test_the_report_is_shown_or_says_how_to_get_it(tmp_path, capsys):
@@ -195,7 +196,7 @@ def test_the_report_is_shown_or_says_how_to_get_it(tmp_path, capsys):
         show(tmp_path)
     store, facts = prepared(tmp_path, some_clips([(1, 4)] * 6))
     by_class(store, facts).to_csv(tmp_path / "data.csv", index=False)
-    (tmp_path / "data_check.json").write_text("{}")
+    (tmp_path / "data_check.csv").write_text("finding,count,example\n")
     show(tmp_path)
     shown = capsys.readouterr().out
     assert "half" in shown and "Nothing that deserves a look." in shown

@@ -11,7 +11,7 @@ from brl.data import subsample
 from brl.data.clip import Clip
 from brl.data.ntu import ntu_splits
 from brl.data.subsample import check_subset, choose_clips, listed_clips, profile_counts
-from brl.data.subset import read_counts, read_subset, subset_digest, write_subset
+from brl.data.subset import read_counts, read_subset, read_summary, write_subset
 from brl.errors import UserError
 from tests.test_store import some_clips, stored
 
@@ -81,7 +81,11 @@ def test_a_written_subset_reads_back(store, tmp_path):
     assert read_counts(tmp_path / "subset")["available"].tolist() == available.tolist()
     other = choose_clips(store, candidates, np.array([6, 3, 1]), seed=1)
     write_subset(tmp_path / "other", store, other, available)
-    assert subset_digest(tmp_path / "other") != subset_digest(tmp_path / "subset")
+    digest, summary = read_summary(tmp_path / "subset")
+    assert read_summary(tmp_path / "other") != (digest, summary)
+    assert summary == {
+        "clips": 10, "largest_class": 6, "smallest_class": 1, "imbalance_factor": 6.0,
+    }  # fmt: skip
 
 
 def test_a_list_file_is_taken_as_it_is(store, tmp_path, monkeypatch):
@@ -155,14 +159,16 @@ PERFORMERS = {
 }
 UNUSABLE = ("S008C003P031R001", "S008C003P033R002", "S008C003P034R002", "S010C002P019R001")
 # The first of 400 in the published list NTU120_xset_exp_100.
-PUBLISHED = """
-S008C003P030R001 S014C001P015R002 S010C002P017R001 S012C002P028R002 S004C001P003R001
-S002C001P012R001 S008C001P033R002 S012C001P016R001 S010C003P021R001 S012C002P028R001
-S002C001P011R001 S008C003P025R002 S014C003P017R001 S012C001P015R002 S010C003P008R002
-S016C003P040R002 S002C003P003R002 S006C001P024R001 S016C001P008R002 S008C001P008R001
-S012C003P008R002 S008C002P008R002 S008C003P008R001 S008C003P029R001 S002C002P007R002
-S014C003P037R002 S010C002P015R001 S012C003P018R001 S014C001P027R002 S010C003P007R002
-""".split()
+PUBLISHED = [
+    "S008C003P030R001", "S014C001P015R002", "S010C002P017R001", "S012C002P028R002",
+    "S004C001P003R001", "S002C001P012R001", "S008C001P033R002", "S012C001P016R001",
+    "S010C003P021R001", "S012C002P028R001", "S002C001P011R001", "S008C003P025R002",
+    "S014C003P017R001", "S012C001P015R002", "S010C003P008R002", "S016C003P040R002",
+    "S002C003P003R002", "S006C001P024R001", "S016C001P008R002", "S008C001P008R001",
+    "S012C003P008R002", "S008C002P008R002", "S008C003P008R001", "S008C003P029R001",
+    "S002C002P007R002", "S014C003P037R002", "S010C002P015R001", "S012C003P018R001",
+    "S014C001P027R002", "S010C003P007R002",
+]  # fmt: skip
 
 
 def test_the_published_list_of_ntu_120_comes_out(tmp_path):

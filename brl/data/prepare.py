@@ -26,7 +26,7 @@ def prepare(name: str, dataset: Dataset, store: Path, max_bodies: int) -> list[F
     facts: list[Facts] = []
 
     def clips() -> Iterator[Clip]:
-        # Items and splits may be large, and go to other processes with every call: not needed there.
+        # Items and splits may be large, and would go to other processes with every call.
         alone = replace(dataset, items=(), splits=lambda names: {})
         prepared = partial(_prepared, alone, max_bodies)
         results = (

@@ -3,9 +3,7 @@
 `python -m brl.data.report` prints the one of the last `prepare`.
 """
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,8 +14,7 @@ from brl.data.store import ClipStore
 from brl.errors import UserError, one_line_errors
 
 TABLE_FILE = "data.csv"
-FINDINGS_FILE = "data_check.json"
-Findings = dict[str, dict[str, Any]]
+FINDINGS_FILE = "data_check.csv"
 
 
 def by_class(store: ClipStore, facts: list[Facts]) -> pd.DataFrame:
@@ -57,15 +54,15 @@ def by_class(store: ClipStore, facts: list[Facts]) -> pd.DataFrame:
     ]
 
 
-def findings(store: ClipStore, facts: list[Facts], max_bodies: int) -> Findings:
-    """What deserves a look: for each kind of finding how many there are, and an example."""
+def findings(store: ClipStore, facts: list[Facts], max_bodies: int) -> pd.DataFrame:
+    """What deserves a look: a row a kind of finding, `finding`, `count` and `example`."""
     columns = pd.DataFrame(facts)
-    found: Findings = {}
+    found: list[tuple[str, int, str]] = []
 
     def note(kind: str, which: np.ndarray, names: np.ndarray = store.names) -> None:
         places = np.flatnonzero(which)
         if len(places):
-            found[kind] = {"count": len(places), "example": str(names[places[0]])}
+            found.append((kind, len(places), str(names[places[0]])))
 
     classes = np.array(store.classes)
     in_a_split = np.zeros(len(store.names), dtype=bool)
@@ -88,12 +85,13 @@ def findings(store: ClipStore, facts: list[Facts], max_bodies: int) -> Findings:
     note("clips with missing joints", columns["missing_joints"].to_numpy() > 0)
     note("clips with coordinates that are no finite numbers", columns["not_finite"].to_numpy() > 0)
     note("clips of more bodies than prepare.max_bodies", columns["bodies"].to_numpy() > max_bodies)
-    return found
+    return pd.DataFrame(found, columns=["finding", "count", "example"])
 
 
-def in_words(found: Findings) -> list[str]:
+def in_words(found: pd.DataFrame) -> list[str]:
     """A line a finding."""
-    return [f"{kind}: {entry['count']} (e.g. {entry['example']})" for kind, entry in found.items()]
+    rows = found.itertuples(index=False)
+    return [f"{finding}: {count} (e.g. {example})" for finding, count, example in rows]
 
 
 def _percent(part: pd.Series, whole: pd.Series) -> pd.Series:
@@ -111,7 +109,7 @@ def show(reports: Path) -> None:
 
     try:
         classes = pd.read_csv(reports / TABLE_FILE)
-        found = json.loads((reports / FINDINGS_FILE).read_text(encoding="utf-8"))
+        found = pd.read_csv(reports / FINDINGS_FILE, dtype={"example": str})
     except OSError as error:
         raise UserError(
             f"{reports / TABLE_FILE}: not there; run `dvc repro prepare` first"

@@ -1,5 +1,6 @@
-"""A training subset on disk: the chosen clips and, a row a class, how many there are."""
+"""A training subset on disk: the chosen clips, how many of each class, a summary."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from brl.files import sha256, written_whole
 
 CLIPS_FILE = "train.csv"
 COUNTS_FILE = "counts.csv"
+SUMMARY_FILE = "summary.json"
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,11 @@ class Subset:
 
 
 def write_subset(folder: Path, store: ClipStore, subset: Subset, available: np.ndarray) -> None:
-    """Writes the chosen clips (name, label) and, a row a class, available and kept clips."""
+    """Writes the chosen clips (name, label); a row a class, available and kept clips; the summary.
+
+    The summary: clips, the largest and the smallest class, the factor between them, and the hash
+    of the chosen clips, by which equal subsets are known.
+    """
     clips = pd.DataFrame({"name": store.names[subset.clips], "label": store.labels[subset.clips]})
     counts = pd.DataFrame(
         {"class": store.classes, "available": available, "train_clips": subset.counts}
@@ -36,6 +42,16 @@ def write_subset(folder: Path, store: ClipStore, subset: Subset, available: np.n
         clips.to_csv(unfinished, index=False)
     with written_whole(folder / COUNTS_FILE) as unfinished:
         counts.to_csv(unfinished)
+    largest, smallest = int(subset.counts.max()), int(subset.counts.min())
+    summary = {
+        "clips": len(subset.clips),
+        "largest_class": largest,
+        "smallest_class": smallest,
+        "imbalance_factor": round(largest / smallest, 2),
+        "sha256": sha256(folder / CLIPS_FILE),
+    }
+    with written_whole(folder / SUMMARY_FILE) as unfinished:
+        unfinished.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
 
 
 def read_subset(folder: Path, store: ClipStore) -> Subset:
@@ -52,18 +68,7 @@ def read_counts(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / COUNTS_FILE, index_col="label")
 
 
-def read_summary(folder: Path) -> dict[str, float]:
-    """The subset in a few numbers: clips, largest and smallest class, and the factor between."""
-    counts = read_counts(folder)["train_clips"]
-    largest, smallest = int(counts.max()), int(counts.min())
-    return {
-        "clips": int(counts.sum()),
-        "largest_class": largest,
-        "smallest_class": smallest,
-        "imbalance_factor": round(largest / smallest, 2),
-    }
-
-
-def subset_digest(folder: Path) -> str:
-    """Hash of the chosen clips: equal subsets have equal digests."""
-    return sha256(folder / CLIPS_FILE)
+def read_summary(folder: Path) -> tuple[str, dict[str, float]]:
+    """The hash of the chosen clips, and the rest of the summary."""
+    summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+    return summary.pop("sha256"), summary
