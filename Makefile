@@ -35,7 +35,7 @@ data-check: setup  ## what the dataset's clips are like, and what in them deserv
 	@python -m brl.check
 	@test -e .git || dvc config --local core.no_scm true
 	@dvc repro --quiet prepare
-	@python -m brl.data.report
+	@python -m brl.data_check
 
 test: setup  ## all tests
 	@OMP_NUM_THREADS=1 python -m pytest
@@ -48,7 +48,7 @@ lint: setup  ## format and check
 	@ruff check .
 	@mypy
 
-bench-data: setup  ## time and memory of the clip store at NTU-120's size: 5 minutes, 8 GB of disk
+bench-data: setup  ## time and memory of the clip store at NTU-120's size: 6 minutes, 10 GB of disk
 	@python -m benchmarks.data
 
 ui: setup  ## compare the runs in MLflow

@@ -6,13 +6,16 @@ from brl.params import Params, read_params
 
 
 def check(params: Params) -> None:
-    """Raises UserError for what the schema cannot see: an unknown dataset, a split it has not."""
-    splits = source_of(params.dataset.name).splits
+    """Raises UserError for what the schema cannot see: an unknown dataset, a split it has not,
+    mistakes in own data. DVC empties what a stage makes before it runs: better said before."""
+    source = source_of(params.dataset.name)
+    splits = source.splits
     if splits and params.dataset.split not in splits:
         raise UserError(
             f"params.yaml: dataset.split: {params.dataset.name} has no split "
             f"{params.dataset.split!r}; known: {', '.join(splits)}"
         )
+    source.check(params.dataset.mirror)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from brl.data.prepare import prepare
-from brl.data.report import FINDINGS_FILE, TABLE_FILE, by_class, findings, in_words
+from brl.data.report import FINDINGS_FILE, TABLE_FILE, by_class, findings
 from brl.data.sources import source_of
 from brl.data.store import ClipStore
 from brl.errors import one_line_errors
@@ -17,7 +17,8 @@ def main() -> None:
     params = read_params()
     name, max_bodies = params.dataset.name, params.prepare.max_bodies
     folder = Path("data/store")
-    facts = prepare(name, source_of(name).open(Path("data/raw")), folder, max_bodies)
+    raw = Path("data/raw").absolute()  # other processes may stand elsewhere
+    facts = prepare(name, source_of(name).open(raw), folder, max_bodies)
     store = ClipStore.open(folder)
     found = findings(store, facts, max_bodies)
     with written_whole(REPORTS / TABLE_FILE) as unfinished:
@@ -25,8 +26,8 @@ def main() -> None:
     with written_whole(REPORTS / FINDINGS_FILE) as unfinished:
         found.to_csv(unfinished, index=False)
     print(f"{name}: {len(store.names)} clips, {len(store.classes)} classes")
-    for line in in_words(found):
-        print(f"  {line}")
+    if len(found):
+        print(f"  {len(found)} kinds of clips deserve a look: make data-check shows them")
 
 
 if __name__ == "__main__":

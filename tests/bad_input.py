@@ -1,197 +1,71 @@
-"""Small valid projects, one a kind of dataset, and the ways in which a user's files go wrong."""
+"""The ways in which a user's files go wrong: each a function of the project's folder."""
 
-import json
+import errno
+import functools
 import os
 import pickle
 import shutil
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import islice, product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
-from brl.data.ntu_raw import ARCHIVES
-from tests.ntu_files import write_files
-from tests.own_data import STICK, write_description, write_stick_figures
-from tests.project import HERE
+from tests.own_data import STICK, write_description
+from tests.web import Answer
+from tests.worlds import new
 
 Change = Callable[[Path], None]
 Patch = Callable[[pytest.MonkeyPatch], None]
-PARAMS = yaml.safe_load((HERE / "params.yaml").read_text(encoding="utf-8"))
 
-NW_UCLA = Path("mirror/all_sqe.zip")
-NTU60 = Path("mirror/ntu60_3danno.pkl")
-NTU60_2D = Path("mirror/ntu60_hrnet.pkl")
-NTU_ZIP = Path("mirror") / ARCHIVES[0]
-KINETICS = Path("mirror/k400_hrnet.pkl")
-KPFILE = Path("mirror/kpfiles/a.pkl")
-CSV, DESCRIPTION = Path("own/clips.csv"), Path("own/dataset.yaml")
-OWN_PICKLE, LIST = Path("own/mine.pkl"), Path("lists/mine.txt")
-
-# A training clip of each action, and one test clip: in the official splits by their names.
-TRAIN = [f"S001C002P001R001A{action:03d}" for action in range(1, 61)]
-TEST = "S001C001P003R001A001"
+PAGE = "<!DOCTYPE html><html><body>Please log in</body></html>"
+# What checksums.json says of a file that arrived before.
+OTHER_FILE = {"other.zip": {"sha256": "0" * 64, "bytes": 1, "from": "elsewhere"}}
 
 
-# Worlds: the smallest projects that pass download, prepare and subsample
+class Case(NamedTuple):
+    """What became of a world; the stage that stops; what its line says, with gaps."""
 
-
-@dataclass(frozen=True)
-class World:
-    """A project: how to write its files, and its changes to params.yaml, by dotted name."""
-
-    build: Callable[[Path], None]
-    name: str
-    split: str = "default"
-    mirror: str | None = "mirror"
-    list_file: str | None = None
-
-    def write(self, root: Path) -> None:
-        self.build(root)
-        params = PARAMS | {
-            "dataset": {"name": self.name, "split": self.split, "mirror": self.mirror},
-            "subsample": PARAMS["subsample"] | {"list_file": self.list_file},
-        }
-        (root / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-
-
-def nw_ucla(root: Path) -> None:
-    """1,484 clips of one frame."""
-    takes = product(range(1, 11), range(1, 11), range(5), range(1, 4))
-    with zipfile.ZipFile(new(root / NW_UCLA), "w") as archive:
-        for label, person, take, view in islice(takes, 1484):
-            name = f"a{label:02d}_s{person:02d}_e{take:02d}_v{view:02d}"
-            archive.writestr(f"all_sqe/{name}.json", nw_ucla_clip(label))
-
-
-def nw_ucla_clip(label: Any, shape: tuple[int, ...] = (1, 20, 3)) -> str:
-    return json.dumps({"skeletons": np.ones(shape).tolist(), "label": label})
-
-
-def ntu60(root: Path) -> None:
-    write_pickle(root / NTU60, keypoint=np.ones((1, 1, 25, 3), np.float16))
-
-
-def ntu60_2d(root: Path) -> None:
-    write_pickle(
-        root / NTU60_2D,
-        keypoint=np.ones((1, 1, 17, 2), np.float16),
-        keypoint_score=np.ones((1, 1, 17), np.float16),
-        img_shape=(1080, 1920),
-    )
-
-
-def write_pickle(path: Path, **content: Any) -> None:
-    annotations = [
-        {"frame_dir": name, "label": int(name[-3:]) - 1, "total_frames": 1, **content}
-        for name in [*TRAIN, TEST]
-    ]
-    parts = {"xsub_train": TRAIN, "xsub_val": [TEST]}
-    new(path).write_bytes(pickle.dumps({"split": parts, "annotations": annotations}))
-
-
-def ntu60_raw(root: Path) -> None:
-    write_files(root / "mirror", [*TRAIN, TEST], frames=1)
-
-
-def ntu60_zip(root: Path) -> None:
-    write_files(root / "loose", [*TRAIN, TEST], frames=1)
-    with zipfile.ZipFile(new(root / NTU_ZIP), "w") as archive:
-        for file in sorted((root / "loose").iterdir()):
-            archive.write(file, f"nturgb+d_skeletons/{file.name}")
-    shutil.rmtree(root / "loose")
-
-
-def kinetics(root: Path) -> None:
-    """A training clip of each class and one test clip, in two kpfiles."""
-    names = [f"clip{label:03d}" for label in range(400)]
-    annotations, files = [], {"a.pkl": {}, "b.pkl": {}}
-    for label, name in enumerate([*names, "test"]):
-        file = "b.pkl" if name == "test" else "a.pkl"
-        files[file][name] = {"keypoint": np.ones((1, 17, 3), np.float32)}
-        annotations.append(
-            {
-                "frame_dir": name,
-                "label": label % 400,
-                "img_shape": (340, 256),
-                "raw_file": f"data/{file}",
-                "frame_inds": np.zeros(1, np.int64),
-                "box_score": np.ones(1, np.float32),
-            }
-        )
-    content = {"split": {"train": names, "val": ["test"]}, "annotations": annotations}
-    new(root / KINETICS).write_bytes(pickle.dumps(content))
-    for file, clips in files.items():
-        new(root / "mirror/kpfiles" / file).write_bytes(pickle.dumps(clips))
-
-
-def own_arrays(root: Path) -> None:
-    write_stick_figures(root / "own")
-
-
-def own_pickle(root: Path) -> None:
-    write_description(new(root / DESCRIPTION).parent, STICK)
-    annotations = [
-        {"frame_dir": f"clip{place}", "label": place % 2, "keypoint": np.ones((1, 3, 5, 3))}
-        for place in range(4)
-    ]
-    parts = {"train": ["clip0", "clip1"], "test": ["clip2", "clip3"]}
-    content = {"split": parts, "annotations": annotations}
-    (root / OWN_PICKLE).write_bytes(pickle.dumps(content))
-
-
-def listed(root: Path) -> None:
-    write_stick_figures(root / "own")
-    new(root / LIST).write_text("clip00\nclip03\n")
-
-
-def new(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-WORLDS = {
-    "nw_ucla": World(nw_ucla, "nw_ucla", "cross_view"),
-    "ntu60": World(ntu60, "ntu60", "xsub"),
-    "ntu60_2d": World(ntu60_2d, "ntu60_2d", "xsub"),
-    "raw files": World(ntu60_raw, "ntu60_raw", "xsub"),
-    "raw zip": World(ntu60_zip, "ntu60_raw", "xview"),
-    "kinetics": World(kinetics, "kinetics400"),
-    "own": World(own_arrays, "custom", mirror=None),
-    "own pickle": World(own_pickle, "custom", mirror=None),
-    "listed": World(listed, "custom", mirror=None, list_file="mine.txt"),
-}
-
-
-# Changes: what went wrong in a world
+    world: str
+    change: Change
+    stage: str
+    says: str
+    machine: Patch | Answer | None = None  # or of the machine; or of the server that is the mirror
 
 
 def nothing(root: Path) -> None:
-    pass
+    """Only the machine is to blame."""
+
+
+def both(*changes: Change) -> Change:
+    def change(root: Path) -> None:
+        for each in changes:
+            each(root)
+
+    return change
 
 
 def holds(path: Path | str, content: str | bytes) -> Change:
     """A file with this content instead, or as well."""
-    content = content.encode() if isinstance(content, str) else content
-    return lambda root: ignore(new(root / path).write_bytes(content))
-
-
-def ignore(_: object) -> None:
-    pass
-
-
-def says(path: Path | str, old: str, now: str) -> Change:
-    """Other words in a text, everywhere."""
 
     def change(root: Path) -> None:
-        text = (root / path).read_text(encoding="utf-8")
-        assert old in text
-        (root / path).write_text(text.replace(old, now), encoding="utf-8")
+        new(root / path).write_bytes(content.encode() if isinstance(content, str) else content)
+
+    return change
+
+
+def says(path: Path | str, old: str | bytes, now: str | bytes) -> Change:
+    """Other words, everywhere in a file."""
+    old, now = (each.encode() if isinstance(each, str) else each for each in (old, now))
+
+    def change(root: Path) -> None:
+        content = (root / path).read_bytes()
+        assert old in content
+        (root / path).write_bytes(content.replace(old, now))
 
     return change
 
@@ -206,17 +80,6 @@ def is_cut(path: Path | str) -> Change:
     def change(root: Path) -> None:
         content = (root / path).read_bytes()
         (root / path).write_bytes(content[: len(content) // 2])
-
-    return change
-
-
-def has_flipped(path: Path | str, where: bytes, by: int) -> Change:
-    """A byte is another, `by` bytes after the start of what is there first of `where`."""
-
-    def change(root: Path) -> None:
-        content = bytearray((root / path).read_bytes())
-        content[content.index(where) + by] ^= 0xFF
-        (root / path).write_bytes(content)
 
     return change
 
@@ -240,8 +103,8 @@ def params(section: str, **changes: Any) -> Change:
     return change
 
 
-def zipped(path: Path, name: str, content: str | bytes | None, instead_of: str = "") -> Change:
-    """A zip has a further file, or one in the place of another; None: it lacks that one."""
+def zipped(path: Path, name: str, content: str | None, instead_of: str = "") -> Change:
+    """A zip has a file of this content, or it in the place of another; None: it lacks it."""
 
     def change(root: Path) -> None:
         with zipfile.ZipFile(root / path) as archive:
@@ -257,8 +120,8 @@ def zipped(path: Path, name: str, content: str | bytes | None, instead_of: str =
     return change
 
 
-def pickled(path: Path, change: Callable[[Any], Any]) -> Change:
-    """A pickle holds what `change` makes of its content."""
+def pickled(path: Path, change: Callable[[Any], None]) -> Change:
+    """A pickle's content is changed by `change`."""
 
     def changed(root: Path) -> None:
         content = pickle.loads((root / path).read_bytes())
@@ -301,3 +164,21 @@ class Runs:
 
 
 SHELL, EVAL = Runs(os.system, "touch it_ran"), Runs(eval, "open('it_ran', 'w')")
+
+
+def full_disk(owner: object, function: str, file: str) -> Patch:
+    """`owner.function`, whose last argument is a path, fails half way with a file of this name."""
+    write = getattr(owner, function)
+
+    def fails(*arguments: Any, **named: Any) -> Any:
+        if not any(file in Path(each).name for each in arguments if isinstance(each, str | Path)):
+            return write(*arguments, **named)
+        Path(arguments[-1]).write_bytes(b"half of it")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    return lambda monkeypatch: monkeypatch.setattr(owner, function, fails)
+
+
+FULL_WHEN_COPYING = functools.partial(full_disk, shutil, "copyfile")
+FULL_AT_THE_INDEX = full_disk(np, "savez", "index")
+FULL_AT_THE_SUBSET = full_disk(pd.DataFrame, "to_csv", "train")

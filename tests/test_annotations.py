@@ -155,11 +155,11 @@ def complaint(make) -> str:
         ({"annotations": [7], "split": {}}, "annotation 0: must be a dictionary with its clip's"),
         ({"annotations": [annotation("a"), {}], "split": {}}, "annotation 1: must be a dictionary"),
         ({"annotations": [{"frame_dir": 3}], "split": {}}, "annotation 0: must be"),
-        ({"annotations": [], "split": {}}, "split: []: needs, say, 'train' and 'test'"),
-        ({"annotations": [], "split": {"val": []}}, "split: ['val']: needs, say, 'train'"),
+        ({"annotations": [], "split": {}}, "split: []: needs pairs such as 'train' and 'test'"),
+        ({"annotations": [], "split": {"val": []}}, "split: ['val']: needs pairs such as 'train'"),
         (
             {"annotations": [], "split": {"xsub_train": [], "xview_val": []}},
-            "split: 'xsub_train' needs 'xsub_test' or 'xsub_val'",
+            "split: ['xsub_train', 'xview_val']: needs pairs",
         ),
         ({"annotations": [], "split": {"train": "ab"}}, "'train': must be a list of clips' names"),
         ({"annotations": [], "split": {"train": [1]}}, "'train': must be a list of clips' names"),
@@ -244,6 +244,7 @@ def test_a_published_pickle_is_fetched_and_opened(tmp_path, monkeypatch, name, n
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     source = pickled.SOURCES[name]
     in_2d = not name.startswith("ntu") or name.endswith("2d")
+    one, other = ("S001C001P001R001A001", "S002C002P003R001A001") if "ntu" in name else ("a", "b")
     make = annotation_2d if in_2d else annotation
     keys = {"xsub": "xsub_{}", "xview": "xview_{}", "xset": "xset_{}", "default": "{}"} | {
         f"split{n}": f"{{}}{n}" for n in (1, 2, 3)
@@ -251,21 +252,41 @@ def test_a_published_pickle_is_fetched_and_opened(tmp_path, monkeypatch, name, n
     split = {
         keys[each].format(part): [clip]
         for each in source.splits
-        for part, clip in (("train", "a"), ("test", "b"))
+        for part, clip in (("train", one), ("test", other))
     }
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     file = {"ntu60_2d": "ntu60_hrnet", "ntu120_2d": "ntu120_hrnet"}.get(
         name, f"{name}_hrnet" if in_2d else f"{name}_3danno"
     )
-    written(mirror, [make("a"), make("b")], split).rename(mirror / f"{file}.pkl")
+    written(mirror, [make(one), make(other)], split).rename(mirror / f"{file}.pkl")
     source.fetch(tmp_path / "raw", "mirror")
     dataset = source.open(tmp_path / "raw")
     assert len(set(dataset.classes)) == num_classes
-    assert tuple(dataset.splits(["a", "b"])) == source.splits
+    assert tuple(dataset.splits([one, other])) == source.splits
     clips = clips_of(dataset)
-    assert [clip.name for clip in clips] == ["a", "b"]
+    assert [clip.name for clip in clips] == [one, other]
     assert dataset.normalize(clips[0].joints).shape[2:] == ((17, 3) if in_2d else (25, 3))
+
+
+def test_ntu_pickles_list_their_clips_in_any_order_and_are_drawn_in_the_fields(tmp_path):
+    """Which clip is in which part the pickle says; their order is that of the published lists."""
+    names = [
+        f"S{setup:03d}C001P{performer:03d}R001A{action:03d}"
+        for setup in (2, 4)
+        for performer in (9, 1, 103)
+        for action in (5, 3)
+    ]
+    split = {}
+    for key in ("xsub", "xset"):
+        split |= {f"{key}_train": names[:0:-1], f"{key}_val": names[:1]}
+    path = written(tmp_path, [annotation(name) for name in names], split)
+    path.rename(tmp_path / "ntu120_3danno.pkl")
+    splits = pickled.SOURCES["ntu120"].open(tmp_path).splits(names)
+    assert splits["xset"]["train"] == sorted(names[1:])
+    by_performer = [name for p in ("P001", "P009", "P103") for name in sorted(names) if p in name]
+    assert splits["xsub"]["train"] == [name for name in by_performer if name != names[0]]
+    assert splits["xsub"]["test"] == names[:1]
 
 
 def test_a_file_that_is_none_is_named_and_not_kept(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from brl.data import kinetics
 from tests.test_annotations import clips_of, complaint
+from tests.web import Answer, running_server
 
 
 def slowly(keypoint, frame_inds, box_score) -> np.ndarray:
@@ -97,18 +98,28 @@ def test_each_kpfile_is_one_item_and_a_clip_without_a_sure_skeleton_is_left_out(
     assert dataset.splits(["a1", "b1"]) == {"default": {"train": ["a1"], "test": ["b1"]}}
 
 
-@pytest.mark.parametrize("place", [None, "mirror"])
-def test_missing_kpfiles_are_said_with_what_belongs_where(mirror, monkeypatch, place):
-    monkeypatch.setattr(kinetics, "ADDRESS", "")
-    (mirror / "kpfiles/b.pkl").unlink()
+def test_missing_kpfiles_are_said_with_what_belongs_where(mirror):
     raw = mirror.parent / "raw"
-    if place is None:
-        monkeypatch.setattr(kinetics, "fetch_file", lambda *_, **__: mirror / kinetics.INDEX)
-    message = complaint(lambda: kinetics.SOURCE.fetch(raw, place))
-    missing = "kpfiles/a.pkl is missing (2 of 2" if place is None else "kpfiles/b.pkl is missing (1"
-    assert message.startswith(missing)
-    assert "dataset.mirror must hold k400_hrnet.pkl and, in a folder kpfiles, all" in message
+    (mirror / "kpfiles/b.pkl").unlink()
+    message = complaint(lambda: kinetics.SOURCE.fetch(raw, "mirror"))
+    assert message.startswith("kpfiles/b.pkl is missing (1 of 2 kpfiles): the kpfiles must be fet")
+    assert "dataset.mirror must hold them in a folder kpfiles" in message
     assert not (raw / "kpfiles").exists()
+
+
+@pytest.mark.parametrize("place", [None, "mirror/kpfiles"])
+def test_without_a_folder_of_kpfiles_nothing_is_fetched(mirror, monkeypatch, place):
+    monkeypatch.setattr(kinetics, "fetch_file", None)
+    message = complaint(lambda: kinetics.SOURCE.fetch(mirror.parent / "raw", place))
+    assert message.startswith("a folder kpfiles is missing: the kpfiles must be fetched by hand")
+
+
+def test_an_index_that_the_mirror_lacks_comes_from_its_address(mirror, monkeypatch):
+    with running_server() as server:
+        server.play(Answer((mirror / kinetics.INDEX).read_bytes()))
+        (mirror / kinetics.INDEX).unlink()
+        monkeypatch.setattr(kinetics, "ADDRESS", f"{server.url}/{kinetics.INDEX}")
+        assert len(fetched(mirror).items) == 2
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,16 @@ def test_joints_that_were_not_seen_stay_in_the_origin():
     np.testing.assert_array_equal(centred[~missing], joints[~missing] - joints[0, 2, 4])
 
 
+def test_a_body_whose_centre_is_never_seen_is_centred_by_what_is():
+    joints = np.random.default_rng(0).normal(size=(1, 5, 20, 3)) + 100
+    joints[:, :, 4] = joints[:, 0] = joints[0, 1, 7] = 0
+    centred = center_first_frame(joints, centre=4)
+    seen = (joints != 0).any(axis=-1)
+    np.testing.assert_allclose(centred[0, 1][seen[0, 1]].mean(axis=0), 0, atol=1e-9)
+    assert (centred[~seen] == 0).all()
+    assert (center_first_frame(0 * joints, centre=4) == 0).all()
+
+
 @pytest.mark.parametrize("channels", [2, 3])
 def test_pixels_become_the_images_frame(channels):
     corners = np.array([[0, 0, 0.5], [640, 480, 0.5], [320, 240, 0], [0, 0, 0]])[:, :channels]

@@ -108,22 +108,77 @@ def test_a_pickle_of_the_fields_format_is_own_data_too(folder):
     assert ours.part("default", "test").tolist() == expected.part("default", "test").tolist()
 
 
+def test_a_list_as_spreadsheets_write_it(folder):
+    """A mark at its beginning, Windows line ends, empty lines, spaces around values."""
+    expected = stored(folder)
+    lines = (folder / "clips.csv").read_text().splitlines()
+    padded = [
+        lines[0].replace(",", " , "),
+        "",
+        *[line.replace(",", ", ") + " " for line in lines[1:]],
+    ]
+    (folder / "clips.csv").write_bytes(("\ufeff" + "\r\n".join([*padded, ",,"])).encode())
+    assert stored(folder).digest == expected.digest
+
+
+def test_sizes_may_be_written_as_fractions_and_2d_joints_have_no_score(folder):
+    described = {**STICK, "dimensions": 2, "normalize": "image", "center": ...}
+    write_description(folder, {key: value for key, value in described.items() if value is not ...})
+    table = pd.read_csv(folder / "clips.csv").assign(width="640.0", height="480")
+    table.to_csv(folder / "clips.csv", index=False)
+    for name in table["name"]:
+        np.save(folder / f"{name}.npy", np.tile(np.array([640.0, 0.0]), (4, 5, 1)))
+    np.testing.assert_allclose(stored(folder).rows[0, 0], [1, -1])
+
+
+def test_where_classes_are_called_by_numbers_a_label_is_a_name(folder):
+    write_description(folder, STICK | {"classes": ["2", "1"]})
+    table = pd.read_csv(folder / "clips.csv")
+    table["label"] = table["label"].map({"wave": 1, "point": 2})
+    table.to_csv(folder / "clips.csv", index=False)
+    assert stored(folder).labels.tolist() == [1, 1, 1, 0, 0, 0] * 2
+    table["label"] = 0
+    table.to_csv(folder / "clips.csv", index=False)
+    with pytest.raises(UserError, match=r"line 2: label '0'; must be a class of dataset\.yaml$"):
+        stored(folder)
+
+
+def test_the_projects_own_folder_is_read_in_place(folder, monkeypatch):
+    expected = stored(folder)
+    monkeypatch.chdir(folder.parent)
+    own.SOURCE.fetch(folder.parent / "note", None)
+    prepare("custom", own.SOURCE.open(folder.parent / "note"), folder.parent / "again", 2)
+    assert ClipStore.open(folder.parent / "again").digest == expected.digest
+
+
+def test_mistakes_are_found_before_any_stage(folder):
+    own.check(str(folder))
+    np.save(folder / "clip03.npy", np.zeros((4, 6, 3)))
+    with pytest.raises(UserError, match=r"clip clip03: clip03\.npy: an array of shape .1, 4, 6, 3"):
+        own.check(str(folder))
+
+
 DESCRIPTIONS = {
-    "no classes": ({"classes": ...}, "classes: Field required"),
-    "one class": ({"classes": ["a"]}, "classes: List should have at least 2 items"),
+    "no classes": ({"classes": ...}, "classes: missing"),
+    "one class": ({"classes": ["a"]}, "classes: needs 2 or more, has 1"),
     "a class twice": ({"classes": ["a", "a"]}, "classes: a name occurs twice"),
-    "unknown key": ({"parent": [0]}, "parent: unknown key; known: classes, layout"),
+    "a word that YAML takes for another": (
+        {"classes": [True, "a"]},
+        "classes.0: YAML reads this as",
+    ),
+    "a joint twice": ({"joints": ["hip"] * 5}, "joints: a name occurs twice"),
+    "unknown key": ({"parent": [0]}, "parent: unknown key; known here: classes, layout"),
     "unknown layout": ({"layout": "kinect"}, "layout and .*: give a known layout or describe"),
     "no parents": ({"parents": ...}, "needs a layout .*, or parents and upper_body"),
     "a parent too few": ({"parents": ["hip"] * 4}, "parents: 4 for 5 joints; must be one a joint"),
     "unknown parent": ({"parents": ["hip"] * 4 + ["knee"]}, "parents: no joint 'knee'; known: hip"),
     "no centre": ({"parents": [1, 0, 1, 1, 1]}, "parents: 0 joints are their own parent"),
     "unknown pair": ({"left_right": [[3, 9]]}, "left_right: no joint 9; there are 0 to 4"),
-    "a pair of three": ({"left_right": [[1, 2, 3]]}, "left_right.0: List should have at most 2"),
+    "a pair of three": ({"left_right": [[1, 2, 3]]}, "left_right.0: must be 2 at most, is 3"),
     "halves overlap": ({"lower_body": ["hip", "neck"]}, "each joint must be in one of them, once"),
-    "four dimensions": ({"dimensions": 4}, "dimensions: Input should be 2 or 3"),
-    "no normalisation": ({"normalize": ...}, "normalize: Field required"),
-    "unknown normalisation": ({"normalize": "x"}, "normalize: Input should be 'none', 'center'"),
+    "four dimensions": ({"dimensions": 4}, "dimensions: must be 2 or 3, not 4"),
+    "no normalisation": ({"normalize": ...}, "normalize: missing"),
+    "unknown normalisation": ({"normalize": "x"}, "normalize: must be 'none', 'center'"),
     "centre missing": ({"center": ...}, "`normalize: center` and the joint `center` belong"),
     "unknown centre": ({"center": 5}, "center: no joint 5; there are 5"),
     "not 25 joints": ({"normalize": "ntu", "center": ...}, "`ntu` is for the layout ntu25"),

@@ -9,6 +9,7 @@ from brl.check import check
 from brl.errors import UserError
 from brl.params import read_params
 from brl.preset import apply_preset
+from tests.own_data import write_stick_figures
 
 PARAMS = Path("params.yaml")
 PRESETS = sorted(path.stem for path in Path("presets").glob("*.yaml"))
@@ -122,11 +123,14 @@ def test_presets_change_what_they_name_and_keep_the_comments(preset, tmp_path):
     file = tmp_path / "params.yaml"
     original = PARAMS.read_text(encoding="utf-8")
     file.write_text(original, encoding="utf-8")
-    apply_preset(preset, file, mirror="some/folder")
+    mirror = str(tmp_path / "clips")
+    write_stick_figures(tmp_path / "clips")
+    apply_preset(preset, file, mirror)
     params = read_params(file)
     check(params)
-    assert params.dataset.mirror == "some/folder"
+    assert params.dataset.mirror == mirror
     wanted = yaml.safe_load(Path(f"presets/{preset}.yaml").read_text(encoding="utf-8"))
+    assert params.seed == wanted.pop("seed")
     for section, values in wanted.items():
         for key, value in values.items():
             assert params.model_dump()[section][key] == value, f"{section}.{key}"

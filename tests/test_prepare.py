@@ -10,9 +10,10 @@ from brl.data.clip import Clip
 from brl.data.facts import facts_of
 from brl.data.normalize import center_first_frame, normalize_ntu
 from brl.data.prepare import prepare
-from brl.data.report import by_class, findings, in_words, show
+from brl.data.report import by_class, findings
 from brl.data.source import Dataset
 from brl.data.store import ClipStore
+from brl.data_check import show
 from brl.errors import UserError
 from brl.skeleton import NTU25, NW_UCLA20
 from tests.test_store import CLASSES, a_quarter_tests, some_clips
@@ -43,6 +44,10 @@ def dataset(clips: Sequence[Clip], **changes) -> Dataset:
 def prepared(folder, clips, max_bodies=2, **changes) -> tuple[ClipStore, list]:
     facts = prepare("test", dataset(clips, **changes), folder / "store", max_bodies)
     return ClipStore.open(folder / "store"), facts
+
+
+def in_words(found: pd.DataFrame) -> list[str]:
+    return [f"{kind}: {count} (e.g. {example})" for kind, count, example in found.to_numpy()]
 
 
 def strange(joints: np.ndarray) -> list[Clip]:
@@ -164,7 +169,7 @@ def test_the_table_has_a_row_a_class_of_each_part(tmp_path):
     assert train["clips"].tolist() == [2, 1, 0]
     assert train.loc[0, ["shortest", "median", "longest"]].tolist() == [4, 5.5, 7]
     assert train.loc[1, "bodies"] == 2
-    assert train.loc[0, "missing_joints"] == round(100 * 2 / (11 * 20), 2)
+    assert train.loc[0, ["joints", "missing_joints"]].tolist() == [11 * 20, 2]
     assert pd.isna(train.loc[2, "shortest"])
 
 
@@ -192,11 +197,20 @@ def test_a_class_without_clips_is_a_gap_in_the_labels(tmp_path):
 
 
 def test_the_report_is_shown_or_says_how_to_get_it(tmp_path, capsys):
-    with pytest.raises(UserError, match="run `dvc repro prepare` first"):
+    with pytest.raises(UserError, match="make data-check makes it"):
         show(tmp_path)
-    store, facts = prepared(tmp_path, some_clips([(1, 4)] * 6))
+    clips = some_clips([(1, 4), (1, 6), (1, 5), (1, 2)])
+    clips[1].joints[0, :3, 3] = 0
+    store, facts = prepared(tmp_path, clips, classes=("a", "NA [left]", "c", "d"))
     by_class(store, facts).to_csv(tmp_path / "data.csv", index=False)
+    findings(store, facts, 2).to_csv(tmp_path / "data_check.csv", index=False)
+    show(tmp_path)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "half │ train │ 3 │ 2 │ 0 to 2 │ 2 to 6 │ 1.25 %" in shown
+    assert "half: classes without a test clip: 3 (e.g. a)" in shown
+    (tmp_path / "data_check.csv").write_text("finding,count,example\nx,1,[/left] :smile:\n")
+    show(tmp_path)
+    assert "x: 1 (e.g. [/left] :smile:)" in capsys.readouterr().out
     (tmp_path / "data_check.csv").write_text("finding,count,example\n")
     show(tmp_path)
-    shown = capsys.readouterr().out
-    assert "half" in shown and "Nothing that deserves a look." in shown
+    assert "Nothing that deserves a look." in capsys.readouterr().out

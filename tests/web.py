@@ -72,13 +72,13 @@ class Handler(BaseHTTPRequestHandler):
             headers["Content-Encoding"] = "gzip"
         headers |= {"ETag": answer.etag, "Last-Modified": answer.modified}
         headers |= {"Location": answer.location, "Content-Length": str(len(body) + answer.too_long)}
+        sent = body[: answer.cut]
+        self.server.sent.append(len(sent))  # noted before the client may go on
         self.send_response(status)
         for name, value in headers.items():
             if value:
                 self.send_header(name, value)
         self.end_headers()
-        sent = body[: answer.cut]
-        self.server.sent.append(len(sent))
         self.wfile.write(sent)
         self.close_connection = True
 

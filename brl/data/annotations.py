@@ -122,6 +122,8 @@ def _read(file: str, layout: Layout, in_pixels: bool, annotation: Annotation) ->
     shape = ("M", "T", layout.num_joints, layout.dimensions)
     keypoint = annotation.get("keypoint")
     joints = numbers_of(file, annotation, "keypoint", keypoint, shape).astype(np.float32)
+    if not joints.size:  # no body, or no frame
+        return []
     if layout.scored:
         score = annotation.get("keypoint_score")
         score = numbers_of(file, annotation, "keypoint_score", score, joints.shape[:3])
@@ -166,12 +168,14 @@ def _paired(file: str, lists: dict[Any, Any]) -> Splits:
         partners = [key.replace("train", word) for word in ("test", "val")]
         partner = next((each for each in partners if each in lists), None)
         if partner is None:
-            raise UserError(f"{file}: split: {key!r} needs {' or '.join(map(repr, partners))}")
+            continue
         rest = key.replace("train", "").strip("_")
         name = f"split{rest}" if rest.isdigit() else rest or "default"
         splits[name] = {"train": list(lists[key]), "test": list(lists[partner])}
     if not splits:
-        raise UserError(f"{file}: split: {list(lists)!r:.60}: needs, say, 'train' and 'test'")
+        raise UserError(
+            f"{file}: split: {list(lists)!r:.60}: needs pairs such as 'train' and 'test'"
+        )
     return splits
 
 

@@ -7,8 +7,16 @@ from pathlib import Path, PurePosixPath
 
 from brl.errors import UserError
 
-# What zipfile raises: not a zip, cut off, damaged inside, encrypted or of an unknown kind.
-UNREADABLE = (zipfile.BadZipFile, OSError, EOFError, zlib.error, RuntimeError, NotImplementedError)
+# What zipfile raises: not a zip, cut off, damaged inside or in a name, encrypted, of another kind.
+UNREADABLE = (
+    zipfile.BadZipFile,
+    OSError,
+    EOFError,
+    zlib.error,
+    UnicodeDecodeError,
+    RuntimeError,
+    NotImplementedError,
+)
 
 
 def members(path: Path) -> list[str]:
@@ -19,7 +27,7 @@ def members(path: Path) -> list[str]:
         raise UserError(f"{path.name}: not a whole zip file ({error})") from error
     for name in names:
         way = PurePosixPath(name.replace("\\", "/"))
-        if way.is_absolute() or ".." in way.parts:
+        if way.is_absolute() or ".." in way.parts or not name.isprintable():
             raise UserError(f"{path.name}: unsafe path {name!r} in it; get the file anew")
     return [name for name in names if not name.endswith("/")]
 

@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from brl.files import project_root, written_whole
 
-ATTEMPTS = 5
-PAUSE = 1.0  # seconds before the second attempt; each later pause is twice the one before
+ATTEMPTS = 5  # in a row that bring nothing new
+PAUSE = 1.0  # seconds before the next attempt; twice as long after each that brings nothing new
 TIMEOUT = 30  # seconds without an answer or a byte
 CHUNK = 2**16  # bytes; a cut loses less than this
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
@@ -31,14 +31,18 @@ def download(url: str, name: str, target: Path) -> None:
     Raises requests.RequestException when a further attempt would not help or all are used up.
     """
     unfinished = Unfinished(url, name)
-    for attempt in range(1, ATTEMPTS + 1):
+    most = failures = 0
+    while True:
         try:
             _transfer(url, unfinished, name)
             break
         except requests.RequestException as error:
-            if attempt == ATTEMPTS or not _may_pass(error):
+            came = unfinished.size()
+            failures = 1 if came > most else failures + 1
+            most = max(most, came)
+            if failures == ATTEMPTS or not _may_pass(error):
                 raise
-            time.sleep(PAUSE * 2 ** (attempt - 1))
+            time.sleep(PAUSE * 2 ** (failures - 1))
     shutil.move(unfinished.content, target)
     unfinished.forget()
 
@@ -60,6 +64,10 @@ class Unfinished:
             with suppress(FileNotFoundError, ValueError):
                 version = json.loads(self._version.read_text())
         return version
+
+    def size(self) -> int:
+        """How many bytes are here."""
+        return self.content.stat().st_size if self.content.exists() else 0
 
     def begin(self, headers: Mapping[str, str]) -> None:
         """Drops all bytes and notes the version that the headers of an answer name, if any."""
@@ -84,7 +92,7 @@ def _transfer(url: str, unfinished: Unfinished, name: str) -> None:
     asked = {"Accept-Encoding": "identity"}
     start = 0
     if version := unfinished.version():
-        start = unfinished.content.stat().st_size
+        start = unfinished.size()
         asked |= {"Range": f"bytes={start}-", "If-Range": next(iter(version.values()))}
     with requests.get(url, headers=asked, stream=True, timeout=TIMEOUT) as answer:
         total = answer.raw.length_remaining
@@ -112,7 +120,7 @@ def _transfer(url: str, unfinished: Unfinished, name: str) -> None:
                 file.write(chunk)
                 bar.update(len(chunk))
     # Not every version of urllib3 reports a cut, and a server may give the rest piece by piece.
-    came = unfinished.content.stat().st_size
+    came = unfinished.size()
     if total is not None and came != total:
         raise requests.ConnectionError(f"{came} of {total} bytes came")
 

@@ -5,7 +5,6 @@ checksums.json at the project's root, and a later one must be the same.
 """
 
 import json
-import re
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -55,31 +54,25 @@ def fetch_file(
     arrivals = _arrivals()
     first = arrivals.get(name)
     with written_whole(folder / name) as unfinished:
-        try:
-            pooch.retrieve(
-                origin,
-                known_hash=first and first.sha256,
-                fname=unfinished.name,
-                path=unfinished.parent,
-                downloader=bring,
-            )
-        except ValueError as error:
-            if first is None:
-                raise
-            # Pooch, on another hash, names both; the file is gone by then.
-            arrived = re.findall(r"[0-9a-f]{64}", str(error))[-1]
+        pooch.retrieve(
+            origin,
+            known_hash=None,
+            fname=unfinished.name,
+            path=unfinished.parent,
+            downloader=bring,
+        )
+        digest = sha256(unfinished)
+        if first and first.sha256 != digest:
             raise UserError(
                 f"{name} from {origin}: not what arrived first, from {first.origin} (sha256 "
-                f"{arrived[:12]} now, {first.sha256[:12]} then); if the change is meant, "
-                f"delete its entry in {RECORD}"
-            ) from error
+                f"{digest[:12]} now, {first.sha256[:12]} then); if the change is meant, delete its "
+                f"entry in {RECORD}"
+            )
         if check:
             check(unfinished)
         if first is None:
             size = unfinished.stat().st_size
-            arrival = Arrival.model_validate(
-                {"sha256": sha256(unfinished), "bytes": size, "from": origin}
-            )
+            arrival = Arrival.model_validate({"sha256": digest, "bytes": size, "from": origin})
             _record(arrivals | {name: arrival})
     return folder / name
 

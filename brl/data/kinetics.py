@@ -34,20 +34,33 @@ from brl.skeleton import COCO17
 INDEX = "k400_hrnet.pkl"
 KPFILES = "kpfiles"
 ADDRESS = f"https://download.openmmlab.com/mmaction/pyskl/data/k400/{INDEX}"
+BY_HAND = (
+    ": the kpfiles must be fetched by hand, from where PYSKL's tools/data/README.md says; the "
+    f"folder that params.yaml names as dataset.mirror must hold them in a folder {KPFILES}"
+)
 SURE = 0.5
 MOST_BODIES = 10
 
 
 def fetch(folder: Path, mirror: str | None) -> None:
-    """Puts the index, and every kpfile it names, into `folder`."""
+    """Puts the index, from its address where the mirror has none, and every kpfile it names into
+    `folder`. UserError, before anything is fetched, where there is no folder of kpfiles."""
+    local = mirror is not None and not mirror.startswith(("http://", "https://"))
+    place = project_root() / mirror if mirror is not None and local else None
+    if mirror is None or (place and not (place / KPFILES).is_dir()):
+        raise UserError(f"a folder {KPFILES} is missing{BY_HAND}")
+    index_here = place is None or (place / INDEX).is_file()
     check = partial(check_annotations, INDEX)
-    annotations, _ = read_annotations(fetch_file(INDEX, ADDRESS, mirror, folder, check=check))
-    names = list(_by_kpfile(annotations))
-    _look_for(names, mirror)
-    kpfiles = f"{(mirror or '').rstrip('/')}/{KPFILES}"
+    index = fetch_file(INDEX, ADDRESS, mirror if index_here else None, folder, check=check)
+    names = list(_by_kpfile(read_annotations(index)[0]))
+    missing = [name for name in names if place and not (place / KPFILES / name).is_file()]
+    if missing:
+        raise UserError(
+            f"{KPFILES}/{missing[0]} is missing ({len(missing)} of {len(names)} kpfiles){BY_HAND}"
+        )
     for name in names:
         check = partial(_check_plain, name)
-        fetch_file(name, None, kpfiles, folder / KPFILES, check=check)
+        fetch_file(name, None, f"{mirror.rstrip('/')}/{KPFILES}", folder / KPFILES, check=check)
 
 
 def open_index(folder: Path) -> Dataset:
@@ -98,21 +111,6 @@ def _by_kpfile(annotations: list[Annotation]) -> dict[str, list[Annotation]]:
             )
         files.setdefault(name, []).append(annotation)
     return files
-
-
-def _look_for(names: list[str], mirror: str | None) -> None:
-    """UserError, before the first of many large files is copied, where any of them is missing."""
-    if mirror is not None and mirror.startswith(("http://", "https://")):
-        return
-    present = mirror is not None and project_root() / mirror / KPFILES
-    missing = [name for name in names if not (present and (present / name).is_file())]
-    if missing:
-        raise UserError(
-            f"{KPFILES}/{missing[0]} is missing ({len(missing)} of {len(names)} kpfiles): they "
-            "must be fetched by hand, from where PYSKL's tools/data/README.md says; the folder "
-            f"that params.yaml names as dataset.mirror must hold {INDEX} and, in a folder "
-            f"{KPFILES}, all of them"
-        )
 
 
 def _check_plain(name: str, path: Path) -> None:

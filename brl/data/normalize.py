@@ -49,13 +49,20 @@ def shortest_arc(vector: np.ndarray, axis: np.ndarray) -> np.ndarray:
 def center_first_frame(joints: np.ndarray, centre: int = 1) -> np.ndarray:
     """Moves joint `centre` of the first body, where it is first seen, into the origin.
 
-    joints (M, T, V, K) to the same. Joints at the sensor's zero were not seen and stay there, as
-    in `normalize_ntu`; the published recipe moves them too, away from the body (NW-UCLA: 12 joints
-    in two training clips).
+    joints (M, T, V, K) to the same. Where it is never seen, the mean of what is first seen of the
+    body takes its place. Joints at the sensor's zero were not seen and stay there, as in
+    `normalize_ntu`; the published recipe moves them too, away from the body (NW-UCLA: 12 joints in
+    two training clips).
     """
-    seen = (joints != 0).any(axis=-1, keepdims=True)
-    first = int(seen[0, :, centre, 0].argmax())
-    return np.where(seen, joints - joints[0, first, centre], 0)
+    seen = (joints != 0).any(axis=-1)
+    body = seen[0]
+    origin = np.zeros(joints.shape[-1], dtype=joints.dtype)
+    if body[:, centre].any():
+        origin = joints[0, body[:, centre].argmax(), centre]
+    elif body.any():
+        frame = body.any(axis=1).argmax()
+        origin = joints[0, frame, body[frame]].mean(axis=0)
+    return np.where(seen[..., None], joints - origin, 0)
 
 
 def to_image_frame(joints: np.ndarray, height: float, width: float) -> np.ndarray:

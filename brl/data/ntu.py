@@ -5,7 +5,7 @@ A clip's name says all: `SsssCcccPpppRrrrAaaa` is setup, camera, performer, repl
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from brl.data.clip import Part, Splits
@@ -94,21 +94,32 @@ def label_of(name: str) -> int:
 def ntu_splits(names: list[str], second: Second) -> Splits:
     """The two official splits of NTU RGB+D 60 (second: xview) or 120 (xset), in the field's order.
 
-    xsub: some performers train; performers ascending, names ascending within one.
-    xview: cameras 2 and 3 train; xset: even setups train; names ascending.
+    xsub: some performers train; xview: cameras 2 and 3 train; xset: even setups train.
     """
-    known = {name: recording(name) for name in sorted(names)}
 
-    def parted(
-        ordered: Iterable[str], trains: Callable[[Recording], bool]
-    ) -> dict[Part, list[str]]:
+    def parted(trains: Callable[[Recording], bool]) -> dict[Part, list[str]]:
         parts: dict[Part, list[str]] = {"train": [], "test": []}
-        for name in ordered:
-            parts["train" if trains(known[name]) else "test"].append(name)
+        for name in names:
+            parts["train" if trains(recording(name)) else "test"].append(name)
         return parts
 
-    by_performer = sorted(known, key=lambda name: known[name].performer)
+    subjects = parted(lambda clip: clip.performer in TRAINING_SUBJECTS)
+    return in_field_order({"xsub": subjects, second: parted(TRAINS[second])})
+
+
+def in_field_order(splits: Splits) -> Splits:
+    """The splits with their clips in the order by which the published subsets were drawn.
+
+    xsub: performers ascending, names ascending within one; the others: names ascending.
+    """
     return {
-        "xsub": parted(by_performer, lambda clip: clip.performer in TRAINING_SUBJECTS),
-        second: parted(known, TRAINS[second]),
+        split: {
+            part: sorted(names, key=_by_performer if split == "xsub" else None)
+            for part, names in parts.items()
+        }
+        for split, parts in splits.items()
     }
+
+
+def _by_performer(name: str) -> tuple[int, str]:
+    return recording(name).performer, name

@@ -89,7 +89,7 @@ def _read(archive: Path, file: str) -> list[Clip]:
         content = json.loads(member(archive, file))
         joints = np.array(content["skeletons"], dtype=np.float32)
         label = int(content["label"]) - 1
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise UserError(
             f"{ARCHIVE}: {file}: not a clip ({type(error).__name__}: {error}); must be JSON with "
             "`skeletons` (frames x 20 x 3) and `label` (1 to 10)"
@@ -98,6 +98,8 @@ def _read(archive: Path, file: str) -> list[Clip]:
         raise UserError(
             f"{ARCHIVE}: {file}: skeletons of shape {joints.shape}; must be frames x 20 x 3"
         )
+    if not 0 <= label < len(CLASSES):
+        raise UserError(f"{ARCHIVE}: {file}: label {label + 1}; must be 1 to {len(CLASSES)}")
     if match[2] not in PART_OF_VIEW:
         raise UserError(f"{ARCHIVE}: {file}: unknown view {match[2]}; must be v01, v02 or v03")
     return [Clip(match[1], label, joints[None])]

@@ -7,117 +7,123 @@ with an array file a clip, or one annotation pickle.
 import shutil
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from brl.data.annotations import open_annotations
-from brl.data.clip import PARTS, Clip, Splits
+from brl.data.clip import Clip
 from brl.data.normalize import center_first_frame, normalize_ntu, to_image_frame, unchanged
 from brl.data.own_layout import Description, read_description
+from brl.data.own_list import CLIPS_FILE, Row, label_of, read_rows, splits_of
 from brl.data.source import Dataset, Source
 from brl.errors import UserError
 from brl.files import project_root, written_whole
 from brl.progress import progress
+from brl.skeleton import Layout
 
+# Where own data are read in place: a dependency of `prepare`, so their changes are noticed. Of the
+# working folder and not of the project's root: what DVC watched is what is read.
 FOLDER = Path("own")
 DESCRIPTION_FILE = "dataset.yaml"
-CLIPS_FILE = "clips.csv"
-Row = dict[str, str]
+NOTE = "Nothing to fetch: the stage `prepare` reads the folder own.\n"
+
+
+def check(mirror: str | None) -> None:
+    """All that can be said before any work: description, list, and each array's shape."""
+    folder = _source(mirror)
+    description, rows = _described(folder), _rows(folder)
+    layout = description.skeleton()
+    for row in progress(rows, "files"):
+        _load(folder, row, layout, mapped="r")
 
 
 def fetch(folder: Path, mirror: str | None) -> None:
-    """Copies what the description and the list of clips name; checks both first.
-
-    From the project's folder `own`, whose changes DVC notices, or from another one, the mirror.
-    """
-    if mirror is not None and mirror.startswith(("http://", "https://")):
-        raise UserError(f"params.yaml: dataset.mirror: {mirror}: own data must be in a folder")
-    source = project_root() / (FOLDER if mirror is None else mirror)
-    description = _described(source)
-    if (source / CLIPS_FILE).exists():
-        rows = read_rows(source / CLIPS_FILE, description)
+    """Copies what a mirror's description and list name; without one leaves a note."""
+    source = _source(mirror)
+    rows = _rows(source)
+    if mirror is None:
+        files = []
+    elif rows:
         files = [CLIPS_FILE, *dict.fromkeys(row["file"] for row in rows)]
     else:
         files = [_pickle(source).name]
     with written_whole(folder) as unfinished:
-        for file in progress([DESCRIPTION_FILE, *files], "files", total=len(files) + 1):
-            if not (source / file).is_file():
-                raise UserError(f"{CLIPS_FILE}: there is no file {file} in {source}")
+        unfinished.mkdir()
+        if mirror is None:
+            (unfinished / "own.txt").write_text(NOTE, encoding="utf-8")
+        else:
+            files.append(DESCRIPTION_FILE)
+        for file in progress(files, "files"):
             (unfinished / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / file, unfinished / file)
 
 
 def open_own(folder: Path) -> Dataset:
-    """The fetched folder as a dataset."""
-    description = _described(folder)
+    """The copy of a mirror, or the project's own folder, as a dataset."""
+    if not (folder / DESCRIPTION_FILE).exists():
+        folder = FOLDER
+    description, rows = _described(folder), _rows(folder)
     normalize = _normalization(description)
     in_pixels = description.normalize == "image"
     layout, classes = description.skeleton(), tuple(description.classes)
-    if not (folder / CLIPS_FILE).exists():
+    if not rows:
         return open_annotations(_pickle(folder), layout, classes, normalize, in_pixels)
-    rows = read_rows(folder / CLIPS_FILE, description)
     return Dataset(
         layout=layout,
         classes=classes,
         items=rows,
-        read=partial(read_clip, folder, classes, in_pixels),
-        splits=partial(_splits, rows),
+        read=partial(read_clip, folder.absolute(), layout, classes, in_pixels),
+        splits=partial(splits_of, rows),
         normalize=normalize,
         parallel=True,
     )
 
 
-def read_rows(path: Path, description: Description) -> list[Row]:
-    """The lines of `clips.csv`: name, label, file, width and height where given, and a column
-    `split` or `split_NAME` for each split. Raises UserError that names the line."""
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path.name}: not a UTF-8 text file") from error
-    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise UserError(f"{path.name}: not a table ({str(error).strip()})") from error
-    needed = ["name", "label"] + ["width", "height"] * (description.normalize == "image")
-    missing = [column for column in needed if column not in table]
-    splits = [column for column in table if column == "split" or column.startswith("split_")]
-    if missing or not splits:
-        raise UserError(
-            f"{path.name}: no column {(missing or ['split'])[0]!r}; needed: "
-            f"{', '.join([*needed, 'split'])}"
-        )
-    if table.empty:
-        raise UserError(f"{path.name}: has no line below its header; must have one a clip")
-    if "file" not in table:
-        table["file"] = table["name"] + ".npy"
-    rows = table.to_dict("records")
-    for line, row in enumerate(rows, start=2):
-        _check_row(row, splits, f"{path.name}: line {line}", description)
-    return rows
-
-
-def read_clip(folder: Path, classes: tuple[str, ...], in_pixels: bool, row: Row) -> list[Clip]:
+def read_clip(
+    folder: Path, layout: Layout, classes: tuple[str, ...], in_pixels: bool, row: Row
+) -> list[Clip]:
     """The clip of a line, pixels brought into the image's frame; UserError where its file is no
     array of joints."""
-    name, file = row["name"], row["file"]
+    joints = _load(folder, row, layout)
+    if in_pixels:
+        joints = to_image_frame(joints, height=float(row["height"]), width=float(row["width"]))
+    return [Clip(row["name"], label_of(row, classes), joints)]
+
+
+def _load(folder: Path, row: Row, layout: Layout, mapped: Literal["r"] | None = None) -> np.ndarray:
+    """A line's array, (M, T, V, K); mapped: only its shape is read."""
+    where = f"clip {row['name']}: {row['file']}"
     try:
-        joints = np.load(folder / file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        joints = np.load(folder / row["file"], mmap_mode=mapped, allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as error:  # a damaged file raises nearly anything, in words of its own
         raise UserError(
-            f"clip {name}: {file}: not a whole array file ({error}); must be written by numpy.save"
+            f"{where}: not a whole array file ({type(error).__name__}); must be an array of "
+            "numbers written by numpy.save"
         ) from error
     if not isinstance(joints, np.ndarray) or joints.dtype.kind not in "fiu":
-        raise UserError(f"clip {name}: {file}: must hold one array of numbers")
+        raise UserError(f"{where}: must hold one array of numbers")
     if joints.ndim == 3:
         joints = joints[None]
-    if joints.ndim != 4:
+    channels = "x y z" if layout.dimensions == 3 else "x y"
+    channels += " score" * layout.scored
+    if joints.ndim != 4 or joints.shape[2:] != (layout.num_joints, layout.channels):
         raise UserError(
-            f"clip {name}: {file}: an array of shape {joints.shape}; must be frames x joints x "
-            "channels, or bodies x frames x joints x channels"
+            f"{where}: an array of shape {joints.shape}; must be frames x {layout.num_joints} "
+            f"joints x {layout.channels} channels ({channels}), with or without bodies before them"
         )
-    if in_pixels:
-        joints = to_image_frame(joints, height=int(row["height"]), width=int(row["width"]))
-    return [Clip(name, _label(row["label"], classes), joints)]
+    return joints
+
+
+def _source(mirror: str | None) -> Path:
+    if mirror is None:
+        return FOLDER
+    if mirror.startswith(("http://", "https://")):
+        raise UserError(f"params.yaml: dataset.mirror: {mirror}: own data must be in a folder")
+    return project_root() / mirror
 
 
 def _described(folder: Path) -> Description:
@@ -127,6 +133,15 @@ def _described(folder: Path) -> Description:
             "or a pickle (docs/own_data.md)"
         )
     return read_description(folder / DESCRIPTION_FILE)
+
+
+def _rows(folder: Path) -> list[Row]:
+    """The lines of the folder's list; none where it holds a pickle instead."""
+    description = _described(folder)
+    if (folder / CLIPS_FILE).exists():
+        return read_rows(folder, description)
+    _pickle(folder)
+    return []
 
 
 def _pickle(folder: Path) -> Path:
@@ -154,41 +169,4 @@ def _center(dimensions: int, centre: int, joints: np.ndarray) -> np.ndarray:
     return np.concatenate([centred, joints[..., dimensions:]], axis=-1)
 
 
-def _label(text: str, classes: tuple[str, ...]) -> int:
-    """A label is a class's name or its number."""
-    return classes.index(text) if text in classes else int(text)
-
-
-def _check_row(row: Row, splits: list[str], where: str, description: Description) -> None:
-    if not row["name"]:
-        raise UserError(f"{where}: the name is empty")
-    classes = description.classes
-    if row["label"] not in classes and row["label"] not in map(str, range(len(classes))):
-        raise UserError(
-            f"{where}: label {row['label']!r}; must be a class of {DESCRIPTION_FILE} or its "
-            f"number, 0 to {len(classes) - 1}"
-        )
-    for split in splits:
-        if row[split] not in ("", *PARTS):
-            raise UserError(f"{where}: {split} {row[split]!r}; must be train, test or empty")
-    way = PurePosixPath(row["file"])
-    if way.is_absolute() or ".." in way.parts:
-        raise UserError(f"{where}: file {row['file']!r} leads out of the folder")
-    if description.normalize == "image":
-        for size in ("width", "height"):
-            if not row[size].isdecimal() or int(row[size]) == 0:
-                raise UserError(f"{where}: {size} {row[size]!r}; must be a number of pixels")
-
-
-def _splits(rows: list[Row], names: list[str]) -> Splits:
-    """Column `split` is the split `default`, `split_NAME` the split NAME; in the lines' order."""
-    columns = [column for column in rows[0] if column == "split" or column.startswith("split_")]
-    return {
-        column.removeprefix("split").removeprefix("_") or "default": {
-            part: [row["name"] for row in rows if row[column] == part] for part in PARTS
-        }
-        for column in columns
-    }
-
-
-SOURCE = Source((), fetch, open_own)
+SOURCE = Source((), fetch, open_own, check)

@@ -1,13 +1,12 @@
 """`dataset.yaml`: what the user's own data look like."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from brl.errors import UserError
 from brl.skeleton import LAYOUTS, Layout
+from brl.yaml_file import read_yaml
 
 Joint = int | str
 
@@ -47,6 +46,9 @@ class Description(BaseModel):
             )
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("classes: a name occurs twice")
+        for name in self.classes:
+            if not name or not name.isprintable():
+                raise ValueError(f"classes: {name!r}: must be one line of printable text")
         if (self.normalize == "center") != (self.center is not None):
             raise ValueError("`normalize: center` and the joint `center` belong together")
         layout = self.skeleton()
@@ -73,6 +75,8 @@ class Description(BaseModel):
             raise ValueError(
                 f"parents: {len(self.parents)} for {len(self.joints)} joints; must be one a joint"
             )
+        if len(set(self.joints or [])) < len(self.joints or []):
+            raise ValueError("joints: a name occurs twice")
         count = len(self.parents)
         upper = self._numbers(self.upper_body, "upper_body")
         if self.lower_body is not None:
@@ -100,20 +104,4 @@ class Description(BaseModel):
 
 def read_description(path: Path) -> Description:
     """The checked content of a `dataset.yaml`; UserError that names the first wrong place."""
-    try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path.name}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path.name}: not a UTF-8 text file") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path.name}: not valid YAML: {' '.join(str(error).split())}") from error
-    try:
-        return Description.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            message = f"unknown key; known: {', '.join(Description.model_fields)}"
-        raise UserError(f"{path.name}: {place + ': ' if place else ''}{message}") from error
+    return read_yaml(path, Description, called=path.name)

@@ -5,6 +5,7 @@ are those HRNet found in the videos.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import numpy as np
 
 from brl.data.annotations import check_annotations, open_annotations
 from brl.data.classes import class_names
+from brl.data.clip import Splits
 from brl.data.fetch import fetch_file
 from brl.data.normalize import normalize_ntu, unchanged
-from brl.data.ntu import CLASSES_60, CLASSES_120
-from brl.data.source import Source
+from brl.data.ntu import CLASSES_60, CLASSES_120, in_field_order
+from brl.data.source import Dataset, Source
 from brl.skeleton import COCO17, NTU25, Layout
 
 SERVER = "https://download.openmmlab.com/mmaction/pyskl/data"
@@ -28,33 +30,34 @@ def pickled(
     normalize: Callable[[np.ndarray], np.ndarray],
     classes: tuple[str, ...],
     *splits: str,
+    order: Callable[[Splits], Splits] = lambda splits: splits,
 ) -> Source:
-    """The source of an annotation pickle at an address on the server."""
+    """The source of an annotation pickle at an address on the server.
+
+    order: brings the clips of each split into another order than the pickle's.
+    """
     file = Path(address).name
 
     def fetch(folder: Path, mirror: str | None) -> None:
         check = partial(check_annotations, file)
         fetch_file(file, f"{SERVER}/{address}", mirror, folder, check=check)
 
-    return Source(
-        splits=splits,
-        fetch=fetch,
-        open=lambda folder: open_annotations(
-            folder / file, layout, classes, normalize, in_pixels=layout.dimensions == 2
-        ),
-    )
+    def opened(folder: Path) -> Dataset:
+        in_pixels = layout.dimensions == 2
+        dataset = open_annotations(folder / file, layout, classes, normalize, in_pixels)
+        return replace(dataset, splits=lambda names: order(dataset.splits(names)))
 
+    return Source(splits=splits, fetch=fetch, open=opened)
+
+
+ntu = partial(pickled, order=in_field_order)
 
 # The names `dataset.name` knows.
 SOURCES: dict[str, Source] = {
-    "ntu60": pickled("nturgbd/ntu60_3danno.pkl", NTU25, normalize_ntu, CLASSES_60, "xsub", "xview"),
-    "ntu120": pickled(
-        "nturgbd/ntu120_3danno.pkl", NTU25, normalize_ntu, CLASSES_120, "xsub", "xset"
-    ),
-    "ntu60_2d": pickled("nturgbd/ntu60_hrnet.pkl", COCO17, unchanged, CLASSES_60, "xsub", "xview"),
-    "ntu120_2d": pickled(
-        "nturgbd/ntu120_hrnet.pkl", COCO17, unchanged, CLASSES_120, "xsub", "xset"
-    ),
+    "ntu60": ntu("nturgbd/ntu60_3danno.pkl", NTU25, normalize_ntu, CLASSES_60, "xsub", "xview"),
+    "ntu120": ntu("nturgbd/ntu120_3danno.pkl", NTU25, normalize_ntu, CLASSES_120, "xsub", "xset"),
+    "ntu60_2d": ntu("nturgbd/ntu60_hrnet.pkl", COCO17, unchanged, CLASSES_60, "xsub", "xview"),
+    "ntu120_2d": ntu("nturgbd/ntu120_hrnet.pkl", COCO17, unchanged, CLASSES_120, "xsub", "xset"),
     "gym": pickled("gym/gym_hrnet.pkl", COCO17, unchanged, class_names("gym99"), "default"),
     "ucf101": pickled(
         "ucf101/ucf101_hrnet.pkl", COCO17, unchanged, class_names("ucf101"), *THREE_SPLITS

@@ -1,9 +1,4 @@
-"""The data report: what a dataset's clips are like, and what in them may deserve a look.
-
-`python -m brl.data.report` prints the one of the last `prepare`.
-"""
-
-from pathlib import Path
+"""The data report: what a dataset's clips are like, and what in them may deserve a look."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +6,6 @@ import pandas as pd
 from brl.data.clip import PARTS
 from brl.data.facts import Facts
 from brl.data.store import ClipStore
-from brl.errors import UserError, one_line_errors
 
 TABLE_FILE = "data.csv"
 FINDINGS_FILE = "data_check.csv"
@@ -21,8 +15,8 @@ def by_class(store: ClipStore, facts: list[Facts]) -> pd.DataFrame:
     """A row a class of each part of each split; facts in the store's order.
 
     Columns: split, part, label, class; clips; shortest, median and longest in frames; mean
-    number of bodies; % of their joints that are missing; joints that are not finite numbers;
-    clips that equal another of the part.
+    number of bodies; their joints, how many of these are missing, and how many not finite
+    numbers; clips that equal another of the part.
     """
     columns = pd.DataFrame(facts).assign(label=store.labels)
     tables = []
@@ -37,13 +31,14 @@ def by_class(store: ClipStore, facts: list[Facts]) -> pd.DataFrame:
                 "median": groups["frames"].median(),
                 "longest": groups["frames"].max(),
                 "bodies": groups["bodies"].mean().round(2),
-                "missing_joints": _percent(groups["missing_joints"].sum(), groups["joints"].sum()),
+                "joints": groups["joints"].sum(),
+                "missing_joints": groups["missing_joints"].sum(),
                 "not_finite": groups["not_finite"].sum(),
                 "equal": groups["equal"].sum(),
             }
         ).reindex(range(len(store.classes)))
-        whole = ["clips", "not_finite", "equal"]
-        table[whole] = table[whole].fillna(0).astype(int)
+        counts = ["clips", "joints", "missing_joints", "not_finite", "equal"]
+        table[counts] = table[counts].fillna(0).astype(int)
         table[["shortest", "longest"]] = table[["shortest", "longest"]].astype("Int64")
         table.insert(0, "class", store.classes)
         table.insert(0, "part", part)
@@ -88,53 +83,5 @@ def findings(store: ClipStore, facts: list[Facts], max_bodies: int) -> pd.DataFr
     return pd.DataFrame(found, columns=["finding", "count", "example"])
 
 
-def in_words(found: pd.DataFrame) -> list[str]:
-    """A line a finding."""
-    rows = found.itertuples(index=False)
-    return [f"{finding}: {count} (e.g. {example})" for finding, count, example in rows]
-
-
-def _percent(part: pd.Series, whole: pd.Series) -> pd.Series:
-    return (100 * part / whole).round(2)
-
-
 def _absent(labels: np.ndarray, num_classes: int) -> np.ndarray:
     return np.bincount(labels, minlength=num_classes) == 0
-
-
-def show(reports: Path) -> None:
-    """Prints the report that `prepare` wrote into a folder: a line a part, then the findings."""
-    from rich.console import Console
-    from rich.table import Table
-
-    try:
-        classes = pd.read_csv(reports / TABLE_FILE)
-        found = pd.read_csv(reports / FINDINGS_FILE, dtype={"example": str})
-    except OSError as error:
-        raise UserError(
-            f"{reports / TABLE_FILE}: not there; run `dvc repro prepare` first"
-        ) from error
-    table = Table(
-        "split", "part", "clips", "classes", "clips a class", "frames", "missing joints, %"
-    )
-    for (split, part), rows in classes.groupby(["split", "part"], sort=False):
-        clips = rows["clips"]
-        table.add_row(
-            str(split),
-            str(part),
-            f"{clips.sum()}",
-            f"{(clips > 0).sum()}",
-            f"{clips.min()} to {clips.max()}",
-            f"{rows['shortest'].min():.0f} to {rows['longest'].max():.0f}",
-            f"{np.average(rows['missing_joints'].fillna(0), weights=clips):.2f}",
-        )
-    console = Console(soft_wrap=True)
-    console.print(table)
-    for line in in_words(found) or ["Nothing that deserves a look."]:
-        console.print(line, highlight=False)
-    console.print(f"By class: {reports / TABLE_FILE}", highlight=False)
-
-
-if __name__ == "__main__":
-    with one_line_errors():
-        show(Path("reports"))

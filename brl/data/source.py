@@ -39,8 +39,10 @@ class Source:
     splits  names of its splits; empty where only the data say
     fetch   puts the raw files into a folder: (folder, mirror or None)
     open    opens what was fetched
+    check   raises UserError for what is wrong with a mirror, or None, before any stage runs
     """
 
     splits: tuple[str, ...]
     fetch: Callable[[Path, str | None], None]
     open: Callable[[Path], Dataset]
+    check: Callable[[str | None], None] = lambda mirror: None

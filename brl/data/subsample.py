@@ -71,7 +71,8 @@ def listed_clips(store: ClipStore, candidates: np.ndarray, list_file: str) -> Su
             f"({len(unknown)} of {len(names)} names are not)"
         )
     if len(set(names)) < len(names):
-        raise UserError(f"{list_file}: a clip is named twice")
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"{list_file}: {twice} is named twice; must be there once")
     clips = np.array([place[name] for name in names], dtype=np.int64)
     return Subset(clips, np.bincount(store.labels[clips], minlength=len(store.classes)))
 
@@ -82,5 +83,6 @@ def check_subset(store: ClipStore, subset: Subset) -> None:
     if len(empty):
         raise UserError(
             f"params.yaml: subsample: the class {store.classes[empty[0]]!r} keeps no training "
-            "clip; lower imbalance_factor, raise max_per_class, or add to the list file"
+            "clip; lower imbalance_factor, raise max_per_class, add to the list file, or give it "
+            "training clips"
         )

@@ -56,16 +56,22 @@ def write_subset(folder: Path, store: ClipStore, subset: Subset, available: np.n
 
 def read_subset(folder: Path, store: ClipStore) -> Subset:
     """The subset that `write_subset` wrote, its names looked up in the store."""
-    names = pd.read_csv(folder / CLIPS_FILE, dtype={"name": str})["name"].to_numpy(dtype=str)
+    names = _read(folder / CLIPS_FILE)["name"].to_numpy(dtype=str)
     order = np.argsort(store.names)
     clips = order[np.searchsorted(store.names, names, sorter=order)]
+    assert (store.names[clips] == names).all()
     counts = read_counts(folder)["train_clips"].to_numpy()
     return Subset(clips, counts)
 
 
 def read_counts(folder: Path) -> pd.DataFrame:
     """A row a class: `class`, `available`, `train_clips`, by label."""
-    return pd.read_csv(folder / COUNTS_FILE, index_col="label")
+    return _read(folder / COUNTS_FILE).set_index("label")
+
+
+def _read(path: Path) -> pd.DataFrame:
+    # A clip or a class may well be called None or NA.
+    return pd.read_csv(path, dtype={"name": str, "class": str}, keep_default_na=False)
 
 
 def read_summary(folder: Path) -> tuple[str, dict[str, float]]:

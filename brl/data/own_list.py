@@ -1,0 +1,130 @@
+"""`clips.csv`: the list of the user's own clips, a line each."""
+
+import csv
+from pathlib import Path, PurePosixPath
+
+from brl.data.clip import PARTS, Splits
+from brl.data.own_layout import Description
+from brl.errors import UserError
+
+CLIPS_FILE = "clips.csv"
+Row = dict[str, str]
+
+
+def read_rows(folder: Path, description: Description) -> list[Row]:
+    """The lines of a folder's list: name, label, file, width and height where given, and a column
+    `split` or `split_NAME` for each split. Raises UserError that names the line."""
+    needed = ["name", "label"] + ["width", "height"] * (description.normalize == "image")
+    lines = _table(folder / CLIPS_FILE)
+    if not lines:
+        raise UserError(f"{CLIPS_FILE}: is empty; must have the columns {', '.join(needed)}, split")
+    _, columns = lines.pop(0)
+    _check_columns(columns, needed)
+    if not lines:
+        raise UserError(f"{CLIPS_FILE}: has no line below its header; must have one a clip")
+    rows: list[Row] = []
+    first_line: dict[str, int] = {}
+    for number, values in lines:
+        where = f"{CLIPS_FILE}: line {number}"
+        if len(values) != len(columns):
+            raise UserError(f"{where}: {len(values)} values; must be {len(columns)}, as above them")
+        row = dict(zip(columns, values, strict=True))
+        row["file"] = row.get("file") or f"{row['name']}.npy"
+        _check_row(row, where, description)
+        if row["name"] in first_line:
+            raise UserError(
+                f"{where}: the name {row['name']!r} is that of line {first_line[row['name']]} too; "
+                "names must be unique"
+            )
+        first_line[row["name"]] = number
+        if not (folder / row["file"]).is_file():
+            raise UserError(f"{where}: there is no file {row['file']} in {folder}")
+        rows.append(row)
+    return rows
+
+
+def label_of(row: Row, classes: tuple[str, ...]) -> int:
+    """A label is a class's name, or its number where no class is called by a number."""
+    return classes.index(row["label"]) if row["label"] in classes else int(row["label"])
+
+
+def splits_of(rows: list[Row], names: list[str]) -> Splits:
+    """Column `split` is the split `default`, `split_NAME` the split NAME; in the lines' order."""
+    return {
+        column.removeprefix("split").removeprefix("_") or "default": {
+            part: [row["name"] for row in rows if row[column] == part] for part in PARTS
+        }
+        for column in rows[0]
+        if _is_split(column)
+    }
+
+
+def _is_split(column: str) -> bool:
+    return column == "split" or column.startswith("split_")
+
+
+def _table(path: Path) -> list[tuple[int, list[str]]]:
+    """The lines of a CSV file that hold anything: their numbers, and their values."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        table = csv.reader(file, skipinitialspace=True, strict=True)
+        try:
+            return [
+                (table.line_num, [value.strip() for value in values])
+                for values in table
+                if any(values)
+            ]
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path.name}: not a UTF-8 text file") from error
+        except csv.Error as error:
+            raise UserError(
+                f"{path.name}: line {table.line_num}: not a table ({error}); are its quotation "
+                "marks in pairs?"
+            ) from error
+
+
+def _check_columns(columns: list[str], needed: list[str]) -> None:
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(columns) == 1 and separator in columns[0]:
+            raise UserError(f"{CLIPS_FILE}: its values are separated by {name}; must be commas")
+    missing = [column for column in needed if column not in columns]
+    if missing or not any(map(_is_split, columns)):
+        raise UserError(
+            f"{CLIPS_FILE}: no column {(missing or ['split'])[0]!r}; needed: "
+            f"{', '.join([*needed, 'split'])}"
+        )
+    for column in columns:
+        if column and columns.count(column) > 1:
+            raise UserError(f"{CLIPS_FILE}: the column {column!r} is there twice; must be once")
+
+
+def _check_row(row: Row, where: str, description: Description) -> None:
+    if not row["name"]:
+        raise UserError(f"{where}: the name is empty")
+    for value in row.values():
+        if not value.isprintable():
+            raise UserError(f"{where}: {value!r}: must be one line of printable text")
+    labels = [str(number) for number in range(len(description.classes))]
+    if any(name.isdecimal() for name in description.classes):
+        labels = []  # 1 might be the class called 1, or the second one
+    if row["label"] not in [*description.classes, *labels]:
+        numbers = f", or its number, 0 to {len(labels) - 1}" if labels else ""
+        raise UserError(
+            f"{where}: label {row['label']!r}; must be a class of dataset.yaml{numbers}"
+        )
+    for column, value in row.items():
+        if _is_split(column) and value not in ("", *PARTS):
+            raise UserError(f"{where}: {column} {value!r}; must be train, test or empty")
+    way = PurePosixPath(row["file"])
+    if way.is_absolute() or ".." in way.parts:
+        raise UserError(f"{where}: file {row['file']!r} leads out of the folder")
+    if description.normalize == "image":
+        for size in ("width", "height"):
+            if not _is_size(row[size]):
+                raise UserError(f"{where}: {size} {row[size]!r}; must be a number of pixels")
+
+
+def _is_size(text: str) -> bool:
+    try:
+        return 0 < float(text) < float("inf")
+    except ValueError:
+        return False

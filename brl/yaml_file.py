@@ -1,0 +1,119 @@
+"""YAML files that people write: read, checked against a schema, mistakes said in one line."""
+
+import math
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from brl.errors import UserError
+
+Schema = TypeVar("Schema", bound=BaseModel)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML allows no key twice; PyYAML silently takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(
+                    problem="a key must be a word", problem_mark=key.start_mark
+                )
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key.value!r} occurs twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path, schema: type[Schema], called: str) -> Schema:
+    """The content of a file, as the schema has it; errors call the file as `called` says.
+
+    Raises UserError with a line that names the first wrong place and says what would be right.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_UniqueKeys)
+    except OSError as error:
+        raise UserError(f"{called}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{called}: not a UTF-8 text file") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f" line {mark.line + 1}:" if mark else ""
+        raise UserError(f"{called}:{line} not valid YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{called}: not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{called}: must hold `key: value` lines")
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"{called}: {_in_words(error, schema)}") from error
+
+
+def _in_words(error: ValidationError, schema: type[BaseModel]) -> str:
+    """The first complaint of a validation as `place: what is wrong; what would be right`."""
+    # A misspelt key is also a missing one: name what stands there.
+    problem = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+    kind, given, context = problem["type"], problem["input"], problem.get("ctx", {})
+    is_key = "[key]" in problem["loc"]
+    place = ".".join(str(part) for part in problem["loc"] if part != "[key]")
+    more = error.error_count() - 1
+    tail = f" (and {more} more)" if more else ""
+    if kind == "extra_forbidden":
+        return f"{place}: unknown key; known here: {_known_keys(problem['loc'], schema)}{tail}"
+    if kind == "missing":
+        return f"{place}: missing; it must be there{tail}"
+    if kind == "literal_error" and is_key:
+        return f"{place}: unknown stream; known: {context['expected']}{tail}"
+    if kind == "value_error":
+        prefix = f"{place}: " if place else ""
+        return f"{prefix}{context['error']}{tail}"
+    if kind == "too_short":
+        return (
+            f"{place}: needs {context['min_length']} or more, has {context['actual_length']}{tail}"
+        )
+    if kind == "too_long":
+        return (
+            f"{place}: must be {context['max_length']} at most, is {context['actual_length']}{tail}"
+        )
+    if kind == "string_type" and isinstance(given, bool | int | float):
+        return f"{place}: YAML reads this as {given!r}; put it into quotes to make it a word{tail}"
+    if kind == "model_type":
+        return f"{place}: must be a block of `key: value` lines, not {given!r}{tail}"
+    wanted = problem["msg"].removeprefix("Input should be ")
+    if isinstance(given, str) and _is_number(given):
+        wanted += f"; YAML reads {given} as text, write {_as_yaml_number(given)}"
+    return f"{place}: must be {wanted}, not {given!r}{tail}"
+
+
+def _known_keys(location: tuple[int | str, ...], schema: type[BaseModel]) -> str:
+    """The keys of the section in which `location` lies."""
+    annotation: Any = schema
+    for part in location[:-1]:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            annotation = annotation.model_fields[str(part)].annotation
+        else:  # a dictionary of sections, such as the streams
+            annotation = get_args(annotation)[1]
+    return ", ".join(annotation.model_fields)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _as_yaml_number(text: str) -> str:
+    """The number in a form that every YAML reader takes for one: 1e-3 becomes 1.0e-3."""
+    mantissa, exponent, power = text.lower().partition("e")
+    if exponent and "." not in mantissa:
+        mantissa += ".0"
+    if exponent and power[0] not in "+-":
+        power = f"+{power}"
+    return mantissa + exponent + power

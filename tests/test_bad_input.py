@@ -1,0 +1,155 @@
+"""Raw data, lists and machines that go wrong, as a user meets them: the stages run in a project
+until one stops. It says in one line what is wrong, where, and what would be right; all that was
+there before stays as it was, and nothing is left half written."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import joblib
+import pytest
+
+from brl.errors import one_line_errors
+from stages import download, prepare, subsample
+from tests import bad_own, bad_pickles, bad_raw
+from tests.bad_input import OTHER_FILE, params
+from tests.web import Answer, running_server
+from tests.worlds import WORLDS
+
+CASES = bad_raw.CASES | bad_pickles.CASES | bad_own.CASES
+STAGES = {"download": download, "prepare": prepare, "subsample": subsample}
+# What each stage writes, and what earlier runs left of that and of the stages that follow.
+OWNED = {
+    "download": ("data/raw/",),
+    "prepare": ("data/store/", "reports/data.csv", "reports/data_check.csv"),
+    "subsample": ("data/subset/", "reports/long_tail.png"),
+}
+EARLIER = (
+    "data/raw/earlier.txt", "data/store/meta.json", "data/store/index.npz", "data/store/rows.f32",
+    "reports/data.csv", "reports/data_check.csv", "data/subset/train.csv", "data/subset/counts.csv",
+    "data/subset/summary.json", "reports/long_tail.png", "models/joint.safetensors",
+    "scores/joint.npz", "fused/scores.npz", "reports/metrics.json",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> Callable[[str], Path]:
+    """The folder of each world, written once."""
+    folder = tmp_path_factory.mktemp("worlds")
+
+    def written(name: str) -> Path:
+        if not (folder / name).exists():
+            (folder / name).mkdir()
+            WORLDS[name].write(folder / name)
+        return folder / name
+
+    return written
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch) -> Path:
+    """The project's folder, with what earlier runs left there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    for name in EARLIER:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{name} of an earlier run")
+    (tmp_path / "checksums.json").write_text(json.dumps(OTHER_FILE))
+    return tmp_path
+
+
+def run_stages() -> list[str]:
+    """The stages that ran, until one stopped.
+
+    Threads in place of processes: those would go on in the folder of the first test.
+    """
+    passed = []
+    with joblib.parallel_config(backend="threading"):
+        for name, stage in STAGES.items():
+            try:
+                with one_line_errors():
+                    stage.main()
+            except SystemExit as end:
+                assert end.code == 1
+                break
+            passed.append(name)
+    return passed
+
+
+def files(root: Path) -> dict[str, bytes]:
+    assert not list(root.rglob("*.partial*"))
+    return {
+        str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()
+    }
+
+
+def complaints(warned: pytest.WarningsRecorder) -> list[str]:
+    """The warnings that Python would have shown: further lines."""
+    unseen = (DeprecationWarning, PendingDeprecationWarning, ResourceWarning)
+    return [str(each.message) for each in warned if not issubclass(each.category, unseen)]
+
+
+def check_untouched(before: dict[str, bytes], after: dict[str, bytes], passed: list[str]) -> None:
+    """Nothing changed but what the stages own that passed, and the record of what arrived.
+
+    Of several raw files, those that came before the broken one may be there, whole.
+    """
+    owned = tuple(each for stage in passed for each in OWNED[stage])
+    given = {before[path] for path in before if path.startswith(("mirror/", "own/"))}
+    for path in before | after:
+        if before.get(path) == after.get(path) or path.startswith(owned):
+            continue
+        if path == "checksums.json":
+            entries = json.loads(after[path])
+            assert entries.pop("other.zip") == OTHER_FILE["other.zip"]
+            whole = {hashlib.sha256(content).hexdigest() for content in given}
+            assert {entry["sha256"] for entry in entries.values()} <= whole
+        else:
+            assert not passed and path.startswith("data/raw/"), f"{path} is not as it was"
+            assert after.get(path) in given, f"{path} is not whole"
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_every_world_by_itself_passes(world, root, capfd, recwarn, name):
+    shutil.copytree(world(name), root, dirs_exist_ok=True)
+    before = files(root)
+    assert run_stages() == list(STAGES)
+    assert capfd.readouterr().err == ""
+    assert complaints(recwarn) == []
+    check_untouched(before, files(root), list(STAGES))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_wrong_stops_in_one_line_and_nothing_else_happens(
+    world, root, server, capfd, monkeypatch, recwarn, name
+):
+    case = CASES[name]
+    shutil.copytree(world(case.world), root, dirs_exist_ok=True)
+    case.change(root)
+    if isinstance(case.machine, Answer):
+        server.play(case.machine)
+        params("dataset", mirror=server.url)(root)
+    elif case.machine:
+        case.machine(monkeypatch)
+    before = files(root)
+
+    passed = run_stages()
+    assert [*passed, case.stage] == list(STAGES)[: len(passed) + 1]
+
+    error = capfd.readouterr().err
+    assert error.startswith("error: ") and error.endswith("\n")
+    assert error[:-1].isprintable()  # neither further lines nor anything a terminal would act on
+    place = 0
+    for words in case.says.split(" ... "):
+        place = error.find(words, place)
+        assert place >= 0, f"{words!r} is not in {error!r}"
+    assert complaints(recwarn) == []
+    check_untouched(before, files(root), passed)

@@ -1,0 +1,162 @@
+"""The smallest valid projects, one a kind of dataset: they pass download, prepare and subsample."""
+
+import json
+import pickle
+import shutil
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from brl.data.ntu_raw import ARCHIVES
+from tests.ntu_files import write_files
+from tests.own_data import STICK, write_description, write_stick_figures
+from tests.project import HERE
+
+PARAMS = yaml.safe_load((HERE / "params.yaml").read_text(encoding="utf-8"))
+
+NW_UCLA = Path("mirror/all_sqe.zip")
+NTU60 = Path("mirror/ntu60_3danno.pkl")
+NTU60_2D = Path("mirror/ntu60_hrnet.pkl")
+NTU_ZIP = Path("mirror") / ARCHIVES[0]
+KINETICS = Path("mirror/k400_hrnet.pkl")
+KPFILE = Path("mirror/kpfiles/a.pkl")
+CSV, DESCRIPTION = Path("own/clips.csv"), Path("own/dataset.yaml")
+OWN_PICKLE, LIST = Path("own/mine.pkl"), Path("lists/mine.txt")
+
+# A training clip of each action, and one test clip: in the official splits by their names.
+TRAIN = [f"S001C002P001R001A{action:03d}" for action in range(1, 61)]
+TEST = "S001C001P003R001A001"
+
+
+@dataclass(frozen=True)
+class World:
+    """A project: how to write its files, and its changes to params.yaml, by dotted name."""
+
+    build: Callable[[Path], None]
+    name: str
+    split: str = "default"
+    mirror: str | None = "mirror"
+    list_file: str | None = None
+
+    def write(self, root: Path) -> None:
+        self.build(root)
+        params = PARAMS | {
+            "dataset": {"name": self.name, "split": self.split, "mirror": self.mirror},
+            "subsample": PARAMS["subsample"] | {"list_file": self.list_file},
+        }
+        (root / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+
+
+def nw_ucla(root: Path) -> None:
+    """1,484 clips of one frame."""
+    takes = product(range(1, 11), range(1, 11), range(5), range(1, 4))
+    with zipfile.ZipFile(new(root / NW_UCLA), "w") as archive:
+        for label, person, take, view in islice(takes, 1484):
+            name = f"a{label:02d}_s{person:02d}_e{take:02d}_v{view:02d}"
+            archive.writestr(f"all_sqe/{name}.json", nw_ucla_clip(label))
+
+
+def nw_ucla_clip(label: Any, shape: tuple[int, ...] = (1, 20, 3)) -> str:
+    return json.dumps({"skeletons": np.ones(shape).tolist(), "label": label})
+
+
+def ntu60(root: Path) -> None:
+    write_pickle(root / NTU60, keypoint=np.ones((1, 1, 25, 3), np.float16))
+
+
+def ntu60_2d(root: Path) -> None:
+    write_pickle(
+        root / NTU60_2D,
+        keypoint=np.ones((1, 1, 17, 2), np.float16),
+        keypoint_score=np.ones((1, 1, 17), np.float16),
+        img_shape=(1080, 1920),
+    )
+
+
+def write_pickle(path: Path, **content: Any) -> None:
+    annotations = [
+        {"frame_dir": name, "label": int(name[-3:]) - 1, "total_frames": 1, **content}
+        for name in [*TRAIN, TEST]
+    ]
+    parts = {"xsub_train": TRAIN, "xsub_val": [TEST]}
+    new(path).write_bytes(pickle.dumps({"split": parts, "annotations": annotations}))
+
+
+def ntu60_raw(root: Path) -> None:
+    write_files(root / "mirror", [*TRAIN, TEST], frames=1)
+
+
+def ntu60_zip(root: Path) -> None:
+    write_files(root / "loose", [*TRAIN, TEST], frames=1)
+    with zipfile.ZipFile(new(root / NTU_ZIP), "w") as archive:
+        for file in sorted((root / "loose").iterdir()):
+            archive.write(file, f"nturgb+d_skeletons/{file.name}")
+    shutil.rmtree(root / "loose")
+
+
+def kinetics(root: Path) -> None:
+    """A training clip of each class and one test clip, in two kpfiles."""
+    names = [f"clip{label:03d}" for label in range(400)]
+    annotations, files = [], {"a.pkl": {}, "b.pkl": {}}
+    for label, name in enumerate([*names, "test"]):
+        file = "b.pkl" if name == "test" else "a.pkl"
+        files[file][name] = {"keypoint": np.ones((1, 17, 3), np.float32)}
+        annotations.append(
+            {
+                "frame_dir": name,
+                "label": label % 400,
+                "img_shape": (340, 256),
+                "raw_file": f"data/{file}",
+                "frame_inds": np.zeros(1, np.int64),
+                "box_score": np.ones(1, np.float32),
+            }
+        )
+    content = {"split": {"train": names, "val": ["test"]}, "annotations": annotations}
+    new(root / KINETICS).write_bytes(pickle.dumps(content))
+    for file, clips in files.items():
+        new(root / "mirror/kpfiles" / file).write_bytes(pickle.dumps(clips))
+
+
+def own_arrays(root: Path) -> None:
+    write_stick_figures(root / "own")
+
+
+def own_pickle(root: Path) -> None:
+    write_description(new(root / DESCRIPTION).parent, STICK)
+    annotations = [
+        {"frame_dir": f"clip{place}", "label": place % 2, "keypoint": np.ones((1, 3, 5, 3))}
+        for place in range(4)
+    ]
+    parts = {"train": ["clip0", "clip1"], "test": ["clip2", "clip3"]}
+    content = {"split": parts, "annotations": annotations}
+    (root / OWN_PICKLE).write_bytes(pickle.dumps(content))
+
+
+def listed(root: Path) -> None:
+    write_stick_figures(root / "own")
+    new(root / LIST).write_text("clip00\nclip03\n")
+
+
+def new(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+WORLDS = {
+    "nw_ucla": World(nw_ucla, "nw_ucla", "cross_view"),
+    "ntu60": World(ntu60, "ntu60", "xsub"),
+    "ntu60_2d": World(ntu60_2d, "ntu60_2d", "xsub"),
+    "raw files": World(ntu60_raw, "ntu60_raw", "xsub"),
+    "raw zip": World(ntu60_zip, "ntu60_raw", "xview"),
+    "kinetics": World(kinetics, "kinetics400"),
+    "own": World(own_arrays, "custom", mirror=None),
+    "own, elsewhere": World(own_arrays, "custom", mirror="own"),
+    "own pickle": World(own_pickle, "custom", mirror=None),
+    "listed": World(listed, "custom", mirror=None, list_file="mine.txt"),
+}
