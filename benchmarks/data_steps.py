@@ -45,9 +45,9 @@ def read_generated(pool: np.ndarray, item: tuple[int, str]) -> list[Clip]:
 
 def prepare_streamed(count: int) -> None:
     from brl.data.normalize import normalize_ntu
-    from brl.data.ntu import CLASSES_120, ntu_splits
     from brl.data.prepare import prepare
     from brl.data.source import Dataset
+    from brl.data.sources.ntu import CLASSES_120, ntu_splits
     from brl.skeleton import NTU25
 
     dataset = Dataset(
@@ -120,7 +120,7 @@ def prepare_pickle() -> None:
 
 
 def write_raw(count: int) -> None:
-    from brl.data.ntu_raw import ARCHIVES
+    from brl.data.sources.ntu_raw import ARCHIVES
 
     pool = pool_of_frames()
     for number, archive in enumerate(ARCHIVES):

@@ -17,8 +17,13 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except (UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_one_line(str(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted; the next `dvc repro` goes on from here", file=sys.stderr)
         sys.exit(130)
+
+
+def _one_line(message: str) -> str:
+    """The message with what names in it might do to a terminal made visible."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in message)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.data import pickled
-from brl.data.annotations import open_annotations
 from brl.data.normalize import normalize_ntu, to_image_frame, unchanged
+from brl.data.sources import pyskl
+from brl.data.sources.annotations import open_annotations
 from brl.errors import UserError
 from brl.skeleton import COCO17, NTU25
 
@@ -242,7 +242,7 @@ def test_a_wrong_2d_annotation_is_named_with_file_and_clip(tmp_path, fault, expe
 )  # fmt: skip
 def test_a_published_pickle_is_fetched_and_opened(tmp_path, monkeypatch, name, num_classes):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    source = pickled.SOURCES[name]
+    source = pyskl.SOURCES[name]
     in_2d = not name.startswith("ntu") or name.endswith("2d")
     one, other = ("S001C001P001R001A001", "S002C002P003R001A001") if "ntu" in name else ("a", "b")
     make = annotation_2d if in_2d else annotation
@@ -282,7 +282,7 @@ def test_ntu_pickles_list_their_clips_in_any_order_and_are_drawn_in_the_fields(t
         split |= {f"{key}_train": names[:0:-1], f"{key}_val": names[:1]}
     path = written(tmp_path, [annotation(name) for name in names], split)
     path.rename(tmp_path / "ntu120_3danno.pkl")
-    splits = pickled.SOURCES["ntu120"].open(tmp_path).splits(names)
+    splits = pyskl.SOURCES["ntu120"].open(tmp_path).splits(names)
     assert splits["xset"]["train"] == sorted(names[1:])
     by_performer = [name for p in ("P001", "P009", "P103") for name in sorted(names) if p in name]
     assert splits["xsub"]["train"] == [name for name in by_performer if name != names[0]]
@@ -292,7 +292,7 @@ def test_ntu_pickles_list_their_clips_in_any_order_and_are_drawn_in_the_fields(t
 def test_a_file_that_is_none_is_named_and_not_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     (tmp_path / "ntu60_3danno.pkl").write_bytes(pickle.dumps(eval))
-    fetch = pickled.SOURCES["ntu60"].fetch
+    fetch = pyskl.SOURCES["ntu60"].fetch
     message = complaint(lambda: fetch(tmp_path / "raw", "."))
     assert message.startswith("ntu60_3danno.pkl: refused: it asks for builtins.eval")
     assert list((tmp_path / "raw").iterdir()) == []

@@ -5,8 +5,8 @@ import random
 import numpy as np
 import pytest
 
-from brl.data import ntu
-from brl.data.ntu import label_of, ntu_splits
+from brl.data.sources import ntu
+from brl.data.sources.ntu import label_of, ntu_splits
 from brl.errors import UserError
 
 

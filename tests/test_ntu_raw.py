@@ -1,15 +1,16 @@
 """NTU RGB+D from raw `.skeleton` files: reading one, and all of them from zips or folders."""
 
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.data import ntu
-from brl.data.ntu_raw import ARCHIVES, NTU60_RAW, NTU120_RAW
-from brl.data.ntu_skeleton import read_skeleton
+from brl.data.sources import ntu
+from brl.data.sources.ntu_raw import ARCHIVES, NTU60_RAW, NTU120_RAW
+from brl.data.sources.ntu_skeleton import read_skeleton
 from brl.errors import UserError
 from tests.ntu_files import (
     FIRST_ID,
@@ -170,6 +171,12 @@ def test_a_recording_without_a_body_gives_no_clip(root):
 def test_without_the_files_one_is_told_where_to_ask_for_them(root, mirror):
     with pytest.raises(UserError, match=r"s001_to_s017\.zip .*https://rose1\.ntu\.edu\.sg/"):
         NTU60_RAW.fetch(root / "raw", mirror)
+
+
+def test_what_a_mac_adds_to_a_zip_is_no_recording(root, zips):
+    with zipfile.ZipFile(root / "zips" / ARCHIVES[0], "a") as archive:
+        archive.writestr("__MACOSX/._S001C001P001R001A001.skeleton", b"\0")
+    assert len(opened(root, 60, zips).items) == 3
 
 
 def test_ntu_120_needs_both_zips(root, zips):

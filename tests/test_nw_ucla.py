@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brl.data import nw_ucla
 from brl.data.prepare import prepare
+from brl.data.sources import nw_ucla
 from brl.data.store import ClipStore
 from brl.data.subsample import choose_clips, profile_counts
 from brl.errors import UserError

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brl.data import nw_ucla, own
-from brl.data.own_layout import read_description
 from brl.data.prepare import prepare
+from brl.data.sources import nw_ucla, own
+from brl.data.sources.own_layout import read_description
 from brl.data.store import ClipStore
 from brl.errors import UserError
 from brl.skeleton import COCO17

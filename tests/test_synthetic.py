@@ -5,10 +5,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from brl.data import synthetic
 from brl.data.clip import Clip
-from brl.data.synthetic_actions import ACTIONS, Action
-from brl.data.synthetic_body import (
+from brl.data.sources import synthetic
+from brl.data.sources.synthetic_actions import ACTIONS, Action
+from brl.data.sources.synthetic_body import (
     COLUMN,
     DOFS,
     JOINTS,
@@ -18,7 +18,7 @@ from brl.data.synthetic_body import (
     mirrored,
     within_reach,
 )
-from brl.data.synthetic_score import Score, follow, score
+from brl.data.sources.synthetic_score import Score, follow, score
 
 PAIRED = [action.name for action in ACTIONS if action.gap]
 REVERSED = [

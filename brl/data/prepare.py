@@ -67,7 +67,8 @@ def _prepared(dataset: Dataset, max_bodies: int, item: Any) -> list[tuple[Clip, 
     prepared = []
     for clip in dataset.read(item):
         _check(clip, dataset)
-        joints = np.asarray(clip.joints, dtype=np.float32)
+        with np.errstate(over="ignore"):  # beyond float32: no finite number
+            joints = np.asarray(clip.joints, dtype=np.float32)
         facts = facts_of(joints)
         if facts.not_finite:
             known = np.isfinite(joints).all(axis=-1, keepdims=True)

@@ -12,7 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from brl.data.annotations import (
+from brl.data.clip import Clip
+from brl.data.fetch import fetch_file
+from brl.data.normalize import to_image_frame, unchanged
+from brl.data.pickles import load_plain, shown
+from brl.data.source import Dataset, Source
+from brl.data.sources.annotations import (
     Annotation,
     check_annotations,
     image_size,
@@ -21,12 +26,7 @@ from brl.data.annotations import (
     numbers_of,
     read_annotations,
 )
-from brl.data.classes import class_names
-from brl.data.clip import Clip
-from brl.data.fetch import fetch_file
-from brl.data.normalize import to_image_frame, unchanged
-from brl.data.pickles import load_plain, shown
-from brl.data.source import Dataset, Source
+from brl.data.sources.classes import class_names
 from brl.errors import UserError
 from brl.files import project_root
 from brl.skeleton import COCO17

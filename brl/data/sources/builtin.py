@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from brl.data import synthetic
 from brl.data.clip import PARTS, Clip, Splits
 from brl.data.normalize import normalize_ntu
 from brl.data.source import Dataset, Source
+from brl.data.sources import synthetic
 from brl.files import written_whole
 from brl.skeleton import NTU25
 

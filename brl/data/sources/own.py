@@ -12,12 +12,12 @@ from typing import Literal
 
 import numpy as np
 
-from brl.data.annotations import open_annotations
 from brl.data.clip import Clip
 from brl.data.normalize import center_first_frame, normalize_ntu, to_image_frame, unchanged
-from brl.data.own_layout import Description, read_description
-from brl.data.own_list import CLIPS_FILE, Row, label_of, read_rows, splits_of
 from brl.data.source import Dataset, Source
+from brl.data.sources.annotations import open_annotations
+from brl.data.sources.own_layout import Description, read_description
+from brl.data.sources.own_list import CLIPS_FILE, Row, label_of, read_rows, splits_of
 from brl.errors import UserError
 from brl.files import project_root, written_whole
 from brl.progress import progress

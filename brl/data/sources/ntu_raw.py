@@ -16,10 +16,18 @@ from brl.data.archives import member, members
 from brl.data.clip import Clip
 from brl.data.fetch import fetch_file
 from brl.data.normalize import normalize_ntu
-from brl.data.ntu import CLASSES_60, CLASSES_120, NAME, Second, label_of, ntu_splits, recording
-from brl.data.ntu_bodies import choose_bodies
-from brl.data.ntu_skeleton import read_skeleton
 from brl.data.source import Dataset, Source
+from brl.data.sources.ntu import (
+    CLASSES_60,
+    CLASSES_120,
+    NAME,
+    Second,
+    label_of,
+    ntu_splits,
+    recording,
+)
+from brl.data.sources.ntu_bodies import choose_bodies
+from brl.data.sources.ntu_skeleton import read_skeleton
 from brl.errors import UserError
 from brl.files import project_root, written_whole
 from brl.skeleton import NTU25
@@ -111,7 +119,7 @@ def _all_files(edition: Edition, folder: Path) -> Iterator[RawFile]:
     places = [(path, "") for path in folder.rglob(f"*{ENDING}")]
     for archive in (folder / name for name in edition.archives):
         if archive.exists():
-            places += [(archive, name) for name in members(archive) if name.endswith(ENDING)]
+            places += [(archive, name) for name in members(archive) if _is_recording(name)]
     for path, name in places:
         file = RawFile(Path(name or path).stem, path, name)
         if not NAME.fullmatch(file.name):
@@ -120,6 +128,10 @@ def _all_files(edition: Edition, folder: Path) -> Iterator[RawFile]:
                 f"must be like S001C002P003R002A013{ENDING}"
             )
         yield file
+
+
+def _is_recording(name: str) -> bool:
+    return name.endswith(ENDING) and not name.startswith("__MACOSX/")  # what a Mac adds to zips
 
 
 def read(file: RawFile) -> list[Clip]:

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path, PurePosixPath
 
 from brl.data.clip import PARTS, Splits
-from brl.data.own_layout import Description
+from brl.data.sources.own_layout import Description
 from brl.errors import UserError
 
 CLIPS_FILE = "clips.csv"

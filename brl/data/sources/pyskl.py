@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from brl.data.annotations import check_annotations, open_annotations
-from brl.data.classes import class_names
 from brl.data.clip import Splits
 from brl.data.fetch import fetch_file
 from brl.data.normalize import normalize_ntu, unchanged
-from brl.data.ntu import CLASSES_60, CLASSES_120, in_field_order
 from brl.data.source import Dataset, Source
+from brl.data.sources.annotations import check_annotations, open_annotations
+from brl.data.sources.classes import class_names
+from brl.data.sources.ntu import CLASSES_60, CLASSES_120, in_field_order
 from brl.skeleton import COCO17, NTU25, Layout
 
 SERVER = "https://download.openmmlab.com/mmaction/pyskl/data"

@@ -1,13 +1,13 @@
 """The table of datasets: the names `dataset.name` knows."""
 
-from brl.data import builtin, kinetics, ntu_raw, nw_ucla, own, pickled
 from brl.data.source import Source
+from brl.data.sources import builtin, kinetics, ntu_raw, nw_ucla, own, pyskl
 from brl.errors import UserError
 
 SOURCES: dict[str, Source] = {
     "synthetic": builtin.SOURCE,
     "nw_ucla": nw_ucla.SOURCE,
-    **pickled.SOURCES,
+    **pyskl.SOURCES,
     "ntu60_raw": ntu_raw.NTU60_RAW,
     "ntu120_raw": ntu_raw.NTU120_RAW,
     "kinetics400": kinetics.SOURCE,
