@@ -116,17 +116,21 @@ def training_run(
             # Abstract in mlflow's annotations only: its documentation makes one like this.
             dataset = MetaDataset(source, subset.dataset, subset.digest[:36])  # type: ignore[abstract]
             mlflow.log_input(dataset, context="training")
-        yield TrainingRun(run.info.run_id)
+        told = client.get_metric_history(run.info.run_id, "train/loss")
+        yield TrainingRun(run.info.run_id, epochs=max((point.step for point in told), default=0))
 
 
 class TrainingRun:
-    """The running training's run."""
+    """The running training's run; epochs: how many of the curve it holds already."""
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, epochs: int) -> None:
         self.run_id = run_id
+        self.epochs = epochs
 
     def log_epoch(self, row: dict[str, float]) -> None:
-        """A row of the training curve."""
+        """A row of the training curve, unless the run holds it already."""
+        if row["epoch"] <= self.epochs:
+            return
         import mlflow
 
         curve = {f"train/{name}": value for name, value in row.items() if name != "epoch"}

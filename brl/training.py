@@ -53,7 +53,8 @@ def train_stream(
     """Trains one stream on a subset; goes on from `checkpoint` where that file exists.
 
     After each epoch the checkpoint is replaced and `on_epoch` called with the epoch's `epoch`
-    (from 1), `loss`, `accuracy` (of the training batches, in %) and `lr`. Returns the network on
+    (from 1), `loss`, `accuracy` (of the training batches, in %) and `lr`; first with those of the
+    epochs before, which a program that was killed may not have told. Returns the network on
     the CPU, in eval mode, and the whole curve. Raises UserError when the loss diverges.
     """
     training = Training(job, store, subset)
@@ -63,6 +64,8 @@ def train_stream(
         except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError):
             print(f"{checkpoint}: unreadable; {job.stream} starts afresh", file=sys.stderr)
             training = Training(job, store, subset)
+    for row in training.curve:
+        on_epoch(row)
     with fraction_bar(job.stream) as bar:
         while training.epoch < job.train.epochs:
             row = training.run_epoch(bar)

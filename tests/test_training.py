@@ -96,7 +96,7 @@ def test_a_stream_learns_and_tells_test_clips_apart(store, subset, tmp_path, str
     assert (probabilities.argmax(1) == store.labels[chosen]).mean() > 0.6  # chance: a third
 
 
-def test_an_interrupted_training_ends_in_the_same_bytes(store, subset, tmp_path):
+def test_an_interrupted_training_ends_in_the_same_bytes(store, subset, tmp_path, monkeypatch):
     whole, curve = train_stream(job(), store, subset, tmp_path / "whole.pt")
 
     class Interrupted(Exception):
@@ -108,11 +108,16 @@ def test_an_interrupted_training_ends_in_the_same_bytes(store, subset, tmp_path)
 
     with pytest.raises(Interrupted):
         train_stream(job(), store, subset, tmp_path / "cut.pt", interrupt)
-    seen = []
+    trained, seen = [], []
+    run_epoch = Training.run_epoch
+    monkeypatch.setattr(
+        Training, "run_epoch", lambda self, bar: trained.append(self.epoch) or run_epoch(self, bar)
+    )
     resumed, curve_again = train_stream(
         job(), store, subset, tmp_path / "cut.pt", lambda row: seen.append(row["epoch"])
     )
-    assert seen == [3, 4]
+    assert trained == [2, 3]  # counted from 0
+    assert seen == [1, 2, 3, 4]  # epoch 2 was not told of when the program ended
     assert curve_again == curve
     for name, tensor in weights_of(whole).items():
         assert torch.equal(tensor, weights_of(resumed)[name]), name
