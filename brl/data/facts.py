@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Facts:
-    """Of one clip, before anything is changed.
+    """Of one clip as it was read, before normalisation (pixels are in the image's frame by then).
 
     bodies          seen in any frame
     frames          T

@@ -71,7 +71,8 @@ class _Array(np.ndarray):
             raise _Refused("it changes an array that it has made")
         _, shape, dtype, fortran, content = state
         checked = _from_bytes(content, dtype, shape, "F" if fortran else "C")
-        super().__setstate__((1, checked.shape, checked.dtype, bool(fortran), content))  # type: ignore[arg-type]
+        plain: Any = (1, checked.shape, checked.dtype, bool(fortran), content)
+        super().__setstate__(plain)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Pickled again, on the way to another process, it is an array like any other."""

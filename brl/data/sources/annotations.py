@@ -71,7 +71,8 @@ def check_annotations(called: str, path: Path) -> None:
 
 def name_of(annotation: Annotation) -> str:
     """The identifier of an annotation's clip."""
-    return annotation.get("frame_dir", annotation.get("filename"))  # type: ignore[return-value]
+    name: Any = annotation.get("frame_dir", annotation.get("filename"))
+    return name
 
 
 def label_of(file: str, annotation: Annotation) -> int:
@@ -84,9 +85,9 @@ def label_of(file: str, annotation: Annotation) -> int:
 
 def image_size(file: str, annotation: Annotation) -> tuple[float, float]:
     """Height and width of the clip's images, in pixels."""
-    size = annotation.get("img_shape")
+    size: Any = annotation.get("img_shape")
     try:
-        height, width = map(float, size)  # type: ignore[arg-type]
+        height, width = map(float, size)
         possible = 0 < height < np.inf and 0 < width < np.inf
     except (TypeError, ValueError):
         possible = False
