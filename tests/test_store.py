@@ -96,7 +96,17 @@ def test_a_layout_of_ones_own_comes_back(tmp_path):
         classes=("x",),
         splits=lambda names: splits,
     )
-    assert ClipStore.open(tmp_path / "s").layout == layout
+    store = ClipStore.open(tmp_path / "s")
+    assert store.layout == layout
+    write_store(
+        tmp_path / "t",
+        clips,
+        dataset="t",
+        layout=replace(layout, mirror_pairs=()),
+        classes=("x",),
+        splits=lambda names: splits,
+    )
+    assert ClipStore.open(tmp_path / "t").digest != store.digest
 
 
 def test_equal_clips_make_equal_bytes_and_another_number_another_digest(tmp_path):

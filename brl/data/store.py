@@ -75,7 +75,7 @@ class ClipStore:
 
     @property
     def digest(self) -> str:
-        """Hash of rows and index: equal stores have equal digests."""
+        """Hash of rows, index, layout and classes: equal stores have equal digests."""
         return self.meta["digest"]
 
     @cached_property
@@ -136,6 +136,8 @@ def write_store(
         }
         for column in index.values():
             digest.update(column.tobytes())
+        meaning = asdict(layout) | {"name": "", "classes": classes}
+        digest.update(json.dumps(meaning).encode())
         np.savez(unfinished / "index.npz", **index)
         meta = {
             "dataset": dataset,
