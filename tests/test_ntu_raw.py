@@ -181,8 +181,9 @@ def test_what_a_mac_adds_to_a_zip_is_no_recording(root, zips):
 
 def test_ntu_120_needs_both_zips(root, zips):
     (root / "zips" / ARCHIVES[1]).unlink()
-    with pytest.raises(UserError, match=r"holds no nturgbd_skeletons_s018_to_s032\.zip"):
+    with pytest.raises(UserError, match=r"holds no nturgbd_skeletons_s018_to_s032\.zip") as caught:
         NTU120_RAW.fetch(root / "raw", zips)
+    assert f"(needed: {' and '.join(ARCHIVES)}, or all .skeleton files" in str(caught.value)
     assert len(opened(root, 60, zips).items) == 3
 
 

@@ -33,7 +33,7 @@ from brl.files import project_root, written_whole
 from brl.skeleton import NTU25
 
 ARCHIVES = ("nturgbd_skeletons_s001_to_s017.zip", "nturgbd_skeletons_s018_to_s032.zip")
-BY_HAND = "request access at https://rose1.ntu.edu.sg/dataset/actionRecognition/"
+ACCESS = "https://rose1.ntu.edu.sg/dataset/actionRecognition/"
 ENDING = ".skeleton"
 
 
@@ -70,10 +70,11 @@ def fetch(edition: Edition, folder: Path, mirror: str | None) -> None:
         with written_whole(folder / file.path.name) as unfinished:
             shutil.copyfile(file.path, unfinished)
     if not loose:
+        needed = f"{' and '.join(edition.archives)}, or all .skeleton files out of them"
+        by_hand = f"request access at {ACCESS} (needed: {needed})"
         for name in edition.archives:
-            fetch_file(
-                name, None, mirror, folder, by_hand=BY_HAND, check=partial(_check_whole, name)
-            )
+            check = partial(_check_whole, name)
+            fetch_file(name, None, mirror, folder, by_hand=by_hand, check=check)
 
 
 def _check_whole(name: str, path: Path) -> None:
