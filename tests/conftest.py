@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 import brl  # noqa: F401  # before torch: it chooses how threads wait
+from tests.web import Server, running_server
 
 # No time limit an example: the machine's load must not fail a test. The same examples each run.
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=50)
@@ -29,3 +30,16 @@ def elsewhere(tmp_path_factory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(tmp_path_factory.mktemp("root")))
         yield
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Server]:
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running) -> Server:
+    """A web server that answers as it should, until a test tells it otherwise."""
+    running.play()
+    return running

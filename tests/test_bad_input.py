@@ -15,7 +15,7 @@ from brl.errors import one_line_errors
 from stages import download, prepare, subsample
 from tests import bad_own, bad_pickles, bad_raw
 from tests.bad_input import OTHER_FILE, params
-from tests.web import Answer, running_server
+from tests.web import Answer
 from tests.worlds import WORLDS
 
 CASES = bad_raw.CASES | bad_pickles.CASES | bad_own.CASES
@@ -32,12 +32,6 @@ EARLIER = (
     "data/subset/summary.json", "reports/long_tail.png", "models/joint.safetensors",
     "scores/joint.npz", "fused/scores.npz", "reports/metrics.json",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def server():
-    with running_server() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

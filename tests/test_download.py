@@ -9,22 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brl.data import download
-from tests.web import CONTENT, OTHER, Answer, Server, running_server
+from tests.web import CONTENT, OTHER, Answer, Server
 
 CHUNK = 100
 DATE = "Mon, 01 Jan 2024 00:00:00 GMT"
-
-
-@pytest.fixture(scope="module")
-def running():
-    with running_server() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running):
-    running.play()
-    return running
 
 
 @pytest.fixture(autouse=True)

@@ -13,21 +13,9 @@ from brl.data import download
 from brl.data.fetch import fetch_file
 from brl.errors import UserError
 from brl.files import sha256
-from tests.web import CONTENT, OTHER, Answer, running_server
+from tests.web import CONTENT, OTHER, Answer
 
 BY_HAND = "ask its authors"
-
-
-@pytest.fixture(scope="module")
-def running():
-    with running_server() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running):
-    running.play()
-    return running
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from brl.data.sources import kinetics
 from tests.test_annotations import clips_of, complaint
-from tests.web import Answer, running_server
+from tests.web import Answer
 
 
 def slowly(keypoint, frame_inds, box_score) -> np.ndarray:
@@ -114,12 +114,11 @@ def test_without_a_folder_of_kpfiles_nothing_is_fetched(mirror, monkeypatch, pla
     assert message.startswith("a folder kpfiles is missing: the kpfiles must be fetched by hand")
 
 
-def test_an_index_that_the_mirror_lacks_comes_from_its_address(mirror, monkeypatch):
-    with running_server() as server:
-        server.play(Answer((mirror / kinetics.INDEX).read_bytes()))
-        (mirror / kinetics.INDEX).unlink()
-        monkeypatch.setattr(kinetics, "ADDRESS", f"{server.url}/{kinetics.INDEX}")
-        assert len(fetched(mirror).items) == 2
+def test_an_index_that_the_mirror_lacks_comes_from_its_address(mirror, monkeypatch, server):
+    server.play(Answer((mirror / kinetics.INDEX).read_bytes()))
+    (mirror / kinetics.INDEX).unlink()
+    monkeypatch.setattr(kinetics, "ADDRESS", f"{server.url}/{kinetics.INDEX}")
+    assert len(fetched(mirror).items) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """From raw clips to the store: what is strange is handled or refused by name, and all reported."""
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -150,8 +152,21 @@ def test_facts_of_a_clip_by_hand():
     assert facts.digest == facts_of(joints.copy()).digest != facts_of(2 * joints).digest
 
 
-def test_several_processes_make_the_same_store_as_one(tmp_path):
-    """And an error in one of them is the user's one line."""
+def named_by_process(clip: Clip) -> list[Clip]:
+    return [replace(clip, name=f"{clip.name} {os.getpid()}")]
+
+
+def test_raw_files_are_read_by_other_processes(tmp_path):
+    clips = some_clips([(1, 3)] * 8)
+    store, _ = prepared(tmp_path, clips, read=named_by_process, parallel=True)
+    assert all(int(name.split()[1]) != os.getpid() for name in store.names)
+    store, _ = prepared(tmp_path, clips, read=named_by_process)
+    assert all(int(name.split()[1]) == os.getpid() for name in store.names)
+
+
+def test_several_processes_make_the_same_store_as_one(tmp_path, monkeypatch):
+    """Slice after slice; and an error in one of them is the user's one line."""
+    monkeypatch.setattr("brl.data.prepare.ITEMS_A_CORE", 1)
     clips = some_clips([(1 + n % 2, 3 + n) for n in range(20)])
     alone, facts = prepared(tmp_path / "a", clips)
     together, same = prepared(tmp_path / "b", clips, parallel=True)
@@ -166,6 +181,7 @@ def test_the_table_has_a_row_a_class_of_each_part(tmp_path):
     store, facts = prepared(tmp_path, clips, splits=lambda names: a_quarter_tests(names[:4]))
     table = by_class(store, facts)
     assert table["split"].unique().tolist() == ["half"]
+    assert table.columns[:5].tolist() == ["split", "part", "label", "class", "clips"]
     assert table["class"].tolist() == [*CLASSES, *CLASSES]
     train = table[table["part"] == "train"].set_index("label")
     assert train["clips"].tolist() == [2, 1, 0]

@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from brl.errors import UserError
 
-# What zipfile raises: not a zip, cut off, damaged inside or in a name, encrypted, of another kind.
+# What zipfile raises: not a zip, cut off, damaged inside or in a name, encrypted or of another kind
+# (both RuntimeErrors).
 UNREADABLE = (
     zipfile.BadZipFile,
     OSError,
@@ -15,7 +16,6 @@ UNREADABLE = (
     zlib.error,
     UnicodeDecodeError,
     RuntimeError,
-    NotImplementedError,
 )
 
 

@@ -40,13 +40,12 @@ def by_class(store: ClipStore, facts: list[Facts]) -> pd.DataFrame:
         counts = ["clips", "joints", "missing_joints", "not_finite", "equal"]
         table[counts] = table[counts].fillna(0).astype(int)
         table[["shortest", "longest"]] = table[["shortest", "longest"]].astype("Int64")
-        table.insert(0, "class", store.classes)
-        table.insert(0, "part", part)
-        table.insert(0, "split", split)
-        tables.append(table.rename_axis("label").reset_index())
-    return pd.concat(tables)[
-        ["split", "part", "label", *tables[0].columns.drop(["split", "part", "label"])]
-    ]
+        table = table.rename_axis("label").reset_index()
+        for place, (name, value) in enumerate((("split", split), ("part", part))):
+            table.insert(place, name, value)
+        table.insert(3, "class", store.classes)
+        tables.append(table)
+    return pd.concat(tables)
 
 
 def findings(store: ClipStore, facts: list[Facts], max_bodies: int) -> pd.DataFrame:

@@ -33,7 +33,7 @@ NOTE = "Nothing to fetch: the stage `prepare` reads the folder own.\n"
 def check(mirror: str | None) -> None:
     """All that can be said before any work: description, list, and each array's shape."""
     folder = _source(mirror)
-    description, rows = _described(folder), _rows(folder)
+    description, rows = _described(folder)
     layout = description.skeleton()
     for row in progress(rows, "files"):
         _load(folder, row, layout, mapped="r")
@@ -42,7 +42,7 @@ def check(mirror: str | None) -> None:
 def fetch(folder: Path, mirror: str | None) -> None:
     """Copies what a mirror's description and list name; without one leaves a note."""
     source = _source(mirror)
-    rows = _rows(source)
+    _, rows = _described(source)
     if mirror is None:
         files = []
     elif rows:
@@ -64,7 +64,7 @@ def open_own(folder: Path) -> Dataset:
     """The copy of a mirror, or the project's own folder, as a dataset."""
     if not (folder / DESCRIPTION_FILE).exists():
         folder = FOLDER
-    description, rows = _described(folder), _rows(folder)
+    description, rows = _described(folder)
     normalize = _normalization(description)
     in_pixels = description.normalize == "image"
     layout, classes = description.skeleton(), tuple(description.classes)
@@ -126,22 +126,18 @@ def _source(mirror: str | None) -> Path:
     return project_root() / mirror
 
 
-def _described(folder: Path) -> Description:
+def _described(folder: Path) -> tuple[Description, list[Row]]:
+    """A folder's description, and the lines of its list: none where it holds a pickle instead."""
     if not (folder / DESCRIPTION_FILE).is_file():
         raise UserError(
             f"{folder}: holds no {DESCRIPTION_FILE}; own data need it beside {CLIPS_FILE} "
             "or a pickle (docs/own_data.md)"
         )
-    return read_description(folder / DESCRIPTION_FILE)
-
-
-def _rows(folder: Path) -> list[Row]:
-    """The lines of the folder's list; none where it holds a pickle instead."""
-    description = _described(folder)
+    description = read_description(folder / DESCRIPTION_FILE)
     if (folder / CLIPS_FILE).exists():
-        return read_rows(folder, description)
+        return description, read_rows(folder, description)
     _pickle(folder)
-    return []
+    return description, []
 
 
 def _pickle(folder: Path) -> Path:
