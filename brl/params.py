@@ -40,8 +40,10 @@ class StreamParams(_Section):
 
 
 class ModelParams(_Section):
-    name: Literal["stgcnpp"]
+    name: Literal["stgcnpp", "msg3d"]
     base_channels: Annotated[int, Field(ge=6, le=1024)]
+    blocks: Annotated[list[Count], Field(min_length=1, max_length=5)] | None
+    absent_bodies: Literal["skip", "pad"]
 
 
 class MethodParams(_Section):

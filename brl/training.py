@@ -88,6 +88,7 @@ class Training:
             stream=job.stream,
             layout=store.layout,
             channels=store.channels,
+            max_bodies=store.max_bodies,
             classes=store.classes,
             model=job.model,
             train=job.train,

@@ -22,6 +22,7 @@ class Recipe(BaseModel):
     stream: str
     layout: Layout
     channels: int
+    max_bodies: int
     classes: list[str]
     model: ModelParams
     train: TrainParams
@@ -29,11 +30,7 @@ class Recipe(BaseModel):
     def build(self) -> torch.nn.Module:
         """The network, with fresh weights."""
         return models.build(
-            self.model.name,
-            self.layout,
-            self.channels,
-            len(self.classes),
-            self.model.base_channels,
+            self.model, self.layout, self.channels, len(self.classes), self.max_bodies
         )
 
 

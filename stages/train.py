@@ -26,7 +26,8 @@ def fingerprint(job: Job, data: list[str]) -> str:
     settings = {name: getattr(job, name) for name in ("stream", "seed", "lr")}
     sections = {name: getattr(job, name).model_dump() for name in ("model", "method", "train")}
     stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    code = [path for path in stages["train"]["do"]["deps"] if path.endswith(".py")]
+    deps = [path.replace("${model.name}", job.model.name) for path in stages["train"]["do"]["deps"]]
+    code = [path for path in deps if path.endswith(".py")]
     content = [settings | sections, data, [sha256(Path(path)) for path in code]]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 

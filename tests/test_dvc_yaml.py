@@ -2,10 +2,14 @@
 
 import ast
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
+from brl.params import ModelParams
+
+NETWORKS = get_args(ModelParams.model_fields["name"].annotation)
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
 # They cannot change a result, so editing them runs nothing again. `params` is among them,
 # because the schema has no defaults: a value stands in params.yaml or nowhere; what fetches raw
@@ -52,6 +56,14 @@ def all_imports(script: Path) -> set[str]:
     return {str(file) for file in found}
 
 
+def chosen_network(definition: dict) -> set[str]:
+    """The network a stage imports by its name in params.yaml, and what any network imports."""
+    if "brl/models/__init__.py" not in definition["deps"]:
+        return set()
+    networks = [Path(f"brl/models/{name}.py") for name in NETWORKS]
+    return {"brl/models/${model.name}.py"}.union(*map(all_imports, networks))
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_declared_code_is_imported_code(stage):
     definition = STAGES[stage].get("do", STAGES[stage])
@@ -61,7 +73,7 @@ def test_declared_code_is_imported_code(stage):
     if stage == "download":
         assert declared == set()  # new code is no reason to fetch gigabytes again
     else:
-        assert declared == {str(script)} | all_imports(script)
+        assert declared == {str(script)} | all_imports(script) | chosen_network(definition)
 
 
 def test_every_stage_script_is_a_stage():

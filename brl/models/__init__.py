@@ -1,15 +1,25 @@
-"""Networks. One file each; this table gives them the names `model.name` knows."""
+"""Networks, one file each. `model.name` is the name of a file here, with a class `Backbone`."""
 
-from torch import nn
+from importlib import import_module
 
-from brl.models.stgcnpp import STGCNpp
+from brl.models.network import Network, Shape
+from brl.params import ModelParams
 from brl.skeleton import Layout
-
-MODELS = {"stgcnpp": STGCNpp}
 
 
 def build(
-    name: str, layout: Layout, in_channels: int, num_classes: int, base_channels: int
-) -> nn.Module:
-    """A network with fresh weights; it takes clips (N, M, T, V, K) and present bodies (N, M)."""
-    return MODELS[name](layout, in_channels, num_classes, base_channels)
+    model: ModelParams, layout: Layout, in_channels: int, num_classes: int, max_bodies: int
+) -> Network:
+    """A network with fresh weights; it takes clips (N, M, T, V, K) and present bodies (N, M).
+
+    Only the network asked for is imported: so a change of one makes no other train again.
+    """
+    shape = Shape(
+        layout=layout,
+        in_channels=in_channels,
+        max_bodies=max_bodies,
+        base_channels=model.base_channels,
+        blocks=tuple(model.blocks) if model.blocks else None,
+    )
+    backbone = import_module(f"brl.models.{model.name}").Backbone(shape)
+    return Network(backbone, num_classes, model.absent_bodies)

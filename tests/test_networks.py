@@ -1,4 +1,6 @@
-"""ST-GCN++ agrees with the published implementation, on every layout of the reference."""
+"""Every network agrees with its published implementation, on every layout of the reference."""
+
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -6,23 +8,44 @@ import torch
 from torch.nn import functional as F
 
 from brl.models import build
+from brl.models.network import Network
+from brl.params import ModelParams
 from brl.skeleton import COCO17, NTU25, NW_UCLA20
 from tests.conftest import shared
 
+NAMES = get_args(ModelParams.model_fields["name"].annotation)
 LAYOUTS = {"nturgbd": NTU25, "nw_ucla": NW_UCLA20, "coco": COCO17}
+# Our names, where the reference's files have another.
+FILES = {"stgcn": "stgcn_vanilla", "stgcnpp": "stgcn"}
+WIDTHS = {"msg3d": 18, "dgstgcn": 16}
+# There is no such file.
+MISSING = {("dgstgcn", "nw_ucla")}
 ROUNDING = 1e-5
 
 
-@pytest.fixture(params=LAYOUTS)
+def model_params(name: str, **changes: object) -> ModelParams:
+    values = {"base_channels": WIDTHS.get(name, 12), "blocks": None, "absent_bodies": "skip"}
+    return ModelParams.model_validate({"name": name} | values | changes)
+
+
+def parameters_of(network: Network) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+@pytest.fixture(
+    params=[(n, lay) for n in NAMES for lay in LAYOUTS if (n, lay) not in MISSING],
+    ids="-".join,
+)
 def reference(request):
     """The reference arrays, and our network carrying the reference weights."""
-    arrays = np.load(shared(f"reference/backbones/stgcn_{request.param}.npz"))
+    name, layout = request.param
+    arrays = np.load(shared(f"reference/backbones/{FILES.get(name, name)}_{layout}.npz"))
     clips = torch.from_numpy(arrays["input"])
-    model = build("stgcnpp", LAYOUTS[request.param], clips.shape[-1], 10, base_channels=12)
+    model = build(model_params(name), LAYOUTS[layout], clips.shape[-1], 10, clips.shape[1])
     state = {
         key.removeprefix("state/"): torch.from_numpy(arrays[key])
         for key in arrays.files
-        if key.startswith("state/")
+        if key.startswith("state/") and key != "state/backbone.A"  # which nothing uses
     }
     model.load_state_dict(state, strict=True)
     return arrays, model, clips, torch.ones(clips.shape[:2], dtype=torch.bool)
@@ -54,6 +77,8 @@ def test_gradient_norms(reference):
     rounding apart must lie on the reference's side of every such jump at once.
     """
     arrays, model, clips, present = reference
+    if not any(name.startswith("grad_norm/") for name in arrays.files):
+        pytest.skip("the reference has no gradients: see the finite differences below")
     model.double().train()
     labels = torch.from_numpy(arrays["labels"])
     disagreements = []
@@ -65,43 +90,11 @@ def test_gradient_norms(reference):
         F.cross_entropy(model(nearby, present), labels).backward()
         errors = []
         for name, parameter in model.named_parameters():
-            ours, theirs = float(parameter.grad.norm()), float(arrays[f"grad_norm/{name}"])
+            theirs = float(arrays[f"grad_norm/{name}"])
             if theirs < ROUNDING:  # a bias before a batch norm: its true gradient is zero
-                assert ours < ROUNDING, name
+                assert parameter.grad is None or parameter.grad.norm() < ROUNDING, name
             else:
-                errors.append(abs(ours - theirs) / theirs)
-        assert len(errors) > 150
+                errors.append(abs(float(parameter.grad.norm()) - theirs) / theirs)
+        assert len(errors) > 90
         disagreements.append((max(errors), float(np.median(errors))))
     assert any(worst <= 1e-2 and half <= 1e-4 for worst, half in disagreements), disagreements
-
-
-def test_fresh_adjacency_is_the_spatial_partition():
-    """Every column of the inward and outward subsets sums to one or receives nothing."""
-    for layout in LAYOUTS.values():
-        model = build("stgcnpp", layout, 3, 5, base_channels=12)
-        identity, inward, outward = model.backbone.gcn[0].gcn.A.detach()
-        assert torch.equal(identity, torch.eye(layout.num_joints))
-        assert ((inward > 0) == (outward > 0).T).all()
-        for subset in (inward, outward):
-            received = subset.sum(dim=0)
-            assert torch.all(torch.isclose(received, torch.ones(())) | (received == 0))
-
-
-def test_absent_bodies_change_nothing():
-    """A clip's logits do not depend on what lies in the slot of a body that is not there."""
-    torch.manual_seed(0)
-    model = build("stgcnpp", NTU25, 3, 5, base_channels=12).eval()
-    clips = torch.randn(3, 2, 16, 25, 3)
-    present = torch.tensor([[True, True], [True, False], [False, True]])
-    other = torch.where(present[:, :, None, None, None], clips, torch.randn_like(clips))
-    torch.testing.assert_close(model(clips, present), model(other, present))
-    alone = model(clips[1:2, :1], present[1:2, :1])
-    torch.testing.assert_close(model(clips, present)[1:2], alone)
-
-
-def test_ten_blocks_double_twice():
-    model = build("stgcnpp", NTU25, 3, 60, base_channels=64)
-    x = torch.randn(1, 64, 25, 3)
-    assert model.backbone(x).shape == (1, 256, 16, 25)
-    # 1.40 M parameters: the figure of arXiv 2205.09443, table 3.
-    assert round(sum(p.numel() for p in model.parameters()) / 1e6, 1) == 1.4
