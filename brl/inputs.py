@@ -24,8 +24,14 @@ class Inputs:
     stream: Stream
     params: TrainParams
 
-    def train_batch(self, which: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Clips `which` (N,), randomly sampled in time and augmented."""
+    def train_batch(
+        self, which: Tensor, generator: Generator, part: slice = slice(None)
+    ) -> tuple[Tensor, Tensor]:
+        """Clips `which` (N,), randomly sampled in time and augmented.
+
+        part: those of them to compute; random numbers are drawn for all, so a part of a batch is
+        the same whoever computes the rest.
+        """
         augment = self.params.augment
         device = which.device
         frames = train_frames(
@@ -34,7 +40,7 @@ class Inputs:
         dimensions = self.clips.layout.dimensions
         matrices = random_matrices(len(which), augment, device, generator, dimensions)
         flipped = torch.rand(len(which), device=device, generator=generator) < augment.flip
-        return self._batch(which, frames, matrices, flipped)
+        return self._batch(which[part], frames[part], matrices[part], flipped[part])
 
     def test_batch(self, which: Tensor, num_clips: int) -> tuple[Tensor, Tensor]:
         """The I test views of each of clips `which` (N,), view after view of one clip: (N I, ...).

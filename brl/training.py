@@ -15,6 +15,7 @@ from brl.data.batch import Clips
 from brl.data.store import ClipStore
 from brl.data.subset import Subset
 from brl.device import arithmetic, best_device
+from brl.distributed import is_first, of_whole_batch, own_part, sum_gradients, wait_for_all
 from brl.errors import UserError
 from brl.files import written_whole
 from brl.inputs import Inputs
@@ -55,7 +56,9 @@ def train_stream(
     After each epoch the checkpoint is replaced and `on_epoch` called with the epoch's `epoch`
     (from 1), `loss`, `accuracy` (of the training batches, in %) and `lr`; first with those of the
     epochs before, which a program that was killed may not have told. Returns the network on
-    the CPU, in eval mode, and the whole curve. Raises UserError when the loss diverges.
+    the CPU, in eval mode, and the whole curve. Raises UserError when the loss diverges. In several
+    processes each calls it, and the first alone writes the checkpoint, which any number goes on
+    from.
     """
     training = Training(job, store, subset)
     if checkpoint.exists():
@@ -64,12 +67,14 @@ def train_stream(
         except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError):
             print(f"{checkpoint}: unreadable; {job.stream} starts afresh", file=sys.stderr)
             training = Training(job, store, subset)
+    wait_for_all()  # No process replaces the checkpoint before all have read it.
     for row in training.curve:
         on_epoch(row)
     with fraction_bar(job.stream) as bar:
         while training.epoch < job.train.epochs:
             row = training.run_epoch(bar)
-            training.save(checkpoint)
+            if is_first():
+                training.save(checkpoint)
             on_epoch(row)
     return Trained(training.recipe, training.model.cpu().eval()), training.curve
 
@@ -121,12 +126,15 @@ class Training:
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
             which = places.to(self.device)
-            clips, present = self.inputs.train_batch(which, self.augment_generator)
+            part = own_part(len(which))
+            clips, present = self.inputs.train_batch(which, self.augment_generator, part)
             with arithmetic(params.precision, self.device):
-                logits = self.model(clips, present).float()
+                own_logits = self.model(clips, present).float()
+            logits = of_whole_batch(own_logits, len(which))
             loss = loss_of(logits, labels[which])
             self.optimizer.zero_grad()
             loss.backward()
+            sum_gradients(self.model.parameters())
             self.optimizer.step()
             seen += len(which)
             total_loss += loss.detach() * len(which)

@@ -11,6 +11,7 @@ import yaml
 from brl import tracking
 from brl.data.store import ClipStore
 from brl.data.subset import read_subset, read_summary
+from brl.distributed import is_first, launch, requested_processes
 from brl.errors import one_line_errors
 from brl.files import project_root, sha256, written_whole
 from brl.params import read_params
@@ -32,7 +33,8 @@ def fingerprint(job: Job, data: list[str]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def main(stream: str) -> None:
+def train(stream: str) -> None:
+    """Trains and writes; in several processes each calls it, and the first alone writes."""
     params = read_params()
     store = ClipStore.open(Path("data/store"))
     subset_folder = Path("data/subset")
@@ -48,6 +50,9 @@ def main(stream: str) -> None:
     )
     identity = fingerprint(job, [store.digest, digest])
     checkpoint = project_root() / ".checkpoints" / f"{stream}-{identity}.pt"
+    if not is_first():
+        train_stream(job, store, subset, checkpoint)
+        return
     weights = Path("models") / f"{stream}.safetensors"
     recorded = params.model_dump(exclude={"streams", "predict", "ensemble", "evaluate"})
     described = tracking.SubsetRecord(params.dataset.name, digest, summary)
@@ -61,6 +66,14 @@ def main(stream: str) -> None:
     with written_whole(Path("reports/curves") / f"{stream}.csv") as unfinished:
         pd.DataFrame(curve).to_csv(unfinished, index=False)
     checkpoint.unlink()
+
+
+def main(stream: str) -> None:
+    processes = requested_processes()
+    if processes == 1:
+        train(stream)
+    else:
+        launch(processes, train, stream)
 
 
 if __name__ == "__main__":

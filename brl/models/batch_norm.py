@@ -121,9 +121,10 @@ def _normalised(x: Tensor, state: _State, norm: nn.BatchNorm1d | nn.BatchNorm2d)
 def _normalised_together(x: Tensor, state: _State, momentum: float, eps: float) -> Tensor:
     """The same by the statistics of the whole batch, of which each process holds a part.
 
-    A part may be empty. PyTorch's own synchronised batch norm knows GPUs only.
+    A part may be empty, and where all are, the running statistics stay. PyTorch's own synchronised
+    batch norm knows GPUs only.
     """
-    rows = x.flatten(0, -2).float()
+    rows = x.flatten(0, -2).to(torch.promote_types(x.dtype, torch.float32))
     count = rows.new_tensor([len(rows)])
     mean = rows.sum(dim=0) / count.clamp(min=1)
     var = (rows - mean).square().sum(dim=0) / count.clamp(min=1)
@@ -131,14 +132,16 @@ def _normalised_together(x: Tensor, state: _State, momentum: float, eps: float) 
     own = torch.arange(_processes(), device=x.device)[:, None] == dist.get_rank()
     gathered = _SumOverProcesses.apply(torch.cat([count, mean, var]) * own)
     counts, means, variances = gathered.split([1, len(mean), len(mean)], dim=1)
-    total = counts.sum()
+    total = counts.sum().clamp(min=1)
     mean = (counts * means).sum(dim=0) / total
     var = (counts * (variances + (means - mean).square())).sum(dim=0) / total
     with torch.no_grad():
-        state.mean.lerp_(mean, momentum)
-        state.var.lerp_(var * total / (total - 1), momentum)
+        share = counts.sum().clamp(max=1) * momentum
+        state.mean.lerp_(mean, share)
+        state.var.lerp_(var * total / (total - 1).clamp(min=1), share)
     scale = state.weight * (var + eps).rsqrt()
-    return ((x.float() - mean) * scale + state.bias).to(x.dtype)
+    y = (rows - mean) * scale + state.bias
+    return y.to(x.dtype).view(x.shape)
 
 
 class _SumOverProcesses(torch.autograd.Function):
