@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset data-check test test-fast lint bench-data ui clean
+.PHONY: help setup repro results preset weights data-check test test-fast lint bench-data ui clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ results: setup  ## the table of the last run
 
 preset: setup  ## put a preset into params.yaml: make preset NAME=nw_ucla MIRROR=folder
 	@python -m brl.preset $(NAME) $(if $(MIRROR),--mirror "$(MIRROR)")
+
+weights: setup  ## a checkpoint instead of a training: make weights STREAM=joint FILE=j.pth (or none)
+	@python -m brl.published "$(STREAM)" "$(FILE)"
 
 data-check: setup  ## what the dataset's clips are like, and what in them deserves a look
 	@python -m brl.check

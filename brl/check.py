@@ -1,5 +1,6 @@
 """Checks params.yaml as a whole before any work: `python -m brl.check`."""
 
+from brl.checkpoint import verified
 from brl.data.sources import source_of
 from brl.errors import UserError, one_line_errors
 from brl.params import Params, read_params
@@ -7,7 +8,8 @@ from brl.params import Params, read_params
 
 def check(params: Params) -> None:
     """Raises UserError for what the schema cannot see: an unknown dataset, a split it has not,
-    mistakes in own data. DVC empties what a stage makes before it runs: better said before."""
+    mistakes in own data, a checkpoint that is not there. DVC empties what a stage makes before it
+    runs: better said before."""
     source = source_of(params.dataset.name)
     splits = source.splits
     if splits and params.dataset.split not in splits:
@@ -16,6 +18,9 @@ def check(params: Params) -> None:
             f"{params.dataset.split!r}; known: {', '.join(splits)}"
         )
     source.check(params.dataset.mirror)
+    for stream in params.streams.values():
+        if stream.weights:
+            verified(stream.weights)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,13 @@ class SubsampleParams(_Section):
     list_file: str | None
 
 
+class CheckpointParams(_Section):
+    file: str
+    sha256: str
+
+
 class StreamParams(_Section):
+    weights: CheckpointParams | None
     lr: Positive | None
 
 

@@ -1,6 +1,7 @@
 """Puts a preset into params.yaml: `python -m brl.preset NAME [--mirror FOLDER_OR_URL]`."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,35 @@ PRESETS = Path("presets")
 def apply_preset(name: str, params_file: Path, mirror: str | None = None) -> None:
     """Overwrites in the parameter file what the preset names; comments and the rest stay.
 
-    The mirror is the preset's own data's, so without a new one it is reset. Raises UserError for
+    The mirror is the preset's own data's, so without a new one it is reset; so are the streams'
+    checkpoints, which are of other data and another network. Raises UserError for
     an unknown preset, and where the result would not be valid (the file then stays as it was).
     """
     preset_file = PRESETS / f"{name}.yaml"
     if not preset_file.exists():
         known = ", ".join(sorted(path.stem for path in PRESETS.glob("*.yaml")))
         raise UserError(f"unknown preset {name!r}; known: {known}")
+
+    def change(content: dict[str, Any]) -> None:
+        _overwrite(content, YAML(typ="safe").load(preset_file))
+        content["dataset"]["mirror"] = mirror
+        for stream in content["streams"].values():
+            stream["weights"] = None
+
+    edit_params(params_file, change)
+
+
+def edit_params(params_file: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Changes the content of the parameter file; comments and the rest stay.
+
+    Raises UserError where the file is not valid, or would not be (it then stays as it was).
+    """
     read_params(params_file)
     yaml = YAML()
+    yaml.width = 4096  # no line is folded
     yaml.representer.add_representer(type(None), _null)
     content = yaml.load(params_file)
-    _overwrite(content, YAML(typ="safe").load(preset_file))
-    content["dataset"]["mirror"] = mirror
+    change(content)
     with written_whole(params_file) as unfinished:
         yaml.dump(content, unfinished)
         read_params(unfinished)

@@ -145,6 +145,20 @@ class TrainingRun:
         mlflow.set_tag("weights.digest", digest)
 
 
+def record_checkpoint(stream: str, params: dict[str, Any], weights: Path, digest: str) -> None:
+    """A run of a stream that was trained elsewhere: `params` say by which file it came."""
+    if not enabled():
+        return
+    _, experiment_id = _connect()
+    import mlflow
+
+    tags = {"kind": "stream", "stream": stream, "weights.digest": digest, "trained": "elsewhere"}
+    with mlflow.start_run(experiment_id=experiment_id, run_name=stream):
+        mlflow.set_tags(tags | _surroundings())
+        mlflow.log_params(flattened(params))
+        mlflow.log_artifact(str(weights))
+
+
 def record_test(stream: str, weights_digest: str, metrics: dict[str, float]) -> None:
     """Adds test accuracies to the run that trained the weights.
 

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeVar, get_args
 
 import yaml
@@ -99,6 +100,8 @@ def _known_keys(location: tuple[int | str, ...], schema: type[BaseModel]) -> str
             annotation = annotation.model_fields[str(part)].annotation
         else:  # a dictionary of sections, such as the streams
             annotation = get_args(annotation)[1]
+        if isinstance(annotation, UnionType):  # a section or null
+            annotation = get_args(annotation)[0]
     return ", ".join(annotation.model_fields)
 
 

@@ -9,14 +9,15 @@ import pandas as pd
 import yaml
 
 from brl import tracking
+from brl.checkpoint import load_checkpoint
 from brl.data.store import ClipStore
 from brl.data.subset import read_subset, read_summary
 from brl.distributed import is_first, launch, requested_processes
 from brl.errors import one_line_errors
 from brl.files import project_root, sha256, written_whole
-from brl.params import read_params
+from brl.params import CheckpointParams, Params, read_params
 from brl.training import Job, train_stream
-from brl.weights import save_weights
+from brl.weights import Recipe, save_weights
 
 
 def fingerprint(job: Job, data: list[str]) -> str:
@@ -68,7 +69,33 @@ def train(stream: str) -> None:
     checkpoint.unlink()
 
 
+def take(stream: str, checkpoint: CheckpointParams, params: Params) -> None:
+    """Writes what training would, from a checkpoint; the curve has no row."""
+    store = ClipStore.open(Path("data/store"))
+    recipe = Recipe(
+        stream=stream,
+        layout=store.layout,
+        channels=store.channels,
+        max_bodies=store.max_bodies,
+        classes=store.classes,
+        model=params.model,
+        train=params.train,
+    )
+    weights = Path("models") / f"{stream}.safetensors"
+    save_weights(weights, load_checkpoint(checkpoint, recipe))
+    with written_whole(Path("reports/curves") / f"{stream}.csv") as unfinished:
+        pd.DataFrame(columns=["epoch", "loss", "accuracy", "lr"]).to_csv(unfinished, index=False)
+    frames = {"clip_len", "sampling", "rescale"}  # all of the section that has a say here
+    used = {"dataset": True, "prepare": True, "model": True, "train": frames}
+    recorded = params.model_dump(include=used) | {"weights": checkpoint.model_dump()}
+    tracking.record_checkpoint(stream, recorded, weights, sha256(weights))
+
+
 def main(stream: str) -> None:
+    params = read_params()
+    if checkpoint := params.streams[stream].weights:
+        take(stream, checkpoint, params)
+        return
     processes = requested_processes()
     if processes == 1:
         train(stream)

@@ -29,7 +29,7 @@ MISTAKES = {
         "    rate: null",
         "streams.joint.rate: unknown key",
     ),
-    "unknown network": ("name: stgcnpp", "name: stgcn9", "model.name: must be 'stgcnpp'"),
+    "unknown network": ("name: stgcnpp", "name: stgcn9", "model.name: must be 'stgcn"),
     "unknown sampler": ("sampler: instance", "sampler: x", "method.sampler: must be 'instance' or"),
     "number as text": ("weight_decay: 5.0e-4", "weight_decay: 5e-4", "write 5.0e-4"),
     "word for a number": ("batch_size: 32", "batch_size: many", "train.batch_size: must be"),

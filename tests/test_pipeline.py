@@ -76,7 +76,7 @@ def test_a_stream_taken_out_takes_its_share_along(project):
 
 
 def test_a_stream_put_back_is_not_trained_again(project):
-    project.edit({"streams.bone_motion": {"lr": None}})
+    project.edit({"streams.bone_motion": {"weights": None, "lr": None}})
     ran = project.reproduce()
     assert ran >= FUSED and not any(stage.startswith("train") for stage in ran)
     assert results(project).index.tolist() == ["joint", "skip", "bone_motion", "ensemble"]

@@ -1,0 +1,127 @@
+"""Takes a published checkpoint instead of a training: `python -m brl.published STREAM FILE`."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml.comments import CommentedSeq
+
+from brl.checkpoint import read_state
+from brl.errors import UserError, one_line_errors
+from brl.files import project_root, sha256
+from brl.params import ModelParams, Params, read_params
+from brl.preset import edit_params
+from brl.recognition import Published, check_data, check_network, recognise
+
+NONE = "none"
+STORE = Path("data/store")
+
+
+def take_checkpoint(stream: str, file: str, params_file: Path) -> Published:
+    """Puts a checkpoint and its network into the parameter file; returns what it recognised.
+
+    file: absolute, or from the project's root. Raises UserError, and leaves the parameter file as
+    it was, where the checkpoint cannot be taken for this stream and this dataset.
+    """
+    params = read_params(params_file)
+    _check_stream(stream, params)
+    path = project_root() / file
+    if not path.is_file():
+        raise UserError(f"{file or 'FILE'}: no such file; give FILE=a checkpoint, or FILE={NONE}")
+    state = read_state(path)
+    found = recognise(state, file)
+    check_network(state, found, file)
+    _check_dataset(found, file, params)
+    _check_others(stream, found.model, params)
+    digest = sha256(path)
+
+    def change(content: dict[str, Any]) -> None:
+        content["streams"][stream]["weights"] = {"file": file, "sha256": digest}
+        content["model"].update(found.model.model_dump())
+        if found.model.blocks is not None:
+            content["model"]["blocks"] = blocks = CommentedSeq(found.model.blocks)
+            blocks.fa.set_flow_style()
+
+    edit_params(params_file, change)
+    return found
+
+
+def train_again(stream: str, params_file: Path) -> None:
+    """Takes a stream's checkpoint out of the parameter file."""
+    _check_stream(stream, read_params(params_file))
+
+    def change(content: dict[str, Any]) -> None:
+        content["streams"][stream]["weights"] = None
+
+    edit_params(params_file, change)
+
+
+def _check_stream(stream: str, params: Params) -> None:
+    if stream not in params.streams:
+        known = ", ".join(params.streams)
+        raise UserError(f"STREAM={stream}: params.yaml has no such stream; it has {known}")
+
+
+def _check_dataset(found: Published, called: str, params: Params) -> None:
+    """Against the clip store, or, before there is one, against params.yaml."""
+    bodies = params.prepare.max_bodies
+    meta_file = STORE / "meta.json"
+    meta = json.loads(meta_file.read_text(encoding="utf-8")) if meta_file.exists() else {}
+    if meta.get("dataset") == params.dataset.name:
+        _, joints, channels = meta["rows"]
+        classes = len(meta["classes"])
+    else:
+        classes, joints, channels = found.classes, found.joints, found.channels
+    check_data(found, called, classes=classes, joints=joints, channels=channels, bodies=bodies)
+
+
+def _check_others(stream: str, model: ModelParams, params: Params) -> None:
+    """All streams share one network: another checkpoint's must not change under it."""
+    others = [name for name, other in params.streams.items() if other.weights and name != stream]
+    if others and model != params.model:
+        raise UserError(
+            f"streams.{others[0]} has a checkpoint of {described(params.model)}, this one is of "
+            f"{described(model)}; all streams share one network: first give that one up, "
+            f"make weights STREAM={others[0]} FILE={NONE}"
+        )
+
+
+def described(model: ModelParams) -> str:
+    """A network in a few words."""
+    blocks = "" if model.blocks is None else f" with {model.blocks} blocks"
+    return f"{model.name} of {model.base_channels} base channels{blocks}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Take a published checkpoint for a stream.")
+    parser.add_argument("stream", nargs="?", default="", help="a stream of params.yaml")
+    parser.add_argument("file", nargs="?", default="", help=f"the checkpoint; {NONE}: train again")
+    arguments = parser.parse_args()
+    params_file = Path("params.yaml")
+    stream, file = arguments.stream, arguments.file
+    if file == NONE:
+        train_again(stream, params_file)
+        print(
+            f"params.yaml: {stream} is trained again, as its model section says. Next: make repro"
+        )
+        return
+    found = take_checkpoint(stream, file, params_file)
+    bodies = "any number of" if found.bodies is None else found.bodies
+    print(
+        f"{file}: {described(found.model)}, {found.classes} classes, {found.joints} joints x "
+        f"{found.channels} channels, {bodies} bodies"
+    )
+    params = read_params(params_file)
+    trained = [name for name, other in params.streams.items() if other.weights is None]
+    print(
+        f"params.yaml: the model section and streams.{stream}.weights are set. Test clips follow "
+        "train.clip_len, train.sampling and train.rescale: set them as that training had them. "
+        + (f"Still to be trained: {', '.join(trained)}. " if trained else "")
+        + "Next: make repro"
+    )
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main()

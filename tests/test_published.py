@@ -1,0 +1,223 @@
+"""A published checkpoint instead of a training: one command, then the ordinary pipeline."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from brl.check import check
+from brl.errors import UserError
+from brl.files import sha256
+from brl.params import read_params
+from brl.preset import apply_preset
+from brl.published import take_checkpoint, train_again
+from brl.skeleton import Layout
+from brl.tracking import EXPERIMENT
+from tests.checkpoints import as_published, network, saved
+from tests.own_data import write_stick_figures
+from tests.project import HERE, SMALL, Project
+
+PARAMS = read_params(HERE / "params.yaml")
+STICK = Layout("", (0, 0, 1, 1, 1), mirror_pairs=(), upper_body=())
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """A project's folder with the params.yaml that comes with it, and no data yet."""
+    shutil.copy(HERE / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def params_file(folder) -> Path:
+    return folder / "params.yaml"
+
+
+def write_meta(folder: Path, **changes: Any) -> None:
+    store = folder / "data/store"
+    store.mkdir(parents=True)
+    meta = {"dataset": "synthetic", "rows": [9, 25, 3], "classes": ["c"] * 12} | changes
+    (store / "meta.json").write_text(json.dumps(meta))
+
+
+@pytest.mark.parametrize(
+    ("meta", "complaint"),
+    [
+        ({"classes": ["c"] * 60}, "for 12 classes, the data have 60"),
+        ({"rows": [9, 17, 3]}, "for 25 joints, the data have 17"),
+        ({"rows": [9, 25, 2]}, "for 3 channels a joint, the data have 2"),
+    ],
+)
+def test_a_network_for_other_data_is_refused(folder, params_file, meta, complaint):
+    file = saved(folder / "j.pth", network().state_dict())
+    write_meta(folder, **meta)
+    with pytest.raises(UserError, match=complaint):
+        take_checkpoint("joint", file, params_file)
+    assert read_params(params_file) == PARAMS
+
+
+def test_a_store_of_another_dataset_has_no_say(folder, params_file):
+    write_meta(folder, dataset="ntu60", classes=["c"] * 60)
+    file = saved(folder / "j.pth", network().state_dict())
+    assert take_checkpoint("joint", file, params_file).classes == 12
+
+
+def test_a_network_for_another_number_of_bodies_is_refused(folder, params_file):
+    state = network(name="msg3d", bodies=1).state_dict()
+    file = saved(folder / "j.pth", state)
+    with pytest.raises(UserError, match=r"apart, 1 in all; here there are 2: see prepare\.max_bod"):
+        take_checkpoint("joint", file, params_file)
+
+
+def test_taking_and_giving_back_keeps_the_rest_of_params(folder, params_file):
+    before = params_file.read_text()
+    state = network(blocks=[2, 1]).state_dict()
+    for stream in ("joint", "skip_motion"):
+        take_checkpoint(stream, saved(folder / f"{stream}.pth", state), params_file)
+    model = {"name": "stgcnpp", "base_channels": 6, "blocks": [2, 1], "absent_bodies": "pad"}
+    taken = read_params(params_file)
+    assert taken.model.model_dump() == model
+    weights = taken.streams["skip_motion"].weights
+    assert weights.file == str(folder / "skip_motion.pth")
+    assert weights.sha256 == sha256(folder / "skip_motion.pth")
+    assert taken.streams["bone"].weights is None
+    for stream in ("joint", "skip_motion"):
+        train_again(stream, params_file)
+    after = params_file.read_text()
+    assert yaml.safe_load(after) == yaml.safe_load(before) | {"model": model}
+    changed = set(before.splitlines()) - set(after.splitlines())
+    assert {line.split(":")[0].strip() for line in changed} == set(model) - {"name"}
+    assert after.count("#") == before.count("#")
+
+
+def test_a_preset_is_for_training(folder, params_file):
+    take_checkpoint("joint", saved(folder / "j.pth", network().state_dict()), params_file)
+    shutil.copytree(HERE / "presets", folder / "presets")
+    apply_preset("nw_ucla", params_file)
+    assert read_params(params_file).streams == PARAMS.streams
+
+
+def test_streams_share_one_network(folder, params_file):
+    first = saved(folder / "j.pth", network().state_dict())
+    second = saved(folder / "b.pth", network(base_channels=8).state_dict())
+    take_checkpoint("joint", first, params_file)
+    with pytest.raises(UserError, match=r"streams\.joint has a checkpoint of stgcnpp of 6 base.*8"):
+        take_checkpoint("bone", second, params_file)
+    take_checkpoint("joint", second, params_file)
+    take_checkpoint("bone", second, params_file)
+    assert read_params(params_file).model.base_channels == 8
+
+
+def test_an_unknown_stream_or_file_is_named(folder, params_file):
+    with pytest.raises(UserError, match=r"STREAM=jont: params\.yaml has no such stream; it has"):
+        take_checkpoint("jont", "j.pth", params_file)
+    with pytest.raises(UserError, match=r"STREAM=: params\.yaml has no such stream"):
+        train_again("", params_file)
+    with pytest.raises(UserError, match=r"j\.pth: no such file; give FILE="):
+        take_checkpoint("joint", "j.pth", params_file)
+
+
+def test_the_check_before_a_run_sees_a_file_that_is_gone_or_another(folder, params_file):
+    saved(folder / "j.pth", network().state_dict())
+    take_checkpoint("joint", "j.pth", params_file)  # from the project's root
+    check(read_params(params_file))
+    saved(folder / "j.pth", network(base_channels=8).state_dict())
+    with pytest.raises(UserError, match=r"j\.pth: not the file that params.yaml records"):
+        check(read_params(params_file))
+    (folder / "j.pth").unlink()
+    with pytest.raises(UserError, match=r"j\.pth: there is no such file; put it there, or"):
+        check(read_params(params_file))
+
+
+def test_a_mistake_in_the_section_is_explained(folder, params_file):
+    text = params_file.read_text()
+    for written, complaint in (
+        ("{file: a, sha: b}", r"joint\.weights\.sha: unknown key; known here: file, sha256"),
+        ("j.pth", r"streams\.joint\.weights: must be a block of `key: value` lines"),
+    ):
+        params_file.write_text(text.replace("weights: null", f"weights: {written}", 1))
+        with pytest.raises(UserError, match=complaint):
+            read_params(params_file)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """Own clips; the joint stream is to be a checkpoint."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRL_TRACKING", "off")
+        project = Project(tmp_path_factory.mktemp("published"))
+        patch.setenv("DVC_ROOT", str(project.folder))
+        assert project.run("brl.preset", "custom").returncode == 0
+        small = {key: value for key, value in SMALL.items() if not key.startswith("subsample")}
+        project.edit(small)
+        project.keep_streams("joint", "bone")
+        write_stick_figures(project.folder / "own")
+        yield project
+
+
+@pytest.mark.slow
+def test_a_pipeline_evaluates_a_checkpoint_without_training(project, monkeypatch):
+    monkeypatch.setenv("BRL_TRACKING", "on")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    folder = project.folder
+    state = network(STICK, classes=2).state_dict()
+    saved(folder / "j.pth", as_published(state))
+    run = project.run("brl.published", "joint", "j.pth")
+    assert run.returncode == 0, run.stderr
+    assert "j.pth: stgcnpp of 6 base channels, 2 classes, 5 joints x 3 channels" in run.stdout
+    assert "Still to be trained: bone. Next: make repro" in run.stdout
+    assert project.run("brl.check").returncode == 0
+    assert project.reproduce() >= {"train@joint", "predict@joint", "ensemble", "evaluate"}
+    weights = load_file(folder / "models/joint.safetensors")
+    assert weights.keys() == state.keys()
+    assert all(torch.equal(weights[key], state[key]) for key in state)
+    assert (folder / "reports/curves/joint.csv").read_text() == "epoch,loss,accuracy,lr\n"
+    assert len(pd.read_csv(folder / "reports/curves/bone.csv")) == 1
+    results = pd.read_csv(folder / "reports/results.csv", index_col="stream")
+    assert results.index.tolist() == ["joint", "bone", "ensemble"]
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    runs = mlflow.search_runs(experiment_names=[EXPERIMENT], order_by=["start_time"])
+    (taken,) = runs[runs["tags.trained"] == "elsewhere"].to_dict("records")
+    assert (taken["tags.stream"], taken["params.weights.file"]) == ("joint", "j.pth")
+    assert taken["metrics.accuracy/top1"] == pytest.approx(results.loc["joint", "top1"], abs=0.01)
+    assert runs.iloc[-1]["tags.run.joint"] == taken["run_id"]
+
+
+@pytest.mark.slow
+def test_another_checkpoint_runs_its_stream_alone(project):
+    state = network(STICK, classes=2).state_dict()
+    state["cls_head.fc_cls.bias"] = torch.tensor([9.0, 0.0])
+    saved(project.folder / "j.pth", state)
+    run = project.run("brl.check")
+    assert run.returncode == 1 and run.stderr.count("\n") == 1
+    assert "j.pth: not the file that params.yaml records" in run.stderr
+    assert project.run("brl.published", "joint", "j.pth").returncode == 0
+    affected = {"train@joint", "predict@joint", "ensemble", "evaluate"}
+    assert project.reproduce() == affected
+    assert project.reproduce() == set()
+    assert project.run("brl.published", "joint", "none").returncode == 0
+    assert project.reproduce() == affected
+    assert len(pd.read_csv(project.folder / "reports/curves/joint.csv")) == 1
+
+
+@pytest.mark.slow
+def test_a_stage_refuses_what_does_not_fit_in_one_line(project):
+    folder = project.folder
+    saved(folder / "j.pth", network(STICK, classes=3).state_dict())
+    weights = {"file": "j.pth", "sha256": sha256(folder / "j.pth")}
+    project.edit({"streams.joint.weights": weights})
+    run = project.run("stages.train", "joint")
+    assert run.returncode == 1 and run.stderr.count("\n") == 1
+    assert "j.pth: its network is for 3 classes, the data have 2" in run.stderr
+    project.edit({"model.base_channels": 12})
+    assert "params.yaml has model.base_channels: 12" in project.run("stages.train", "joint").stderr
+    assert (folder / "models/joint.safetensors").exists()
