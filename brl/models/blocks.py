@@ -5,6 +5,8 @@ and a convolution over time sees PyTorch's channels-last memory format. Modules 
 parameters' published names and shapes, so published checkpoints fit.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -22,11 +24,16 @@ class Pointwise(nn.Conv2d):
         super().__init__(in_channels, out_channels, 1, (stride, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x[:, :: self.stride[0]], self.weight.flatten(1), self.bias)
+        return self._product(x, self.bias)
 
     def unbiased(self, x: Tensor) -> Tensor:
         """The same without the bias."""
-        return F.linear(x[:, :: self.stride[0]], self.weight.flatten(1))
+        return self._product(x, None)
+
+    def _product(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        # Contiguous, or PyTorch would make a batch of small products of it.
+        frames = x[:, :: self.stride[0]].contiguous()
+        return F.linear(frames, self.weight.flatten(1), bias)
 
 
 class TimeConv(nn.Conv2d):
@@ -42,10 +49,13 @@ class TimeConv(nn.Conv2d):
 
     def unbiased(self, x: Tensor) -> Tensor:
         """(B, T, V, C) to (B, T / stride, V, C'), without the bias."""
+        (stride, _), (padding, _), (dilation, _) = self.stride, self.padding, self.dilation
+        if dilation % stride == 0 and padding % stride == 0:
+            # No tap meets the frames between; and a stride is slow to differentiate.
+            x = x[:, ::stride]
+            stride, padding, dilation = 1, padding // stride, dilation // stride
         channels_first = x.contiguous().permute(0, 3, 1, 2)
-        y = F.conv2d(
-            channels_first, self.weight, None, self.stride, self.padding, self.dilation
-        )  # fmt: skip
+        y = F.conv2d(channels_first, self.weight, None, (stride, 1), (padding, 0), (dilation, 1))
         return y.permute(0, 2, 3, 1)
 
 
@@ -214,3 +224,52 @@ class TemporalBranches(nn.Module):
 def _bias(conv: nn.Conv2d) -> Tensor:
     assert conv.bias is not None  # every convolution here has one
     return conv.bias
+
+
+class TimeConvNorm(nn.Module):
+    """Convolution over nine frames, and batch norm: the temporal part of a block."""
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv = TimeConv(channels, channels, 9, stride)
+        self.bn = BatchNorm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, V, C) to (B, T / stride, V, C)."""
+        return conv_norm(x, self.conv, self.bn)
+
+
+class Block(nn.Module):
+    """ReLU(TCN(GCN(x)) + residual(x)); a network's first block has no residual."""
+
+    def __init__(
+        self, gcn: nn.Module, tcn: nn.Module, in_channels: int, out_channels: int, stride: int,
+        *, first: bool,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.gcn = gcn
+        self.tcn = tcn
+        self.has_residual = not first
+        self.residual: nn.Module = nn.Identity()
+        if self.has_residual and (stride != 1 or in_channels != out_channels):
+            self.residual = PointwiseNorm(in_channels, out_channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, V, C) to (B, T / stride, V, C')."""
+        y = self.tcn(self.gcn(x))
+        return F.relu(y + self.residual(x) if self.has_residual else y)
+
+
+def beside(x: Tensor, convs: Sequence[Pointwise]) -> Tensor:
+    """1x1 convolutions of one input as one, their outputs one after the other in the channels."""
+    weight = torch.cat([conv.weight.flatten(1) for conv in convs])
+    return F.linear(x, weight, torch.cat([_bias(conv) for conv in convs]))
+
+
+def aggregate_channels(x: Tensor, graphs: Tensor) -> Tensor:
+    """Sums over sources u, on a graph for each channel of each body.
+
+    x: (B, T, U, C); graphs: (B, C, U, V), [body, channel, source, receiver]. Returns (B, T, V, C).
+    """
+    aggregated = torch.matmul(x.permute(0, 3, 1, 2), graphs.to(x.dtype))
+    return aggregated.permute(0, 2, 3, 1)
