@@ -19,10 +19,10 @@ setup: .venv/installed  ## the virtual environment, with everything installed
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-repro: setup  ## the whole pipeline; only what changed runs
+repro: setup  ## the whole pipeline; only what changed runs; JOBS=2: two streams at a time
 	@python -m brl.check
 	@test -e .git || dvc config --local core.no_scm true
-	@dvc repro
+	@$(if $(JOBS),python -m brl.jobs '$(JOBS)',dvc repro)
 	@python -m brl.results
 
 results: setup  ## the table of the last run
@@ -58,6 +58,6 @@ ui: setup  ## compare the runs in MLflow
 	@python -m brl.ui
 
 clean:  ## remove results and caches; keeps recorded runs and the virtual environment
-	rm -rf data models scores fused .checkpoints .dvc/cache .dvc/tmp
+	rm -rf data models scores fused logs .checkpoints .dvc/cache .dvc/tmp
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
