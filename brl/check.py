@@ -1,6 +1,5 @@
 """Checks params.yaml as a whole before any work: `python -m brl.check`."""
 
-from brl.checkpoint import verified
 from brl.data.sources import source_of
 from brl.errors import UserError, one_line_errors
 from brl.params import Params, read_params
@@ -20,7 +19,7 @@ def check(params: Params) -> None:
     source.check(params.dataset.mirror)
     for stream in params.streams.values():
         if stream.weights:
-            verified(stream.weights)
+            stream.weights.verified()
 
 
 if __name__ == "__main__":

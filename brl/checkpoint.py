@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from brl.errors import UserError
-from brl.files import project_root, sha256
 from brl.params import CheckpointParams
 from brl.recognition import State, check_data, check_fits, recognise
 from brl.weights import Recipe, Trained
@@ -36,22 +35,6 @@ NUMPY: list[Any] = [
     for core in ("numpy.core.multiarray", "numpy._core.multiarray")
     for name in (f"{core}.scalar", f"{core}._reconstruct", "numpy.dtype", "numpy.ndarray")
 ]
-
-
-def verified(checkpoint: CheckpointParams) -> Path:
-    """The checkpoint's file; UserError where it is not the one that was recorded."""
-    path = project_root() / checkpoint.file
-    if not path.is_file():
-        raise UserError(
-            f"{checkpoint.file}: there is no such file; put it there, or `make weights STREAM=… "
-            "FILE=…` with its new place, FILE=none to train instead"
-        )
-    if sha256(path) != checkpoint.sha256:
-        raise UserError(
-            f"{checkpoint.file}: not the file that params.yaml records (its sha256 differs); if "
-            "the new one is meant, run `make weights STREAM=… FILE=…` again"
-        )
-    return path
 
 
 def read_state(path: Path) -> State:
@@ -94,7 +77,7 @@ def load_checkpoint(checkpoint: CheckpointParams, recipe: Recipe) -> Trained:
     Raises UserError where the file is another than was recorded, or does not fit the recipe.
     """
     called = checkpoint.file
-    state = read_state(verified(checkpoint))
+    state = read_state(checkpoint.verified())
     found = recognise(state, called)
     for key in ("name", "base_channels"):
         its, ours = getattr(found.model, key), getattr(recipe.model, key)

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from brl.errors import UserError
+from brl.files import project_root, sha256
 from brl.yaml_file import read_yaml
 
 StreamName = Literal["joint", "bone", "skip", "joint_motion", "bone_motion", "skip_motion"]
@@ -38,6 +40,21 @@ class SubsampleParams(_Section):
 class CheckpointParams(_Section):
     file: str
     sha256: str
+
+    def verified(self) -> Path:
+        """The file; UserError where it is not the one that was recorded."""
+        path = project_root() / self.file
+        if not path.is_file():
+            raise UserError(
+                f"{self.file}: there is no such file; put it there, or `make weights STREAM=… "
+                "FILE=…` with its new place, FILE=none to train instead"
+            )
+        if sha256(path) != self.sha256:
+            raise UserError(
+                f"{self.file}: not the file that params.yaml records (its sha256 differs); if "
+                "the new one is meant, run `make weights STREAM=… FILE=…` again"
+            )
+        return path
 
 
 class StreamParams(_Section):
