@@ -63,7 +63,7 @@ class StreamParams(_Section):
 
 
 class ModelParams(_Section):
-    name: Literal["stgcnpp", "msg3d"]
+    name: Literal["stgcn", "stgcnpp", "aagcn", "ctrgcn", "msg3d", "dgstgcn"]
     base_channels: Annotated[int, Field(ge=6, le=1024)]
     blocks: Annotated[list[Count], Field(min_length=1, max_length=5)] | None
     absent_bodies: Literal["skip", "pad"]

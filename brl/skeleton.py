@@ -88,18 +88,42 @@ class Layout:
         Subsets: itself; inward (child to parent); outward. The columns of the last two sum to
         one where a joint receives anything. Source: ST-GCN (arXiv 1801.07455), section 3.3.
         """
+        inward = self._inward()
+        identity = np.eye(self.num_joints, dtype=np.float32)
+        return np.stack([identity, _columns_to_one(inward), _columns_to_one(inward.T)])
+
+    def distance_partition(self) -> np.ndarray:
+        """Adjacency partitioned by distance to the centre, (3, V, V) float32: [subset, source,
+        receiver].
+
+        Subsets: itself; sources as far from the centre as the receiver, or farther; closer ones.
+        Columns sum to one over all subsets. As published, distances beyond one hop count as
+        equal. Source: ST-GCN (arXiv 1801.07455), section 3.3, "spatial configuration".
+        """
+        inward = self._inward()
+        identity = np.eye(self.num_joints, dtype=np.float32)
+        adjacency = _columns_to_one(inward + inward.T + identity)
+        centre = next(v for v, parent in enumerate(self.parents) if v == parent)
+        distances = np.where(adjacency[centre] > 0, 1, 2)
+        distances[centre] = 0
+        closer = distances[:, None] < distances
+        linked = adjacency * (1 - identity)
+        return np.stack([adjacency * identity, linked * ~closer, linked * closer])
+
+    def _inward(self) -> np.ndarray:
+        """The network's graph from parents to children: (V, V) float32, [parent, child] = 1."""
         parents = np.array(self.parents)
         for joint, parent in self.graph_parents:
             parents[joint] = parent
         children = np.flatnonzero(parents != np.arange(self.num_joints))
         inward = np.zeros((self.num_joints, self.num_joints), dtype=np.float32)
         inward[parents[children], children] = 1
+        return inward
 
-        def normalised(adjacency: np.ndarray) -> np.ndarray:
-            return adjacency / np.maximum(adjacency.sum(axis=0), 1)
 
-        identity = np.eye(self.num_joints, dtype=np.float32)
-        return np.stack([identity, normalised(inward), normalised(inward.T)])
+def _columns_to_one(adjacency: np.ndarray) -> np.ndarray:
+    """Columns that have entries, divided by their sum."""
+    return adjacency / np.maximum(adjacency.sum(axis=0), 1)
 
 
 NTU25 = Layout(

@@ -262,8 +262,14 @@ class Block(nn.Module):
 
 def beside(x: Tensor, convs: Sequence[Pointwise]) -> Tensor:
     """1x1 convolutions of one input as one, their outputs one after the other in the channels."""
-    weight = torch.cat([conv.weight.flatten(1) for conv in convs])
-    return F.linear(x, weight, torch.cat([_bias(conv) for conv in convs]))
+    weights, biases = stacked(convs)
+    return F.linear(x, weights.flatten(0, 1), biases.flatten())
+
+
+def stacked(convs: Sequence[Pointwise]) -> tuple[Tensor, Tensor]:
+    """Weights (K, C', C) and biases (K, C') of K convolutions of one shape."""
+    weights = [conv.weight.flatten(1) for conv in convs]
+    return torch.stack(weights), torch.stack([_bias(conv) for conv in convs])
 
 
 def aggregate_channels(x: Tensor, graphs: Tensor) -> Tensor:

@@ -1,0 +1,130 @@
+"""CTR-GCN (Chen et al., "Channel-wise Topology Refinement Graph Convolution", arXiv 2107.12213).
+
+Module names give the state-dict keys of published checkpoints.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from brl.models import network
+from brl.models.batch_norm import BatchNorm, DataNorm
+from brl.models.blocks import (
+    Pointwise,
+    PointwiseNorm,
+    TemporalBranches,
+    aggregate_channels,
+    beside,
+    pointwise_norm,
+    stacked,
+)
+
+BLOCKS = (4, 3, 3)
+
+
+class RefinedSubset(nn.Module):
+    """The convolutions of a subset: they compare joints in few channels (`conv1`, `conv2`), make
+    of that a graph for each output channel (`conv4`), and the features it aggregates (`conv3`).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        reduced = 8 if in_channels <= 16 else in_channels // 8
+        self.conv1 = Pointwise(in_channels, reduced)
+        self.conv2 = Pointwise(in_channels, reduced)
+        self.conv3 = Pointwise(in_channels, out_channels)
+        self.conv4 = Pointwise(reduced, out_channels)
+
+
+class GraphConv(nn.Module):
+    """ReLU(BN(sum over subsets of aggregations on a graph a channel) + residual).
+
+    A body's graphs: those all channels share, learned, and their refinement (section 3.2).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, adjacency: Tensor) -> None:
+        super().__init__()
+        self.A = nn.Parameter(adjacency.clone())
+        self.alpha = nn.Parameter(torch.zeros(1))
+        self._subsets = [RefinedSubset(in_channels, out_channels) for _ in adjacency]
+        self.convs = nn.ModuleList(self._subsets)
+        self.bn = BatchNorm(out_channels)
+        self.down = pointwise_norm(in_channels, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, V, C) to (B, T, V, C')."""
+        features = beside(x, [subset.conv3 for subset in self._subsets])  # B T V K C'
+        # A joint is a source once for each subset: the product sums over both.
+        sources = features.unflatten(-1, (len(self.A), -1)).flatten(2, 3)  # B T V K, C'
+        return F.relu(self.bn(aggregate_channels(sources, self.graphs(x))) + self.down(x))
+
+    def graphs(self, x: Tensor) -> Tensor:
+        """(B, T, V, C) to (B, C', V K, V), [body, channel, source and subset, receiver]."""
+        differences = self.differences(x)
+        weights, biases = stacked([subset.conv4 for subset in self._subsets])
+        shared = self.A[:, None] + self.alpha * biases[:, :, None, None]  # K C' V V
+        refinement = torch.matmul(self.alpha * weights, differences.flatten(3)).view(
+            len(x), *shared.shape
+        )
+        graphs = refinement + shared.to(refinement.dtype)  # B K C' V V
+        return graphs.permute(0, 2, 3, 1, 4).flatten(2, 3)
+
+    def differences(self, x: Tensor) -> Tensor:
+        """Between source and receiver, (B, T, V, C) to (B, K, R, V, V): means over time, between
+        -1 and 1."""
+        exact = torch.promote_types(x.dtype, torch.float32)
+        convs = [subset.conv1 for subset in self._subsets] + [
+            subset.conv2 for subset in self._subsets
+        ]
+        with torch.autocast(x.device.type, enabled=False):
+            embedded = beside(x.mean(dim=1, dtype=exact), convs)
+            embedded = embedded.unflatten(-1, (2, len(self.A), -1)).permute(2, 0, 3, 4, 1)
+            of_source, of_receiver = embedded  # B K R V
+            return (of_source[..., None] - of_receiver[..., None, :]).tanh()
+
+
+class Block(nn.Module):
+    """ReLU(ReLU(TCN(GCN(x))) + residual(x)); a network's first block has no residual."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, adjacency: Tensor, *, first: bool
+    ) -> None:
+        super().__init__()
+        self.gcn1 = GraphConv(in_channels, out_channels, adjacency)
+        self.tcn1 = TemporalBranches(
+            out_channels,
+            out_channels,
+            stride,
+            kernel=5,
+            dilations=(1, 2),
+            wide=-1,
+            closing_norm=True,
+        )
+        self.has_residual = not first
+        self.residual: nn.Module = nn.Identity()
+        if self.has_residual and (stride != 1 or in_channels != out_channels):
+            self.residual = PointwiseNorm(in_channels, out_channels, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, V, C) to (B, T / stride, V, C')."""
+        y = F.relu(self.tcn1(self.gcn1(x)))
+        return F.relu(y + self.residual(x)) if self.has_residual else y
+
+
+class Backbone(network.Backbone):
+    """Ten blocks; widths C0 x4, 2C0 x3, 4C0 x3."""
+
+    def __init__(self, shape: network.Shape) -> None:
+        super().__init__()
+        layout = shape.layout
+        adjacency = torch.from_numpy(layout.spatial_partition())
+        self.data_bn = DataNorm(layout.num_joints, shape.in_channels, bodies=shape.max_bodies)
+        blocks = shape.of_blocks(BLOCKS)
+        self.net = nn.Sequential(
+            *(Block(*block, adjacency, first=index == 0) for index, block in enumerate(blocks))
+        )
+        self.out_channels = blocks[-1].out_channels
+
+    def forward(self, bodies: Tensor) -> Tensor:
+        """(B, T, V, K) bodies to (B, T / 4, V, C') features."""
+        return self.net(bodies)
