@@ -8,17 +8,19 @@ the whole batch and compute their part of it; batch norms share their statistics
 import logging
 import os
 import re
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from signal import SIGINT
+from threading import RLock
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from tqdm import tqdm
 
 from brl.errors import UserError
 
@@ -79,7 +81,7 @@ def launch(processes: int, function: Callable[..., None], *arguments: Any) -> No
         try:
             elastic_launch(config, _run_connected)(error, function, *arguments)
         except SignalException as signalled:
-            if signalled.sigval == SIGINT:
+            if signalled.sigval == signal.SIGINT:
                 raise KeyboardInterrupt from None
             sys.exit(128 + signalled.sigval)
         except ChildFailedError as failed:
@@ -106,6 +108,9 @@ def _silence_the_launcher() -> None:
 
 def _run_connected(error: Path, function: Callable[..., None], *arguments: Any) -> None:
     """One of the processes: connects to the others and calls the function."""
+    signal.signal(signal.SIGINT, _interrupt_once)
+    # A bar's own lock is known to the whole machine, and a killed process leaves it behind.
+    tqdm.set_lock(RLock())
     on_gpu = torch.cuda.is_available()
     if on_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
@@ -121,6 +126,13 @@ def _run_connected(error: Path, function: Callable[..., None], *arguments: Any) 
         time.sleep(SECONDS_TO_FIND_THE_CAUSE)
         raise
     dist.destroy_process_group()
+
+
+def _interrupt_once(*_: Any) -> None:
+    """Ctrl-C reaches a process from the terminal and from the launcher; the second time it would
+    disturb the tidying up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def num_processes() -> int:
