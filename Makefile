@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset weights data-check test test-fast lint bench-data ui clean
+.PHONY: help setup repro results preset weights data-check test test-fast lint bench-data bench-training bench-networks ui clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,6 +53,12 @@ lint: setup  ## format and check
 
 bench-data: setup  ## time and memory of the clip store at NTU-120's size: 6 minutes, 10 GB of disk
 	@python -m benchmarks.data
+
+bench-training: setup  ## training and test against the published way to compute: 10 minutes; MLFLOW=1
+	@python -m benchmarks.training $(if $(MLFLOW),--mlflow)
+
+bench-networks: setup  ## the networks side by side: size and speed
+	@python -m benchmarks.networks
 
 ui: setup  ## compare the runs in MLflow
 	@python -m brl.ui

@@ -16,11 +16,8 @@ import time
 from pathlib import Path
 
 import psutil
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.machine import described_machine
-from brl.files import written_whole
+from benchmarks.report import mb, report
 from brl.preset import apply_preset
 
 CLIPS = 114_000
@@ -34,7 +31,8 @@ def main(clips: int) -> None:
         folder = Path(temporary)
         shutil.copy("params.yaml", folder)
         apply_preset("ntu120_xsub", folder / "params.yaml")
-        report(measured(clips, folder))
+        rows = measured(clips, folder)
+    report("make bench-data", REPORT, ("what", "measured", "bound"), rows)
 
 
 def measured(clips: int, folder: Path) -> list[tuple[str, str, str]]:
@@ -70,10 +68,6 @@ def measured(clips: int, folder: Path) -> list[tuple[str, str, str]]:
     return rows
 
 
-def mb(size: float) -> str:
-    return f"{size / 1e6:,.0f} MB"
-
-
 def run(folder: Path, step: str, *arguments: object) -> tuple[float, float, str]:
     """Runs a step in a process of its own: seconds, peak memory in bytes, what it printed."""
     print(f"... {step}", file=sys.stderr)
@@ -105,21 +99,6 @@ def memory_of(process: psutil.Process) -> float:
     except psutil.NoSuchProcess:  # it ended meanwhile
         pass
     return total
-
-
-def report(rows: list[tuple[str, str, str]]) -> None:
-    """Prints the table, and writes it with the machine's description."""
-    columns = ("what", "measured", "bound")
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
-    lines = [described_machine(), "", "| " + " | ".join(columns) + " |", "|---|---:|---:|"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    with written_whole(REPORT) as unfinished:
-        unfinished.write_text(
-            "\n".join(["# `make bench-data`", "", *lines]) + "\n", encoding="utf-8"
-        )
 
 
 if __name__ == "__main__":

@@ -212,6 +212,19 @@ def record_pipeline(
         mlflow.set_tag("mlflow.note.content", "Streams:\n\n" + "\n".join(links))
 
 
+def record_benchmark(name: str, metrics: dict[str, float], report: Path) -> None:
+    """A run of a benchmark: its figures, and the table that describes the machine."""
+    if not enabled():
+        return
+    _, experiment_id = _connect()
+    import mlflow
+
+    with mlflow.start_run(experiment_id=experiment_id, run_name=name):
+        mlflow.set_tags({"kind": "benchmark", **_surroundings()})
+        mlflow.log_metrics(metrics)
+        mlflow.log_artifact(str(report))
+
+
 def _connect() -> tuple["MlflowClient", str]:
     """A client and the project's experiment; UserError where the store cannot be used."""
     for chatty in ("alembic", "mlflow.store.db.utils"):

@@ -100,13 +100,7 @@ class Training:
         )
         torch.manual_seed(job.seed)
         self.model = self.recipe.build().to(self.device)
-        self.optimizer = torch.optim.SGD(
-            self.model.parameters(),
-            lr=job.lr,
-            momentum=job.train.momentum,
-            nesterov=job.train.momentum > 0,
-            weight_decay=job.train.weight_decay,
-        )
+        self.optimizer = sgd(self.model, job.train)
         # The order of clips is drawn on the CPU, what happens to them on the device.
         self.order_generator = Generator().manual_seed(job.seed)
         self.augment_generator = Generator(self.device).manual_seed(job.seed)
@@ -192,6 +186,18 @@ class Training:
         self.optimizer.load_state_dict(content["optimizer"])
         self.order_generator.set_state(content["order_generator"])
         self.augment_generator.set_state(content["augment_generator"])
+
+
+def sgd(model: torch.nn.Module, params: TrainParams) -> torch.optim.Optimizer:
+    """The optimizer of all trainings; the learning rate is set before each step."""
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=params.lr,
+        momentum=params.momentum,
+        nesterov=params.momentum > 0,
+        weight_decay=params.weight_decay,
+        fused=True,
+    )
 
 
 def cosine_lr(peak: float, passed: float) -> float:

@@ -46,10 +46,11 @@ class TimeConv(nn.Conv2d):
         super().__init__(
             in_channels, out_channels, (kernel, 1), (stride, 1), (padding, 0), (dilation, 1)
         )
+        self._over_time = stride, padding, dilation
 
     def unbiased(self, x: Tensor) -> Tensor:
         """(B, T, V, C) to (B, T / stride, V, C'), without the bias."""
-        (stride, _), (padding, _), (dilation, _) = self.stride, self.padding, self.dilation
+        stride, padding, dilation = self._over_time
         if dilation % stride == 0 and padding % stride == 0:
             # No tap meets the frames between; and a stride is slow to differentiate.
             x = x[:, ::stride]

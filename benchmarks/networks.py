@@ -1,0 +1,67 @@
+"""The networks side by side: `make bench-networks`.
+
+Published widths on NTU-60's joints and classes; clips of 64 frames, batches of 16. Prints a table
+and keeps it in reports/benchmarks/networks.md.
+"""
+
+import statistics
+import sys
+from pathlib import Path
+from typing import get_args
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.pairs import Turns
+from benchmarks.report import mb, report
+from benchmarks.training_steps import CLASSES, PUBLISHED_WIDTHS, TEST_CLIPS
+from brl import models
+from brl.params import ModelParams
+from brl.skeleton import NTU25
+
+REPORT = Path("reports/benchmarks/networks.md")
+COLUMNS = (
+    "model.name", "parameters, M", "GFLOP a clip", "trained, clips/s", "tested, views/s", "memory"
+)  # fmt: skip
+TURNS, BATCH, VIEWS, FRAMES, BODIES = 7, 16, 10, 64, 2
+
+
+def main() -> None:
+    rows = []
+    for name in get_args(ModelParams.model_fields["name"].annotation):
+        print(f"... {name}", file=sys.stderr)
+        with Turns(["benchmarks.training_steps", f"train-1-{name}"]) as turns:
+            step = statistics.median(turns.take() for _ in range(TURNS))
+            memory = turns.peak_memory()
+        with Turns(["benchmarks.training_steps", f"predict-1-{name}"]) as turns:
+            test = statistics.median(turns.take() for _ in range(TURNS))
+        parameters, operations = size(name)
+        rows.append(
+            (
+                name,
+                f"{parameters / 1e6:.2f}",
+                f"{operations / 1e9:.2f}",
+                f"{BATCH / step:.1f}",
+                f"{TEST_CLIPS * VIEWS / test:.1f}",
+                mb(memory),
+            )
+        )
+    report("make bench-networks", REPORT, COLUMNS, rows)
+
+
+def size(name: str) -> tuple[int, int]:
+    """Parameters, and operations for a clip of two bodies; a multiply-add counts as two."""
+    width = PUBLISHED_WIDTHS.get(name, 64)
+    model = ModelParams.model_validate(
+        {"name": name, "base_channels": width, "blocks": None, "absent_bodies": "skip"}
+    )
+    network = models.build(model, NTU25, 3, len(CLASSES), BODIES).eval()
+    clip = torch.zeros(1, BODIES, FRAMES, NTU25.num_joints, 3)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(clip, torch.ones(1, BODIES, dtype=torch.bool))
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return parameters, counter.get_total_flops()
+
+
+if __name__ == "__main__":
+    main()

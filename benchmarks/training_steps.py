@@ -1,0 +1,168 @@
+"""What benchmarks/training.py compares, one a process: `python -m benchmarks.training_steps CASE`.
+
+CASE is WHAT-BODIES-PATH, `train-1-ours` say; a network's name is a path too. Clips are generated,
+with NTU's shape, recipe and number of classes. Says `ready`, then for each line it reads how many
+seconds one more turn took.
+"""
+
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Generator, nn
+from torch.nn import functional as F
+
+from benchmarks.baseline import PlainSTGCNpp
+from brl.data.batch import Clips
+from brl.data.clip import Clip
+from brl.data.store import ClipStore, write_store
+from brl.device import arithmetic, best_device
+from brl.inputs import Inputs
+from brl.models.network import Shape
+from brl.params import Params, read_params
+from brl.prediction import predict
+from brl.preset import apply_preset
+from brl.skeleton import NTU25
+from brl.streams import STREAMS
+from brl.training import sgd
+from brl.weights import Recipe, Trained
+
+CLASSES = tuple(map(str, range(60)))
+CLIPS = 64  # of each number of bodies
+LENGTH = 100
+TEST_CLIPS = 6  # by ten views: about a batch
+BATCHES = 50
+# How a path computes: model.absent_bodies, precision. The first one has a network of its own.
+PATHS = {
+    "baseline": ("pad", "float32"),
+    "rearranged": ("pad", "float32"),
+    "present": ("skip", "float32"),
+    "ours": ("skip", "bfloat16"),
+}
+PUBLISHED_WIDTHS = {"msg3d": 96}  # all others: the preset's
+
+
+def store_in(folder: Path) -> ClipStore:
+    """Clips of one body, then as many of two."""
+    draws = np.random.default_rng(0)
+    clips = [
+        Clip(
+            f"{bodies}-{number}", number % len(CLASSES), draws.normal(size=(bodies, LENGTH, 25, 3))
+        )
+        for bodies in (1, 2)
+        for number in range(CLIPS)
+    ]
+    write_store(
+        folder / "store",
+        clips,
+        dataset="generated",
+        layout=NTU25,
+        classes=CLASSES,
+        splits=lambda names: {"all": {"train": names[:1], "test": names[1:]}},
+    )
+    return ClipStore.open(folder / "store")
+
+
+def params_of(path: str, folder: Path) -> Params:
+    """NTU's recipe, computed on one of the paths."""
+    shutil.copy("params.yaml", folder)
+    apply_preset("ntu60_xsub", folder / "params.yaml")
+    params = read_params(folder / "params.yaml")
+    name = "stgcnpp" if path in PATHS else path
+    absent_bodies, precision = PATHS.get(path, PATHS["ours"])
+    width = PUBLISHED_WIDTHS.get(name, params.model.base_channels)
+    chosen = {
+        "name": name, "base_channels": width, "blocks": None, "absent_bodies": absent_bodies
+    }  # fmt: skip
+    changes = {
+        "model": params.model.model_copy(update=chosen),
+        "train": params.train.model_copy(update={"precision": precision}),
+        "predict": params.predict.model_copy(update={"precision": precision}),
+    }
+    return params.model_copy(update=changes)
+
+
+def network(path: str, recipe: Recipe) -> nn.Module:
+    torch.manual_seed(0)
+    if path != "baseline":
+        return recipe.build()
+    shape = Shape(recipe.layout, recipe.channels, recipe.max_bodies, recipe.model.base_channels)
+    return PlainSTGCNpp(shape, len(recipe.classes))
+
+
+def train_turn(params: Params, inputs: Inputs, model: nn.Module) -> Callable[[], None]:
+    """A training step: batch, network, gradients, weights."""
+    device, generator = best_device(), Generator(best_device())
+    optimizer = sgd(model, params.train)
+    which = torch.arange(params.train.batch_size, device=device)
+    labels = inputs.clips.labels[which]
+
+    def turn() -> None:
+        clips, present = inputs.train_batch(which, generator)
+        with arithmetic(params.train.precision, device):
+            logits = model(clips, present).float()
+        optimizer.zero_grad()
+        F.cross_entropy(logits, labels).backward()
+        optimizer.step()
+
+    return turn
+
+
+def batch_turn(params: Params, inputs: Inputs) -> Callable[[], None]:
+    """Training batches, many: one takes no longer than a millisecond or two."""
+    generator = Generator(best_device())
+    order = torch.arange(params.train.batch_size, device=best_device())
+
+    def turn() -> None:
+        for _ in range(BATCHES):
+            inputs.train_batch(order, generator)
+
+    return turn
+
+
+def turn_of(what: str, bodies: int, path: str, folder: Path) -> Callable[[], None]:
+    store, params = store_in(folder), params_of(path, folder)
+    chosen = np.flatnonzero(store.bodies == bodies)
+    recipe = Recipe(
+        stream="joint",
+        layout=store.layout,
+        channels=store.channels,
+        max_bodies=store.max_bodies,
+        classes=store.classes,
+        model=params.model,
+        train=params.train,
+    )
+    inputs = Inputs(Clips(store, chosen, best_device()), STREAMS[recipe.stream], params.train)
+    if what == "batch":
+        return batch_turn(params, inputs)
+    model = network(path, recipe).to(best_device())
+    if what == "train":
+        return train_turn(params, inputs, model.train())
+    return partial(
+        predict, Trained(recipe, model), store, chosen[:TEST_CLIPS], params.predict
+    )  # fmt: skip
+
+
+def main(what: str, bodies: int, path: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        turn = turn_of(what, bodies, path, Path(folder))
+        for _ in range(2):  # memory and caches as they will be
+            turn()
+        print("ready", flush=True)
+        for _ in sys.stdin:
+            started = time.perf_counter()
+            turn()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            print(time.perf_counter() - started, flush=True)
+
+
+if __name__ == "__main__":
+    what, bodies, path = sys.argv[1].split("-")
+    main(what, int(bodies), path)
