@@ -69,32 +69,73 @@ def test_logits_in_train_mode(reference):
     assert_agrees(model(clips, present), arrays["logits_train"])
 
 
-def test_gradient_norms(reference):
-    """All gradient norms agree, on inputs moved by no more than float32 rounding.
-
-    A gradient jumps where a ReLU's input is within rounding of zero, so which side the reference
-    took depends on the order of its additions. In double precision, one of a few inputs a
-    rounding apart must lie on the reference's side of every such jump at once.
+def test_gradient_norms(reference, monkeypatch):
+    """All gradient norms agree, some ReLU inputs within rounding of zero taken as on the other
+    side of it: there a gradient jumps, and the reference's side depends on its additions' order.
     """
     arrays, model, clips, present = reference
     if not any(name.startswith("grad_norm/") for name in arrays.files):
-        pytest.skip("the reference has no gradients: see the finite differences below")
+        pytest.skip("the reference has no gradients: see test_gradients.py")
+    relu = SidedRelu()
+    monkeypatch.setattr(F, "relu", relu)
     model.double().train()
     labels = torch.from_numpy(arrays["labels"])
-    disagreements = []
-    for seed in range(8):
-        generator = torch.Generator().manual_seed(seed)
-        noise = torch.randn(clips.shape, generator=generator, dtype=torch.float64)
-        nearby = clips.double() * (1 + 1e-7 * seed * noise)
+
+    def errors() -> list[float]:
+        relu.calls = 0
         model.zero_grad()
-        F.cross_entropy(model(nearby, present), labels).backward()
-        errors = []
-        for name, parameter in model.named_parameters():
-            theirs = float(arrays[f"grad_norm/{name}"])
-            if theirs < ROUNDING:  # a bias before a batch norm: its true gradient is zero
-                assert parameter.grad is None or parameter.grad.norm() < ROUNDING, name
-            else:
-                errors.append(abs(float(parameter.grad.norm()) - theirs) / theirs)
-        assert len(errors) >= 90
-        disagreements.append((max(errors), float(np.median(errors))))
-    assert any(worst <= 1e-2 and half <= 1e-4 for worst, half in disagreements), disagreements
+        F.cross_entropy(model(clips.double(), present), labels).backward()
+        return gradient_errors(model, arrays)
+
+    found = errors()
+    # A gradient depends on the sides in its own layer and in those after it: the last come first.
+    for place in sorted(relu.undecided, reverse=True):
+        if max(found) <= 1e-2 and np.median(found) <= 1e-4:
+            break
+        relu.other_side.add(place)
+        flipped = errors()
+        if geometric_mean(flipped) < geometric_mean(found):
+            found = flipped
+        else:
+            relu.other_side.remove(place)
+    assert len(found) >= 90
+    assert max(found) <= 1e-2
+    assert np.median(found) <= 1e-4
+
+
+def geometric_mean(errors: list[float]) -> float:
+    """That one layer comes to agree exactly lowers it more than that all errors shrink a bit."""
+    return float(np.exp(np.log(np.add(errors, 1e-7)).mean()))
+
+
+class SidedRelu:
+    """ReLU that takes chosen elements, (call, element), to lie on the other side of zero."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.undecided: set[tuple[int, int]] = set()
+        self.other_side: set[tuple[int, int]] = set()
+
+    def __call__(self, x: torch.Tensor, inplace: bool = False) -> torch.Tensor:
+        flat = x.detach().flatten()
+        # Exact zeros are padding or an earlier ReLU's, and the same for everyone.
+        near = (flat.abs() < ROUNDING * flat.abs().mean()) & (flat != 0)
+        self.undecided |= {(self.calls, element) for element in near.nonzero()[:, 0].tolist()}
+        positive = flat > 0
+        for call, element in self.other_side:
+            if call == self.calls:
+                positive[element] ^= True
+        self.calls += 1
+        return x * positive.view(x.shape)
+
+
+def gradient_errors(model: Network, arrays: np.lib.npyio.NpzFile) -> list[float]:
+    """How far each gradient's norm is from the reference's, relatively."""
+    errors = []
+    for name, parameter in model.named_parameters():
+        theirs = float(arrays[f"grad_norm/{name}"])
+        if theirs < ROUNDING:  # a bias before a batch norm: its true gradient is zero
+            assert parameter.grad is None or parameter.grad.norm() < ROUNDING, name
+        else:
+            errors.append(abs(float(parameter.grad.norm()) - theirs) / theirs)
+    return errors
