@@ -308,7 +308,7 @@ def test_the_stage_trains_by_two_processes_and_dvc_does_not_mind(tmp_path, monke
     for name, tensor in of_one[0].items():
         torch.testing.assert_close(of_two[0][name], tensor, rtol=1e-2, atol=1e-3)
 
-    project.edit({"streams.joint.lr": 1.0e30})
+    project.edit({"streams.joint.lr": 1.0e15, "train.passes": 8})
     run = project.run("stages.train", "joint", BRL_TRACKING="off", BRL_PROCESSES="2")
     assert run.returncode == 1
     assert run.stderr.startswith("error: joint: the loss is no finite number in epoch 1")
