@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset weights data-check test test-fast lint bench-data bench-training bench-networks ui clean
+.PHONY: help setup repro results preset weights data-check test test-fast lint bench-data bench-training bench-accuracy bench-networks ui clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,6 +56,11 @@ bench-data: setup  ## time and memory of the clip store at NTU-120's size: 6 min
 
 bench-training: setup  ## training and test against the published way to compute: 10 minutes; MLFLOW=1
 	@python -m benchmarks.training $(if $(MLFLOW),--mlflow)
+
+bench-accuracy: setup  ## whether the fast path costs accuracy, on the dataset of params.yaml: SEEDS=3
+	@python -m brl.check
+	@dvc repro --quiet subsample
+	@python -m benchmarks.accuracy $(SEEDS)
 
 bench-networks: setup  ## the networks side by side: size and speed
 	@python -m benchmarks.networks

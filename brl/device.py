@@ -32,3 +32,14 @@ def arithmetic(precision: str, device: torch.device) -> contextlib.AbstractConte
     """Autocast to bfloat16 where asked for and where the device has it, else plain float32."""
     enabled = precision == "bfloat16" and has_bfloat16(device)
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+def resident(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The tensor, on a GPU where it takes no more than half of the memory that is free there.
+
+    The rest is for the network; what does not fit stays where it is, mapped from its file.
+    """
+    if device.type == "cpu":
+        return tensor
+    free, _ = torch.cuda.mem_get_info(device)
+    return tensor.to(device) if tensor.nbytes <= free / 2 else tensor

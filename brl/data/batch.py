@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from brl.data.store import ClipStore
+from brl.device import resident
 
 
 class Clips:
@@ -19,8 +20,8 @@ class Clips:
         self.max_bodies = store.max_bodies
         self.labels = torch.from_numpy(store.labels[chosen]).to(device)
         self.lengths = torch.from_numpy(store.frames[chosen]).to(device)
-        # Shares the mapped file's memory: nothing is read before it is gathered.
-        self._rows = torch.from_numpy(store.rows)
+        # On the CPU it shares the mapped file's memory: nothing is read before it is gathered.
+        self._rows = resident(torch.from_numpy(store.rows), device)
         self._starts = torch.from_numpy(store.starts[chosen]).to(device)
         self._bodies = torch.from_numpy(store.bodies[chosen]).to(device)
 

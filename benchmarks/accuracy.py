@@ -1,0 +1,79 @@
+"""Whether the fast path costs accuracy: `make bench-accuracy SEEDS=4`.
+
+Trains the joint stream of the dataset that params.yaml names, from several seeds, once computed as
+published (float32, a second body of zeros beside every single one) and once as this project does
+(bfloat16, present bodies only). Prints a table and keeps it in reports/benchmarks/accuracy.md.
+"""
+
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.report import report
+from brl.data.store import ClipStore
+from brl.data.subset import read_subset
+from brl.metrics import overall
+from brl.params import Params, read_params
+from brl.prediction import predict
+from brl.scores import Scores
+from brl.training import Job, train_stream
+
+REPORT = Path("reports/benchmarks/accuracy.md")
+STREAM = "joint"
+COLUMNS = ("computed", "seeds", "mean class accuracy, %", "standard deviation", "each")
+# In words, model.absent_bodies and precision.
+PATHS = (
+    ("float32, absent bodies as zeros", "pad", "float32"),
+    ("bfloat16, present bodies only", "skip", "bfloat16"),
+)
+
+
+class RoomForTwo(ClipStore):
+    """A store whose batches have a slot for a second body, as NTU's: here it is always absent."""
+
+    @property
+    def max_bodies(self) -> int:
+        return 2
+
+
+def main(seeds: int) -> None:
+    params = read_params()
+    rows, means = [], []
+    for words, absent_bodies, precision in PATHS:
+        accuracies = []
+        for seed in range(seeds):
+            accuracies.append(trained_accuracy(params, seed, absent_bodies, precision))
+            print(f"{words}, seed {seed}: {accuracies[-1]:.1f}", file=sys.stderr)
+        means.append(statistics.mean(accuracies))
+        spread = f"{statistics.stdev(accuracies):.1f}" if seeds > 1 else "-"
+        each = " ".join(f"{accuracy:.1f}" for accuracy in accuracies)
+        rows.append((words, str(seeds), f"{means[-1]:.1f}", spread, each))
+    title = f"make bench-accuracy SEEDS={seeds}   ({params.dataset.name}, {STREAM} stream)"
+    report(title, REPORT, COLUMNS, rows)
+
+
+def trained_accuracy(params: Params, seed: int, absent_bodies: str, precision: str) -> float:
+    """Mean class accuracy in % of the joint stream, trained from a seed."""
+    store = RoomForTwo.open(Path("data/store"))
+    job = Job(
+        stream=STREAM,
+        seed=seed,
+        lr=params.streams[STREAM].lr or params.train.lr,
+        model=params.model.model_copy(update={"absent_bodies": absent_bodies}),
+        method=params.method,
+        train=params.train.model_copy(update={"precision": precision}),
+    )
+    subset = read_subset(Path("data/subset"), store)
+    with tempfile.TemporaryDirectory() as folder:
+        trained, _ = train_stream(job, store, subset, Path(folder) / "checkpoint")
+    chosen = store.part(params.dataset.split, "test")
+    probabilities = predict(trained, store, chosen, params.predict)
+    scores = Scores(store.names[chosen], store.labels[chosen], probabilities, "")
+    accuracy = overall(scores)["mean_class"]
+    assert accuracy is not None
+    return accuracy
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

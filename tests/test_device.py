@@ -1,0 +1,39 @@
+"""What runs on a GPU, as far as it can be told without one."""
+
+from contextlib import nullcontext
+from typing import get_args
+
+import pytest
+import torch
+
+from brl.device import resident
+from brl.models import build
+from brl.params import ModelParams
+from brl.skeleton import NTU25
+
+NAMES = get_args(ModelParams.model_fields["name"].annotation)
+
+
+def test_data_lie_on_the_device_where_they_leave_half_of_it_free(monkeypatch):
+    rows = torch.zeros(100)
+    device = torch.device("meta")  # any that is not the CPU
+    for free, stays in ((800, True), (799, False)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 10_000))
+        assert resident(rows, device).is_meta is stays
+    assert resident(rows, torch.device("cpu")) is rows
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_tensor_of_a_training_step_is_on_the_networks_device(name, monkeypatch):
+    """The device `meta` computes nothing, but refuses tensors of another device as a GPU does."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # which it lacks
+    model = ModelParams.model_validate(
+        {"name": name, "base_channels": 8, "blocks": None, "absent_bodies": "skip"}
+    )
+    network = build(model, NTU25, 3, 4, max_bodies=1).to("meta")
+    clips = torch.zeros(2, 1, 16, 25, 3, device="meta")
+    logits = network(clips, torch.ones(2, 1, dtype=torch.bool, device="meta"))
+    assert logits.is_meta
+    logits.sum().backward()
+    with pytest.raises(RuntimeError, match="device"):
+        network(torch.zeros(2, 1, 16, 25, 3), torch.ones(2, 1, dtype=torch.bool))
