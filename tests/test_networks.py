@@ -69,6 +69,23 @@ def test_logits_in_train_mode(reference):
     assert_agrees(model(clips, present), arrays["logits_train"])
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", ["stgcn", "aagcn", "ctrgcn", "msg3d"])
+def test_a_fresh_network_has_the_published_graphs(name, layout):
+    """The graphs that training leaves alone, and the one that learned graphs begin as: AAGCN and
+    CTR-GCN carry it along, under `backbone.A`, unused.
+    """
+    arrays = np.load(shared(f"reference/backbones/{FILES.get(name, name)}_{layout}.npz"))
+    channels, bodies = arrays["input"].shape[-1], arrays["input"].shape[1]
+    fresh = build(model_params(name), LAYOUTS[layout], channels, 10, bodies).state_dict()
+    theirs = {
+        "aagcn": {"backbone.gcn.0.gcn.A": "backbone.A"},
+        "ctrgcn": {"backbone.net.0.gcn1.A": "backbone.A"},
+    }.get(name) or {key: key for key in fresh if key.endswith(".A")}
+    for ours, key in theirs.items():
+        np.testing.assert_allclose(fresh[ours], arrays[f"state/{key}"], rtol=1e-6)
+
+
 def test_gradient_norms(reference, monkeypatch):
     """All gradient norms agree, some ReLU inputs within rounding of zero taken as on the other
     side of it: there a gradient jumps, and the reference's side depends on its additions' order.

@@ -54,30 +54,30 @@ class GraphConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, V, C) to (B, T, V, C')."""
         features = beside(x, [subset.conv3 for subset in self._subsets])  # B T V K C'
-        # A joint is a source once for each subset: the product sums over both.
-        sources = features.unflatten(-1, (len(self.A), -1)).flatten(2, 3)  # B T V K, C'
-        return F.relu(self.bn(aggregate_channels(sources, self.graphs(x))) + self.down(x))
+        aggregated = aggregate_channels(features, self.graphs(x))
+        by_subset = aggregated.unflatten(-1, (len(self.A), -1))
+        # A type that is named: on a GPU, autocast sums copies in float32 otherwise.
+        y = by_subset.sum(dim=3, dtype=by_subset.dtype).contiguous()
+        return F.relu(self.bn(y) + self.down(x))
 
     def graphs(self, x: Tensor) -> Tensor:
-        """(B, T, V, C) to (B, C', V K, V), [body, channel, source and subset, receiver]."""
-        differences = self.differences(x)
+        """(B, T, V, C) to (B, K C', V, V), [body, subset and channel, source, receiver]."""
+        differences = self.differences(x).flatten(3)  # B, K, R, V V
         weights, biases = stacked([subset.conv4 for subset in self._subsets])
-        shared = self.A[:, None] + self.alpha * biases[:, :, None, None]  # K C' V V
-        refinement = torch.matmul(self.alpha * weights, differences.flatten(3)).view(
-            len(x), *shared.shape
-        )
-        graphs = refinement + shared.to(refinement.dtype)  # B K C' V V
-        return graphs.permute(0, 2, 3, 1, 4).flatten(2, 3)
+        refinement = torch.matmul(self.alpha * weights, differences)  # B, K, C', V V
+        shared = self.A.flatten(1)[:, None] + self.alpha * biases[:, :, None]  # K, C', V V
+        graphs = refinement + shared.to(refinement.dtype)
+        return graphs.flatten(1, 2).unflatten(-1, self.A.shape[1:])
 
     def differences(self, x: Tensor) -> Tensor:
-        """Between source and receiver, (B, T, V, C) to (B, K, R, V, V): means over time, between
-        -1 and 1."""
+        """From receiver to source, (B, T, V, C) to (B, K, R, V, V): of means over time, squashed
+        to between -1 and 1.
+        """
         exact = torch.promote_types(x.dtype, torch.float32)
-        convs = [subset.conv1 for subset in self._subsets] + [
-            subset.conv2 for subset in self._subsets
-        ]
+        sources = [subset.conv1 for subset in self._subsets]
+        receivers = [subset.conv2 for subset in self._subsets]
         with torch.autocast(x.device.type, enabled=False):
-            embedded = beside(x.mean(dim=1, dtype=exact), convs)
+            embedded = beside(x.mean(dim=1, dtype=exact), sources + receivers)
             embedded = embedded.unflatten(-1, (2, len(self.A), -1)).permute(2, 0, 3, 4, 1)
             of_source, of_receiver = embedded  # B K R V
             return (of_source[..., None] - of_receiver[..., None, :]).tanh()
