@@ -12,11 +12,11 @@ from brl.models.batch_norm import BatchNorm, DataNorm, batch_norm
 from brl.models.blocks import (
     Block,
     Pointwise,
-    TimeConvNorm,
     beside,
     pointwise_norm,
     stacked,
 )
+from brl.models.temporal import TimeConvNorm
 
 BLOCKS = (4, 3, 3)
 # Frames that the attention over time sees at once.
@@ -53,7 +53,8 @@ class AdaptiveGraphConv(nn.Module):
     def aggregated(self, x: Tensor) -> Tensor:
         """(B, T, V, C) to (B, T, V, K C), subset before channel."""
         rows = self.graphs(x).permute(0, 3, 1, 2).flatten(1, 2)  # B, V K, V
-        return torch.matmul(rows.to(x.dtype)[:, None], x).view(*x.shape[:3], -1)
+        aggregated = torch.matmul(rows.to(x.dtype)[:, None], x)
+        return aggregated.view(*x.shape[:3], len(self.A) * x.shape[-1])
 
     def graphs(self, x: Tensor) -> Tensor:
         """(B, T, V, C) to (B, K, V, V), [body, subset, source, receiver]."""

@@ -13,9 +13,6 @@ from torch.nn import functional as F
 
 from brl.models.batch_norm import BatchNorm, batch_norm
 
-# Rows of activations that are a multiple of this are read in whole vector registers.
-ALIGNMENT = 16
-
 
 class Conv(nn.Conv2d):
     """A convolution with a bias, which it can leave out."""
@@ -55,8 +52,8 @@ class ConvNorm(nn.Sequential):
 
 
 def conv_norm(x: Tensor, conv: nn.Module, norm: nn.Module) -> Tensor:
-    """BN(conv(x)) of a Pointwise or a TimeConv."""
-    assert isinstance(conv, Pointwise | TimeConv)
+    """BN(conv(x))."""
+    assert isinstance(conv, Conv)
     assert isinstance(norm, BatchNorm)
     return batch_norm(conv.unbiased(x), [norm], conv.bias)
 
@@ -142,7 +139,7 @@ def beside(x: Tensor, convs: Sequence[Pointwise]) -> Tensor:
 def stacked(convs: Sequence[Pointwise]) -> tuple[Tensor, Tensor]:
     """Weights (K, C', C) and biases (K, C') of K convolutions of one shape."""
     weights = [conv.weight.flatten(1) for conv in convs]
-    return torch.stack(weights), torch.stack([_bias(conv) for conv in convs])
+    return torch.stack(weights), torch.stack([conv.bias for conv in convs])
 
 
 def aggregate_channels(x: Tensor, graphs: Tensor) -> Tensor:

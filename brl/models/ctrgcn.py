@@ -12,12 +12,12 @@ from brl.models.batch_norm import BatchNorm, DataNorm
 from brl.models.blocks import (
     Pointwise,
     PointwiseNorm,
-    TemporalBranches,
     aggregate_channels,
     beside,
     pointwise_norm,
     stacked,
 )
+from brl.models.temporal import TemporalBranches
 
 BLOCKS = (4, 3, 3)
 

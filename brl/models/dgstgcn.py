@@ -13,12 +13,12 @@ from brl.models.blocks import (
     Block,
     ConvNorm,
     Pointwise,
-    TemporalBranches,
     aggregate_channels,
     beside,
     conv_norm,
     pointwise_norm,
 )
+from brl.models.temporal import MixedBranches, TemporalBranches
 
 BLOCKS = (4, 3, 3)
 GRAPHS = 8
@@ -67,35 +67,22 @@ class GraphConv(nn.Module):
             return own.flatten(1, 2)
 
 
-class TemporalConv(TemporalBranches):
+class TemporalConv(MixedBranches):
     """Branches over time of the joints and their mean (section 3.3, "DG-TCN").
 
     Each joint takes its own share of the mean's output; then BN, ReLU, 1x1, BN.
     """
 
     def __init__(self, channels: int, stride: int, joints: int) -> None:
-        super().__init__(
-            channels,
-            channels,
-            stride,
-            kernel=3,
-            dilations=(1, 2, 3, 4),
-            wide=0,
-            closing_norm=False,
-        )
+        super().__init__(channels, stride)
         self.add_coeff = nn.Parameter(torch.zeros(max(joints, MIN_COEFFICIENTS)))
-        self.transform = nn.Sequential(
-            BatchNorm(channels), nn.ReLU(), Pointwise(channels, channels)
-        )
-        self.bn = BatchNorm(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, V, C) to (B, T / stride, V, C)."""
-        norm, relu, conv = self.transform
-        y = super().forward(torch.cat([x, x.mean(dim=2, keepdim=True)], dim=2))
+        y = TemporalBranches.forward(self, torch.cat([x, x.mean(dim=2, keepdim=True)], dim=2))
         shares = self.add_coeff[: x.shape[2], None].to(y.dtype)  # V 1
         joints = torch.addcmul(y[:, :, :-1], shares, y[:, :, -1:])
-        return conv_norm(relu(norm(joints)), conv, self.bn)
+        return self.mixed(joints)
 
 
 class Backbone(network.Backbone):

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from brl.models import network
 from brl.models.batch_norm import BatchNorm, DataNorm
-from brl.models.blocks import ConvNorm, Pointwise, PointwiseNorm, TemporalBranches, aggregate
+from brl.models.blocks import ConvNorm, Pointwise, PointwiseNorm, aggregate
+from brl.models.temporal import TemporalBranches
 from brl.skeleton import Layout
 
 BLOCKS = (1, 1, 1)

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from brl.models import network
 from brl.models.batch_norm import BatchNorm, DataNorm
-from brl.models.blocks import Block, Pointwise, TimeConvNorm, graph_conv
+from brl.models.blocks import Block, Pointwise, graph_conv
+from brl.models.temporal import TimeConvNorm
 
 BLOCKS = (4, 3, 3)
 
