@@ -22,6 +22,7 @@ import torch.distributed as dist
 from torch import Tensor
 from tqdm import tqdm
 
+from brl.device import best_device
 from brl.errors import UserError
 
 # A process that loses another fails too, at once. So long it waits before it ends, that the
@@ -111,10 +112,11 @@ def _run_connected(error: Path, function: Callable[..., None], *arguments: Any) 
     signal.signal(signal.SIGINT, _interrupt_once)
     # A bar's own lock is known to the whole machine, and a killed process leaves it behind.
     tqdm.set_lock(RLock())
-    on_gpu = torch.cuda.is_available()
-    if on_gpu:
+    if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if on_gpu else "gloo")
+        dist.init_process_group("nccl", device_id=best_device())
+    else:
+        dist.init_process_group("gloo")
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, torch.get_num_threads() // num_processes()))
     try:

@@ -4,33 +4,27 @@ All rounding that follows from the order of sums shows in float32 after a few st
 is measured with networks in double precision, and in float32 once, with the tolerance it needs.
 """
 
-import os
 import signal
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 import torch.distributed as dist
-from safetensors.torch import load_file
 from torch import nn
 
 from brl import distributed
 from brl.data.clip import Clip
 from brl.data.store import ClipStore, write_store
 from brl.data.subset import Subset
-from brl.distributed import launch, own_part, requested_processes, wait_for_all
-from brl.errors import UserError
-from brl.params import read_params
+from brl.distributed import launch
+from brl.params import ModelParams, read_params
 from brl.progress import fraction_bar
 from brl.skeleton import NW_UCLA20
 from brl.training import Job, Training
-from tests.project import SMALL, Project
 
 PARAMS = read_params(Path("params.yaml"))
 CLIPS = 13
@@ -38,7 +32,8 @@ CLIPS = 13
 
 def job(network: str = "stgcnpp", stream: str = "joint", **changes: object) -> Job:
     """Two epochs of four batches, of 4, 3, 3 and 3 clips."""
-    model = {"name": network, "base_channels": 6, "blocks": [1, 1]}
+    width = 6 if network == "stgcnpp" else 8
+    model = {"name": network, "base_channels": width, "blocks": [1, 1]}
     train = {"epochs": 2, "passes": 1, "batch_size": 4, "clip_len": 8, "precision": "float32"}
     return Job(
         stream=stream,
@@ -63,8 +58,8 @@ JOBS = {
 }
 # Batches of one and two clips: with three processes there are always empty parts.
 SMALL_BATCHES = {
-    name: replace(JOBS[name], train=JOBS[name].train.model_copy(update={"batch_size": 2}))
-    for name in ("skip", "norm of each body")
+    network: job(network, absent_bodies="skip", sampler="instance", batch_size=2)
+    for network in get_args(ModelParams.model_fields["name"].annotation)
 }
 
 
@@ -186,16 +181,16 @@ def test_two_processes_train_as_one(folder, name):
     assert_agree(torch.load(folder / f"{name}, 2 processes, 0.pt"), alone, 1e-6)
 
 
-@pytest.mark.parametrize("name", SMALL_BATCHES)
-def test_processes_without_a_clip_train_along(folder, name):
-    alone = result(run(start(SMALL_BATCHES[name], folder), 2))
-    assert_agree(torch.load(folder / f"{name}, 3 processes, 0.pt"), alone, 1e-6)
+@pytest.mark.parametrize("network", SMALL_BATCHES)
+def test_processes_without_a_clip_train_along(folder, network):
+    alone = result(run(start(SMALL_BATCHES[network], folder), 2))
+    assert_agree(torch.load(folder / f"{network}, 3 processes, 0.pt"), alone, 1e-6)
 
 
 def test_a_batch_without_any_second_body_leaves_that_bodys_norm(folder):
     """Such batches are among those compared above."""
-    for jobs in (JOBS, SMALL_BATCHES):
-        training = start(jobs["norm of each body"], folder)
+    for compared in (JOBS["norm of each body"], SMALL_BATCHES["msg3d"]):
+        training = start(compared, folder)
         having = [training.inputs.clips.present(batch)[:, 1] for batch in training._batches()]
         assert any(second.any() for second in having)
         assert not all(second.any() for second in having)
@@ -223,93 +218,3 @@ def test_a_training_goes_on_with_another_number_of_processes(folder):
     second_half.restore(folder / "of two processes.pt")
     assert_agree(result(run(second_half, 1)), whole, 1e-6)
     assert_agree(torch.load(folder / "resumed by two, 0.pt"), whole, 1e-6)
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 7, 8])
-@pytest.mark.parametrize("processes", [1, 2, 3])
-def test_parts_are_those_of_tensor_split(monkeypatch, count, processes):
-    clips = torch.arange(count)
-    monkeypatch.setattr(distributed, "num_processes", lambda: processes)
-    for rank, part in enumerate(clips.tensor_split(processes)):
-        monkeypatch.setattr(dist, "get_rank", lambda rank=rank: rank)
-        assert torch.equal(clips[own_part(count)], part)
-
-
-@pytest.mark.parametrize(
-    ("asked", "gpus", "expected"),
-    [(None, 0, 1), ("", 0, 1), (None, 4, 4), ("1", 4, 1), ("2", 4, 2), ("3", 0, 3)],
-)
-def test_the_machine_decides_how_many_processes_train(monkeypatch, asked, gpus, expected):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    monkeypatch.delenv("BRL_PROCESSES", raising=False)
-    if asked is not None:
-        monkeypatch.setenv("BRL_PROCESSES", asked)
-    assert requested_processes() == expected
-
-
-@pytest.mark.parametrize(
-    ("asked", "gpus", "message"),
-    [
-        *((asked, 0, "is no number of processes") for asked in ("0", "-1", "two", "1.5", "²", " ")),
-        ("3", 2, "this machine has 2"),
-    ],
-)
-def test_a_wrong_number_of_processes(monkeypatch, asked, gpus, message):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    monkeypatch.setenv("BRL_PROCESSES", asked)
-    with pytest.raises(UserError, match=f"BRL_PROCESSES: {asked}.*{message}"):
-        requested_processes()
-
-
-def fail(way: str) -> None:
-    """The second process fails; the first waits for it."""
-    if rank() == 1:
-        if way == "killed":
-            os.kill(os.getpid(), signal.SIGKILL)
-        raise {"mistake": UserError, "disk": OSError, "bug": ValueError}[way](f"a {way} of one")
-    wait_for_all()
-
-
-@pytest.mark.parametrize(
-    ("way", "raised", "message"),
-    [
-        ("mistake", UserError, "^a mistake of one$"),
-        ("disk", UserError, "^a disk of one$"),
-        ("killed", UserError, "^one of 2 processes was ended by SIGKILL"),
-        ("bug", Exception, "ValueError: a bug of one"),
-    ],
-)
-def test_a_process_that_fails_ends_all(way, raised, message):
-    """What is told is its failure, not that the other lost the connection."""
-    with own_signals(), pytest.raises(raised, match=message):
-        launch(2, fail, way)
-
-
-@pytest.mark.slow
-def test_the_stage_trains_by_two_processes_and_dvc_does_not_mind(tmp_path, monkeypatch):
-    project = Project(tmp_path / "project")
-    project.keep_streams("joint")
-    project.edit(SMALL | {"train.epochs": 2, "streams.joint.lr": 1.0e-3})
-    monkeypatch.setenv("BRL_PROCESSES", "2")
-    assert "train@joint" in project.reproduce()
-    assert not list((project.folder / ".checkpoints").iterdir())
-    with sqlite3.connect(project.folder / "mlflow.db") as runs:
-        (count,) = runs.execute("select count(*) from tags where value = 'stream'").fetchone()
-    assert count == 1
-    monkeypatch.setenv("BRL_PROCESSES", "1")
-    assert project.reproduce() == set()
-
-    weights = project.folder / "models/joint.safetensors"
-    curve = project.folder / "reports/curves/joint.csv"
-    of_two = load_file(weights), pd.read_csv(curve)
-    assert project.run("stages.train", "joint", BRL_TRACKING="off").returncode == 0
-    of_one = load_file(weights), pd.read_csv(curve)
-    pd.testing.assert_frame_equal(of_two[1], of_one[1], rtol=1e-3)
-    for name, tensor in of_one[0].items():
-        torch.testing.assert_close(of_two[0][name], tensor, rtol=1e-2, atol=1e-3)
-
-    project.edit({"streams.joint.lr": 1.0e15, "train.passes": 8})
-    run = project.run("stages.train", "joint", BRL_TRACKING="off", BRL_PROCESSES="2")
-    assert run.returncode == 1
-    assert run.stderr.startswith("error: joint: the loss is no finite number in epoch 1")
-    assert run.stderr.count("\n") == 1
