@@ -22,8 +22,8 @@ from tests.test_distributed import own_signals, rank
 def test_parts_are_those_of_tensor_split(monkeypatch, count, processes):
     clips = torch.arange(count)
     monkeypatch.setattr(distributed, "num_processes", lambda: processes)
-    for rank, part in enumerate(clips.tensor_split(processes)):
-        monkeypatch.setattr(dist, "get_rank", lambda rank=rank: rank)
+    for place, part in enumerate(clips.tensor_split(processes)):
+        monkeypatch.setattr(dist, "get_rank", lambda place=place: place)
         assert torch.equal(clips[own_part(count)], part)
 
 
