@@ -1,0 +1,154 @@
+"""Streams side by side under DVC: what holds, whatever gets in the way of its processes."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+import zc.lockfile
+
+from tests.project import HERE, SMALL, Project
+from tests.test_jobs import pids_in, until
+
+pytestmark = pytest.mark.slow
+STREAMS = ("joint", "bone", "skip", "joint_motion", "bone_motion", "skip_motion")
+ENVIRONMENT = {"BRL_TRACKING": "off", "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
+
+
+def new_project(folder: Path) -> Project:
+    folder.mkdir(exist_ok=True)
+    project = Project(folder)
+    shutil.copy(HERE / ".dvc/config", folder / ".dvc/config")
+    (folder / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
+    project.edit(SMALL)
+    return project
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment():
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Project:
+    """Two streams are enough to see one without the other."""
+    project = new_project(tmp_path_factory.mktemp("jobs"))
+    project.keep_streams("joint", "skip")
+    return project
+
+
+def trainings(project: Project, stream: str) -> int:
+    """How often DVC ran a stream's training in the last run."""
+    log = (project.folder / f"logs/{stream}.log").read_text(encoding="utf-8")
+    return log.count(f"> python -m stages.train {stream}\n")
+
+
+def results(project: Project) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(project.folder)): path.read_bytes()
+        for folder in ("models", "scores", "fused", "reports")
+        for path in sorted((project.folder / folder).rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_three_at_a_time_give_what_one_after_the_other_gives(tmp_path):
+    project = new_project(tmp_path / "side by side")
+    run = project.run("brl.jobs", "3")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert project.reproduce() == set()
+    for stream in STREAMS:
+        assert f"{stream}: done in " in run.stdout
+        assert trainings(project, stream) == 1
+    plain = new_project(tmp_path / "plain")
+    plain.reproduce()
+    assert results(project) == results(plain)
+
+
+@contextmanager
+def launched(project: Project) -> "Iterator[subprocess.Popen[str]]":
+    """Two jobs, which end with the block whatever happens in it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "brl.jobs", "2"],
+        cwd=project.folder,
+        env=os.environ | {"DVC_ROOT": str(project.folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def lock_of(project: Project) -> zc.lockfile.LockFile:
+    """DVC's lock, as another DVC would hold it."""
+    while True:
+        try:
+            return zc.lockfile.LockFile(str(project.folder / ".dvc/tmp/lock"))
+        except zc.lockfile.LockError:
+            time.sleep(0.005)
+
+
+def test_a_lock_held_when_a_training_ends_costs_no_training(project):
+    """Ten seconds: DVC left alone gives up after three, and what it trained is lost."""
+    log = project.folder / "logs/joint.log"
+    with launched(project) as run:
+        until(lambda: log.exists() and trainings(project, "joint"))
+        lock = lock_of(project)
+        time.sleep(10)
+        lock.close()
+        output, _ = run.communicate(timeout=300)
+    assert run.returncode == 0, output
+    assert trainings(project, "joint") == 1
+    assert project.reproduce() == set()
+
+
+def test_a_stream_that_fails_stops_not_the_others_but_the_fusion(project):
+    before = results(project)
+    project.edit({"streams.joint.lr": 10**30, "streams.skip.lr": 0.03})
+    run = project.run("brl.jobs", "2")
+    assert run.returncode == 1
+    assert "error: joint: the loss is no finite number in epoch 1" in run.stdout
+    assert "joint: failed after" in run.stdout and "logs/joint.log" in run.stdout
+    assert "skip: done in" in run.stdout
+    assert run.stderr.splitlines()[-1].startswith("error: failed: joint; nothing was fused")
+    after = results(project)
+    assert after["scores/skip.npz"] != before.get("scores/skip.npz")
+    assert after.get("fused/scores.npz") == before.get("fused/scores.npz")
+    project.edit({"streams.joint.lr": 0.02})
+    ran = project.reproduce()
+    assert "train@joint" in ran and "train@skip" not in ran and "ensemble" in ran
+
+
+def test_an_interruption_leaves_no_process_and_the_next_run_goes_on(project):
+    project.edit({"streams.joint.lr": 0.04, "streams.skip.lr": 0.04, "train.epochs": 20})
+    checkpoints = project.folder / ".checkpoints"
+    with launched(project) as run:
+        until(lambda: list(checkpoints.glob("[!.]*.pt")))
+        run.terminate()
+        output, _ = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert output.splitlines()[-1].startswith("interrupted;")
+    assert pids_in(project.folder) == set()
+    kept = list(checkpoints.glob("[!.]*.pt"))
+    for path in kept:  # to be recognised in the curve of a training that goes on
+        content = torch.load(path, weights_only=True)
+        content["curve"][0]["loss"] = 123.0
+        torch.save(content, path)
+    assert project.run("brl.jobs", "2").returncode == 0
+    assert kept and not list(checkpoints.glob("[!.]*.pt"))
+    for path in kept:
+        curve = project.folder / f"reports/curves/{path.name.split('-')[0]}.csv"
+        assert ",123.0," in curve.read_text(encoding="utf-8")
