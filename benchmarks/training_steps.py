@@ -22,7 +22,7 @@ from benchmarks.baseline import PlainSTGCNpp
 from brl.data.batch import Clips
 from brl.data.clip import Clip
 from brl.data.store import ClipStore, write_store
-from brl.device import arithmetic, best_device
+from brl.device import arithmetic, best_device, keep_freed_memory
 from brl.inputs import Inputs
 from brl.models.network import Shape
 from brl.params import Params, read_params
@@ -91,6 +91,7 @@ def params_of(path: str, folder: Path) -> Params:
 def network(path: str, recipe: Recipe) -> nn.Module:
     torch.manual_seed(0)
     if path != "baseline":
+        keep_freed_memory()  # as a training does
         return recipe.build()
     shape = Shape(recipe.layout, recipe.channels, recipe.max_bodies, recipe.model.base_channels)
     return PlainSTGCNpp(shape, len(recipe.classes))

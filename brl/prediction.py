@@ -5,7 +5,7 @@ import torch
 
 from brl.data.batch import Clips
 from brl.data.store import ClipStore
-from brl.device import arithmetic, best_device
+from brl.device import arithmetic, best_device, keep_freed_memory
 from brl.inputs import Inputs
 from brl.params import PredictParams
 from brl.progress import progress
@@ -21,6 +21,7 @@ def predict(
 
     A clip's probabilities are the mean of its test views' softmax outputs.
     """
+    keep_freed_memory()
     device = best_device()
     recipe = trained.recipe
     model = trained.model.to(device).eval()

@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from brl.data.batch import Clips
 from brl.data.store import ClipStore
 from brl.data.subset import Subset
-from brl.device import arithmetic, best_device
+from brl.device import arithmetic, best_device, keep_freed_memory
 from brl.distributed import is_first, of_whole_batch, own_part, sum_gradients, wait_for_all
 from brl.errors import UserError
 from brl.files import written_whole
@@ -83,6 +83,7 @@ class Training:
     """One stream's training between two epochs: network, optimizer, random generators, curve."""
 
     def __init__(self, job: Job, store: ClipStore, subset: Subset) -> None:
+        keep_freed_memory()
         self.job = job
         self.device = best_device()
         self.inputs = Inputs(
