@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.pairs import Turns
 from benchmarks.report import mb, report
-from benchmarks.training_steps import CLASSES, PUBLISHED_WIDTHS, TEST_CLIPS
+from benchmarks.training_steps import CLASSES, PUBLISHED_WIDTHS, STEPS, TEST_CLIPS
 from brl import models
 from brl.params import ModelParams
 from brl.skeleton import NTU25
@@ -41,7 +41,7 @@ def main() -> None:
                 name,
                 f"{parameters / 1e6:.2f}",
                 f"{operations / 1e9:.2f}",
-                f"{BATCH / step:.1f}",
+                f"{STEPS * BATCH / step:.1f}",
                 f"{TEST_CLIPS * VIEWS / test:.1f}",
                 mb(memory),
             )

@@ -37,7 +37,7 @@ CLASSES = tuple(map(str, range(60)))
 CLIPS = 64  # of each number of bodies
 LENGTH = 100
 TEST_CLIPS = 6  # by ten views: about a batch
-BATCHES = 50
+STEPS, BATCHES = 3, 50  # a turn
 # How a path computes: model.absent_bodies, precision. The first one has a network of its own.
 PATHS = {
     "baseline": ("pad", "float32"),
@@ -98,19 +98,20 @@ def network(path: str, recipe: Recipe) -> nn.Module:
 
 
 def train_turn(params: Params, inputs: Inputs, model: nn.Module) -> Callable[[], None]:
-    """A training step: batch, network, gradients, weights."""
+    """Training steps, one after the other: batch, network, gradients, weights."""
     device, generator = best_device(), Generator(best_device())
     optimizer = sgd(model, params.train)
     which = torch.arange(params.train.batch_size, device=device)
     labels = inputs.clips.labels[which]
 
     def turn() -> None:
-        clips, present = inputs.train_batch(which, generator)
-        with arithmetic(params.train.precision, device):
-            logits = model(clips, present).float()
-        optimizer.zero_grad()
-        F.cross_entropy(logits, labels).backward()
-        optimizer.step()
+        for _ in range(STEPS):
+            clips, present = inputs.train_batch(which, generator)
+            with arithmetic(params.train.precision, device):
+                logits = model(clips, present).float()
+            optimizer.zero_grad()
+            F.cross_entropy(logits, labels).backward()
+            optimizer.step()
 
     return turn
 
