@@ -39,6 +39,13 @@ def test_the_first_run_runs_everything_and_the_second_nothing(project):
     assert list((project.folder / ".checkpoints").iterdir()) == []
 
 
+def test_another_networks_code_runs_nothing(project):
+    for network in ("stgcn", "aagcn", "ctrgcn", "msg3d", "dgstgcn"):
+        with (project.folder / f"brl/models/{network}.py").open("a") as file:
+            file.write("# changed\n")
+    assert project.reproduce() == set()
+
+
 def test_an_ensemble_weight_runs_the_fusion(project):
     project.edit({"ensemble.weights.skip": 5})
     assert project.reproduce() == FUSED
