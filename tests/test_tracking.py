@@ -46,7 +46,23 @@ def test_switched_off_nothing_is_written(root, monkeypatch):
     subset = tracking.SubsetRecord("t", "digest", {"clips": 3})
     with tracking.training_run("joint", "f", {}, subset) as run:
         assert run is None
+    tracking.record_benchmark("b", {"ratio/x": 2.0}, root / "table.md")
     assert list(root.iterdir()) == []
+
+
+def test_a_benchmark_is_a_run_with_its_figures_and_its_table(root):
+    table = root / "table.md"
+    table.write_text("# made by\n")
+    tracking.record_benchmark("bench-x", {"ratio/train-1-ours": 6.5}, table)
+    mlflow.set_tracking_uri(tracking.tracking_uri())
+    (run,) = mlflow.MlflowClient().search_runs(
+        [mlflow.get_experiment_by_name(tracking.EXPERIMENT).experiment_id]
+    )
+    assert run.info.run_name == "bench-x" and run.data.tags["kind"] == "benchmark"
+    assert run.data.metrics == {"ratio/train-1-ours": 6.5}
+    assert (
+        root / "mlartifacts" / run.info.run_id / "artifacts/table.md"
+    ).read_text() == "# made by\n"
 
 
 def test_the_store_lies_at_the_projects_root_or_where_the_user_says(root, monkeypatch):
