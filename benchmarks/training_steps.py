@@ -131,15 +131,7 @@ def batch_turn(params: Params, inputs: Inputs) -> Callable[[], None]:
 def turn_of(what: str, bodies: int, path: str, folder: Path) -> Callable[[], None]:
     store, params = store_in(folder), params_of(path, folder)
     chosen = np.flatnonzero(store.bodies == bodies)
-    recipe = Recipe(
-        stream="joint",
-        layout=store.layout,
-        channels=store.channels,
-        max_bodies=store.max_bodies,
-        classes=store.classes,
-        model=params.model,
-        train=params.train,
-    )
+    recipe = Recipe.on(store, stream="joint", model=params.model, train=params.train)
     inputs = Inputs(Clips(store, chosen, best_device()), STREAMS[recipe.stream], params.train)
     if what == "batch":
         return batch_turn(params, inputs)

@@ -90,15 +90,7 @@ class Training:
             Clips(store, subset.clips, self.device), STREAMS[job.stream], job.train
         )
         self.counts = torch.tensor(subset.counts)
-        self.recipe = Recipe(
-            stream=job.stream,
-            layout=store.layout,
-            channels=store.channels,
-            max_bodies=store.max_bodies,
-            classes=store.classes,
-            model=job.model,
-            train=job.train,
-        )
+        self.recipe = Recipe.on(store, stream=job.stream, model=job.model, train=job.train)
         torch.manual_seed(job.seed)
         self.model = self.recipe.build().to(self.device)
         self.optimizer = sgd(self.model, job.train)

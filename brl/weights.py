@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from brl import models
+from brl.data.store import ClipStore
 from brl.errors import UserError
 from brl.files import written_whole
 from brl.params import ModelParams, TrainParams
@@ -26,6 +27,21 @@ class Recipe(BaseModel):
     classes: list[str]
     model: ModelParams
     train: TrainParams
+
+    @classmethod
+    def on(
+        cls, store: ClipStore, *, stream: str, model: ModelParams, train: TrainParams
+    ) -> "Recipe":
+        """For a dataset's clips."""
+        return cls(
+            stream=stream,
+            layout=store.layout,
+            channels=store.channels,
+            max_bodies=store.max_bodies,
+            classes=store.classes,
+            model=model,
+            train=train,
+        )
 
     def build(self) -> torch.nn.Module:
         """The network, with fresh weights."""

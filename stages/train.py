@@ -72,15 +72,7 @@ def train(stream: str) -> None:
 def take(stream: str, checkpoint: CheckpointParams, params: Params) -> None:
     """Writes what training would, from a checkpoint; the curve has no row."""
     store = ClipStore.open(Path("data/store"))
-    recipe = Recipe(
-        stream=stream,
-        layout=store.layout,
-        channels=store.channels,
-        max_bodies=store.max_bodies,
-        classes=store.classes,
-        model=params.model,
-        train=params.train,
-    )
+    recipe = Recipe.on(store, stream=stream, model=params.model, train=params.train)
     weights = Path("models") / f"{stream}.safetensors"
     save_weights(weights, load_checkpoint(checkpoint, recipe))
     with written_whole(Path("reports/curves") / f"{stream}.csv") as unfinished:

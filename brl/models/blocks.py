@@ -5,6 +5,7 @@ and a convolution over time sees PyTorch's channels-last memory format. Modules 
 parameters' published names and shapes, so published checkpoints fit.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -14,14 +15,14 @@ from torch.nn import functional as F
 from brl.models.batch_norm import BatchNorm, batch_norm
 
 
-class Conv(nn.Conv2d):
+class Conv(nn.Conv2d, ABC):
     """A convolution with a bias, which it can leave out."""
 
     bias: Tensor
 
+    @abstractmethod
     def unbiased(self, x: Tensor) -> Tensor:
         """(B, T, V, C) to (B, T', V, C'), without the bias."""
-        raise NotImplementedError
 
 
 class Pointwise(Conv):
