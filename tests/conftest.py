@@ -1,5 +1,6 @@
 """Shared by all tests: the reference numbers and the real clips, where they are present."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from tests.web import Server, running_server
 # No time limit an example: the machine's load must not fail a test. The same examples each run.
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("project")
+
+# A shell ignores Ctrl-C for what it runs in the background, and tests send it to themselves.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
