@@ -60,7 +60,7 @@ bench-training: setup  ## training and test against the published way to compute
 bench-accuracy: setup  ## whether the fast path costs accuracy, on the dataset of params.yaml: SEEDS=3
 	@python -m brl.check
 	@dvc repro --quiet subsample
-	@python -m benchmarks.accuracy $(SEEDS)
+	@python -m benchmarks.accuracy $(or $(SEEDS),3)
 
 bench-networks: setup  ## the networks side by side: size and speed
 	@python -m benchmarks.networks
