@@ -42,7 +42,7 @@ def keep_freed_memory() -> None:
     """Has the C library keep memory that is freed, for the next step of the same size.
 
     By default glibc gives back each large tensor's memory to the system, which clears every page
-    that it hands out again: up to a fifth of a training step on a CPU.
+    that it hands out again: several percent of a training step on a CPU.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
     if mallopt is not None:
