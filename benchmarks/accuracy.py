@@ -9,6 +9,7 @@ reports/benchmarks/accuracy.md.
 import statistics
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.report import report
@@ -59,12 +60,10 @@ def main(seeds: int) -> None:
 def trained_accuracy(params: Params, seed: int, absent_bodies: str, precision: str) -> float:
     """Mean class accuracy in % of the joint stream, trained from a seed."""
     store = RoomForTwo.open(Path("data/store"))
-    job = Job(
-        stream=STREAM,
+    job = replace(
+        Job.of(params, STREAM),
         seed=seed,
-        lr=params.streams[STREAM].lr or params.train.lr,
         model=params.model.model_copy(update={"absent_bodies": absent_bodies}),
-        method=params.method,
         train=params.train.model_copy(update={"precision": precision}),
     )
     subset = read_subset(Path("data/subset"), store)

@@ -19,7 +19,6 @@ from torch import Generator, nn
 from torch.nn import functional as F
 
 from benchmarks.baseline import PlainSTGCNpp
-from brl.data.batch import Clips
 from brl.data.clip import Clip
 from brl.data.store import ClipStore, write_store
 from brl.device import arithmetic, best_device, keep_freed_memory
@@ -29,7 +28,6 @@ from brl.params import Params, read_params
 from brl.prediction import predict
 from brl.preset import apply_preset
 from brl.skeleton import NTU25
-from brl.streams import STREAMS
 from brl.training import sgd
 from brl.weights import Recipe, Trained
 
@@ -131,8 +129,8 @@ def batch_turn(params: Params, inputs: Inputs) -> Callable[[], None]:
 def turn_of(what: str, bodies: int, path: str, folder: Path) -> Callable[[], None]:
     store, params = store_in(folder), params_of(path, folder)
     chosen = np.flatnonzero(store.bodies == bodies)
-    recipe = Recipe.on(store, stream="joint", model=params.model, train=params.train)
-    inputs = Inputs(Clips(store, chosen, best_device()), STREAMS[recipe.stream], params.train)
+    recipe = Recipe.on(store, stream="joint", hops=0, model=params.model, train=params.train)
+    inputs = recipe.inputs(store, chosen, best_device())
     if what == "batch":
         return batch_turn(params, inputs)
     model = network(path, recipe).to(best_device())

@@ -25,12 +25,11 @@ class Inputs:
     params: TrainParams
 
     def train_batch(
-        self, which: Tensor, generator: Generator, part: slice = slice(None)
+        self, which: Tensor, generator: Generator, backwards: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Clips `which` (N,), randomly sampled in time and augmented.
 
-        part: those of them to compute; random numbers are drawn for all, so a part of a batch is
-        the same whoever computes the rest.
+        backwards: which of them are played from their last frame to their first, (N,) bool.
         """
         augment = self.params.augment
         device = which.device
@@ -40,7 +39,7 @@ class Inputs:
         dimensions = self.clips.layout.dimensions
         matrices = random_matrices(len(which), augment, device, generator, dimensions)
         flipped = torch.rand(len(which), device=device, generator=generator) < augment.flip
-        return self._batch(which[part], frames[part], matrices[part], flipped[part])
+        return self._batch(which, frames, matrices, flipped, backwards)
 
     def test_batch(self, which: Tensor, num_clips: int) -> tuple[Tensor, Tensor]:
         """The I test views of each of clips `which` (N,), view after view of one clip: (N I, ...).
@@ -61,10 +60,14 @@ class Inputs:
         frames: Tensor,
         matrices: Tensor | None = None,
         flipped: Tensor | None = None,
+        backwards: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         limits = self._limits(which, matrices) if self.params.rescale else None
+        last = self.clips.lengths[which, None] - 1
 
         def seen(frames: Tensor) -> Tensor:
+            if backwards is not None:
+                frames = torch.where(backwards[:, None], last - frames, frames)
             joints = self.clips.joints(which, frames)
             if matrices is not None:
                 joints = transform(joints, matrices)
@@ -77,7 +80,6 @@ class Inputs:
         present = self.clips.present(which)
         batch = seen(frames)
         if self.stream.motion:
-            last = self.clips.lengths[which, None] - 1
             following = seen(torch.minimum(frames + 1, last))
             batch = motion(batch, following, frames == last, self.clips.layout)
         return batch * present[:, :, None, None, None], present

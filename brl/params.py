@@ -14,6 +14,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Angle = Annotated[float, Field(ge=0, le=3.1416)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class _Section(BaseModel):
@@ -31,6 +32,7 @@ class PrepareParams(_Section):
 
 
 class SubsampleParams(_Section):
+    seed: Seed
     profile: Literal["exp", "step", "natural"]
     imbalance_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)]
     max_per_class: Count | None
@@ -58,6 +60,7 @@ class CheckpointParams(_Section):
 
 
 class StreamParams(_Section):
+    hops: Annotated[int, Field(ge=0, le=20)]
     weights: CheckpointParams | None
     lr: Positive | None
 
@@ -67,11 +70,26 @@ class ModelParams(_Section):
     base_channels: Annotated[int, Field(ge=6, le=1024)]
     blocks: Annotated[list[Count], Field(min_length=1, max_length=5)] | None
     absent_bodies: Literal["skip", "pad"]
+    head: Literal["linear", "cosine"]
+
+
+class ScheduleParams(_Section):
+    loss: Share
+    class_weights: Share
 
 
 class MethodParams(_Section):
-    sampler: Literal["instance", "rebalanced"]
-    loss: Literal["cross_entropy"]
+    sampler: Literal["instance", "square_root", "class_balanced", "progressive", "rebalanced"]
+    mix: Literal["none", "partial", "partial_published", "mixup", "remix"]
+    mix_share: Share
+    reverse: Literal["none", "same", "aware"]
+    reverse_share: Share
+    loss: Literal[
+        "cross_entropy", "focal", "ldam", "balanced_softmax", "logit_adjustment", "equalisation"
+    ]
+    tau: Positive
+    class_weights: Literal["none", "inverse_frequency", "class_balanced", "action_aware"]
+    schedule: ScheduleParams
 
 
 class AugmentParams(_Section):
@@ -84,6 +102,7 @@ class AugmentParams(_Section):
 class TrainParams(_Section):
     epochs: Count
     passes: Count
+    validation: Annotated[float, Field(ge=0, le=0.5)]
     batch_size: Annotated[int, Field(ge=2)]
     lr: Positive
     momentum: Annotated[float, Field(ge=0, lt=1)]
@@ -93,6 +112,11 @@ class TrainParams(_Section):
     rescale: bool
     augment: AugmentParams
     precision: Literal["float32", "bfloat16"]
+
+
+class ClassifierParams(_Section):
+    kind: Literal["none", "logit_adjustment", "tau_normalised", "retrained"]
+    tau: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class PredictParams(_Section):
@@ -117,7 +141,7 @@ class EvaluateParams(_Section):
 
 
 class Params(_Section):
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    seed: Seed
     dataset: DatasetParams
     prepare: PrepareParams
     subsample: SubsampleParams
@@ -125,9 +149,16 @@ class Params(_Section):
     model: ModelParams
     method: MethodParams
     train: TrainParams
+    classifier: ClassifierParams
     predict: PredictParams
     ensemble: EnsembleParams
     evaluate: EvaluateParams
+
+    @model_validator(mode="after")
+    def _ldam_has_its_head(self) -> "Params":
+        if self.method.loss == "ldam" and self.model.head != "cosine":
+            raise ValueError("method.loss: ldam takes cosines: model.head must be cosine")
+        return self
 
     @model_validator(mode="after")
     def _every_stream_has_its_share(self) -> "Params":

@@ -3,17 +3,15 @@
 import numpy as np
 import torch
 
-from brl.data.batch import Clips
 from brl.data.store import ClipStore
 from brl.device import arithmetic, best_device, keep_freed_memory
 from brl.inputs import Inputs
+from brl.models.network import Network
 from brl.params import PredictParams
 from brl.progress import progress
-from brl.streams import STREAMS
 from brl.weights import Trained
 
 
-@torch.inference_mode()
 def predict(
     trained: Trained, store: ClipStore, chosen: np.ndarray, params: PredictParams
 ) -> np.ndarray:
@@ -24,14 +22,25 @@ def predict(
     keep_freed_memory()
     device = best_device()
     recipe = trained.recipe
-    model = trained.model.to(device).eval()
-    inputs = Inputs(Clips(store, chosen, device), STREAMS[recipe.stream], recipe.train)
+    inputs = recipe.inputs(store, chosen, device)
+    return probabilities(trained.model.to(device), inputs, params, len(recipe.classes))
+
+
+@torch.inference_mode()
+def probabilities(
+    model: Network, inputs: Inputs, params: PredictParams, num_classes: int
+) -> np.ndarray:
+    """The same of a network's inputs; outputs beyond the classes (of clips that are played
+    backwards) are left out. Puts the network into eval mode."""
+    model.eval()
+    device = inputs.clips.device
     clips_a_batch = max(1, params.batch_size // params.num_clips)
     averaged = []
-    for which in progress(torch.arange(len(chosen), device=device).split(clips_a_batch), "batches"):
+    places = torch.arange(len(inputs.clips), device=device)
+    for which in progress(places.split(clips_a_batch), "batches"):
         clips, present = inputs.test_batch(which, params.num_clips)
         with arithmetic(params.precision, device):
-            logits = model(clips, present).float()
+            logits = model(clips, present).float()[:, :num_classes]
         views = logits.softmax(dim=1).unflatten(0, (len(which), -1))
         averaged.append(views.mean(dim=1).cpu())
     return torch.cat(averaged).numpy()

@@ -64,6 +64,8 @@ KEYS = {
     ),
 }  # fmt: skip
 
+AS_PUBLISHED = {"absent_bodies": "pad", "head": "linear"}
+
 
 @dataclass(frozen=True)
 class Published:
@@ -126,7 +128,7 @@ def _model(name: str, widths: list[int], joints: int, called: str) -> ModelParam
     """params.yaml's description of a network; blocks stay null where they are as published."""
     description = {"name": name, "base_channels": widths[0] if widths else 0, "blocks": None}
     try:
-        model = ModelParams.model_validate(description | {"absent_bodies": "pad"})
+        model = ModelParams.model_validate(description | AS_PUBLISHED)
         if _widths(_below_backbone(_fresh_state(model, joints, 3, 2, 1)), name) == widths:
             return model
         # A stage doubles the width: as many stages as there are widths.

@@ -82,6 +82,10 @@ class Layout:
             order[left], order[right] = right, left
         return order
 
+    def lower_body(self) -> np.ndarray:
+        """Which joints are not of the upper body, (V,) bool."""
+        return ~np.isin(np.arange(self.num_joints), self.upper_body)
+
     def spatial_partition(self) -> np.ndarray:
         """Adjacency of the `spatial` partition, (3, V, V) float32: [subset, source, receiver].
 

@@ -19,14 +19,9 @@ class Stream:
     motion: bool
 
 
-STREAMS = {
-    "joint": Stream(hops=0, motion=False),
-    "bone": Stream(hops=1, motion=False),
-    "skip": Stream(hops=2, motion=False),
-    "joint_motion": Stream(hops=0, motion=True),
-    "bone_motion": Stream(hops=1, motion=True),
-    "skip_motion": Stream(hops=2, motion=True),
-}
+def stream_of(name: str, hops: int) -> Stream:
+    """The stream of that name in params.yaml: `..._motion` is the motion of what is named."""
+    return Stream(hops, name.endswith("_motion"))
 
 
 def offsets(joints: Tensor, layout: Layout, hops: int) -> Tensor:

@@ -4,23 +4,29 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from pydantic import BaseModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from brl import models
+from brl.data.batch import Clips
 from brl.data.store import ClipStore
 from brl.errors import UserError
 from brl.files import written_whole
+from brl.inputs import Inputs
+from brl.models.network import Network
 from brl.params import ModelParams, TrainParams
 from brl.skeleton import Layout
+from brl.streams import stream_of
 
 
 class Recipe(BaseModel):
     """All that is needed to rebuild a network and to feed it as it was trained."""
 
     stream: str
+    hops: int
     layout: Layout
     channels: int
     max_bodies: int
@@ -30,11 +36,12 @@ class Recipe(BaseModel):
 
     @classmethod
     def on(
-        cls, store: ClipStore, *, stream: str, model: ModelParams, train: TrainParams
+        cls, store: ClipStore, *, stream: str, hops: int, model: ModelParams, train: TrainParams
     ) -> "Recipe":
         """For a dataset's clips."""
         return cls(
             stream=stream,
+            hops=hops,
             layout=store.layout,
             channels=store.channels,
             max_bodies=store.max_bodies,
@@ -43,11 +50,21 @@ class Recipe(BaseModel):
             train=train,
         )
 
-    def build(self) -> torch.nn.Module:
-        """The network, with fresh weights."""
+    def build(self, directions: int = 1) -> Network:
+        """The network, with fresh weights; directions: outputs of each class (2: it is also to
+        tell clips that are played backwards)."""
         return models.build(
-            self.model, self.layout, self.channels, len(self.classes), self.max_bodies
+            self.model,
+            self.layout,
+            self.channels,
+            directions * len(self.classes),
+            self.max_bodies,
         )
+
+    def inputs(self, store: ClipStore, chosen: np.ndarray, device: torch.device) -> Inputs:
+        """The chosen clips of a store, as the network takes them."""
+        clips = Clips(store, chosen, device)
+        return Inputs(clips, stream_of(self.stream, self.hops), self.train)
 
 
 @dataclass(frozen=True)
@@ -55,7 +72,7 @@ class Trained:
     """A network with trained weights, and its recipe."""
 
     recipe: Recipe
-    model: torch.nn.Module
+    model: Network
 
 
 def save_weights(path: Path, trained: Trained) -> None:

@@ -29,7 +29,7 @@ def main() -> None:
         counts = profile_counts(
             chosen.profile, available, chosen.max_per_class, chosen.imbalance_factor
         )
-        subset = choose_clips(store, candidates, counts, params.seed)
+        subset = choose_clips(store, candidates, counts, chosen.seed)
     check_subset(store, subset)
     write_subset(Path("data/subset"), store, subset, available)
     draw_profile(Path("reports/long_tail.png"), subset.counts, available)

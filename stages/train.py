@@ -25,7 +25,7 @@ def fingerprint(job: Job, data: list[str]) -> str:
 
     Names the checkpoint, so that an interrupted training goes on and a changed one does not.
     """
-    settings = {name: getattr(job, name) for name in ("stream", "seed", "lr")}
+    settings = {name: getattr(job, name) for name in ("stream", "hops", "seed", "lr")}
     sections = {name: getattr(job, name).model_dump() for name in ("model", "method", "train")}
     stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
     deps = [path.replace("${model.name}", job.model.name) for path in stages["train"]["do"]["deps"]]
@@ -41,14 +41,7 @@ def train(stream: str) -> None:
     subset_folder = Path("data/subset")
     subset = read_subset(subset_folder, store)
     digest, summary = read_summary(subset_folder)
-    job = Job(
-        stream=stream,
-        seed=params.seed,
-        lr=params.streams[stream].lr or params.train.lr,
-        model=params.model,
-        method=params.method,
-        train=params.train,
-    )
+    job = Job.of(params, stream)
     identity = fingerprint(job, [store.digest, digest])
     checkpoint = project_root() / ".checkpoints" / f"{stream}-{identity}.pt"
     if not is_first():
@@ -72,7 +65,8 @@ def train(stream: str) -> None:
 def take(stream: str, checkpoint: CheckpointParams, params: Params) -> None:
     """Writes what training would, from a checkpoint; the curve has no row."""
     store = ClipStore.open(Path("data/store"))
-    recipe = Recipe.on(store, stream=stream, model=params.model, train=params.train)
+    hops = params.streams[stream].hops
+    recipe = Recipe.on(store, stream=stream, hops=hops, model=params.model, train=params.train)
     weights = Path("models") / f"{stream}.safetensors"
     save_weights(weights, load_checkpoint(checkpoint, recipe))
     with written_whole(Path("reports/curves") / f"{stream}.csv") as unfinished:

@@ -22,4 +22,4 @@ def build(
         blocks=tuple(model.blocks) if model.blocks else None,
     )
     backbone = import_module(f"brl.models.{model.name}").Backbone(shape)
-    return Network(backbone, num_classes, model.absent_bodies)
+    return Network(backbone, num_classes, model.absent_bodies, model.head)

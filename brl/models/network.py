@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from brl.models.batch_norm import DataNorm
 from brl.skeleton import Layout
@@ -68,14 +69,42 @@ class Head(nn.Module):
         nn.init.normal_(self.fc_cls.weight, std=0.01)
         nn.init.zeros_(self.fc_cls.bias)
 
+    def keep(self, num_classes: int) -> None:
+        """Drops all outputs but the first `num_classes`."""
+        for name, values in list(self.fc_cls.named_parameters()):
+            setattr(self.fc_cls, name, nn.Parameter(values[:num_classes].detach().clone()))
+        self.fc_cls.out_features = num_classes
+
     def forward(self, features: Tensor) -> Tensor:
         """Logits (N, C) of features (N, C'), in float32 whatever the backbone computes in."""
         with torch.autocast(features.device.type, enabled=False):
             return self.fc_cls(features)
 
 
+class CosineHead(Head):
+    """Cosines between features and a direction a class, times 30: what LDAM's margins are made
+    for. arXiv 1906.07413, section 4."""
+
+    SCALE = 30.0
+
+    def __init__(self, in_channels: int, num_classes: int) -> None:
+        super().__init__(in_channels, num_classes)
+        self.fc_cls.register_parameter("bias", None)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (N, C), from -30 to 30, of features (N, C'), in float32."""
+        with torch.autocast(features.device.type, enabled=False):
+            directions = functional.normalize(self.fc_cls.weight)
+            return self.SCALE * functional.linear(functional.normalize(features), directions)
+
+
+HEADS = {"linear": Head, "cosine": CosineHead}
+
+
 class Network(nn.Module):
-    """A backbone and a linear head.
+    """A backbone and a head.
+
+    head: `linear` or `cosine`.
 
     absent_bodies: what becomes of the bodies that clips of fewer persons lack.
     `skip`: they are not computed, and the mean over bodies is that over present ones.
@@ -84,10 +113,12 @@ class Network(nn.Module):
     body a slot stands for all.
     """
 
-    def __init__(self, backbone: Backbone, num_classes: int, absent_bodies: str) -> None:
+    def __init__(
+        self, backbone: Backbone, num_classes: int, absent_bodies: str, head: str = "linear"
+    ) -> None:
         super().__init__()
         self.backbone = backbone
-        self.cls_head = Head(backbone.out_channels, num_classes)
+        self.cls_head = HEADS[head](backbone.out_channels, num_classes)
         self.pads = absent_bodies == "pad"
 
     def features(self, clips: Tensor, present: Tensor) -> Tensor:
@@ -116,9 +147,13 @@ class Network(nn.Module):
         by_clip[present] = of_present
         return by_clip
 
-    def forward(self, clips: Tensor, present: Tensor) -> Tensor:
-        """Logits (N, C) of clips (N, M, T, V, K): the head on the mean over bodies."""
+    def clip_features(self, clips: Tensor, present: Tensor) -> Tensor:
+        """Mean over bodies of `features`, (N, C'): what the head takes."""
         features = self.features(clips, present)
         if self.pads:
-            return self.cls_head(features.mean(dim=1))
-        return self.cls_head(features.sum(dim=1) / present.sum(dim=1, keepdim=True))
+            return features.mean(dim=1)
+        return features.sum(dim=1) / present.sum(dim=1, keepdim=True)
+
+    def forward(self, clips: Tensor, present: Tensor) -> Tensor:
+        """Logits (N, C) of clips (N, M, T, V, K): the head on the mean over bodies."""
+        return self.cls_head(self.clip_features(clips, present))
