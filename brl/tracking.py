@@ -88,9 +88,14 @@ class SubsetRecord:
 
 @contextmanager
 def training_run(
-    stream: str, fingerprint: str, params: dict[str, Any], subset: SubsetRecord
+    stream: str,
+    fingerprint: str,
+    params: dict[str, Any],
+    subset: SubsetRecord,
+    name: str | None = None,
+    more_tags: dict[str, str] | None = None,
 ) -> Iterator["TrainingRun | None"]:
-    """The run of a training, None where nothing is recorded.
+    """The run of a training, None where nothing is recorded; called as its stream, or `name`.
 
     An interrupted training that goes on (same fingerprint) goes on in its own run.
     """
@@ -107,8 +112,8 @@ def training_run(
     )
     run_id = unfinished.info.run_id if unfinished else None
     tags = {"kind": "stream", "stream": stream, "fingerprint": fingerprint, **_surroundings()}
-    with mlflow.start_run(run_id, experiment_id, run_name=stream) as run:
-        mlflow.set_tags(tags | {"subset.digest": subset.digest})
+    with mlflow.start_run(run_id, experiment_id, run_name=name or stream) as run:
+        mlflow.set_tags(tags | {"subset.digest": subset.digest} | (more_tags or {}))
         if unfinished is None:
             mlflow.log_params(flattened(params))
             mlflow.log_metrics(subset_metrics(subset.summary))

@@ -50,6 +50,11 @@ def read_yaml(path: Path, schema: type[Schema], called: str) -> Schema:
         raise UserError(f"{called}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UserError(f"{called}: must hold `key: value` lines")
+    return validated(content, schema, called)
+
+
+def validated(content: dict[str, Any], schema: type[Schema], called: str) -> Schema:
+    """The content as the schema has it; UserError with the first wrong place."""
     try:
         return schema.model_validate(content)
     except ValidationError as error:

@@ -1,0 +1,1 @@
+"""Methods side by side: a grid of methods, seeds and streams, run once and compared."""

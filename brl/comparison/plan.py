@@ -1,0 +1,130 @@
+"""What a file of comparisons/ asks for: which methods, seeds and streams, under which settings."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from brl.errors import UserError
+from brl.params import Params, Seed, StreamName
+from brl.training import Job
+from brl.yaml_file import read_yaml, validated
+
+COMPARISONS = Path("comparisons")
+METHODS = Path("presets/methods")
+
+
+class Comparison(BaseModel):
+    """A file of comparisons/.
+
+    dataset          what params.yaml must name: the clips
+    seeds            every method is trained from each
+    settings         dotted parameters, for all methods alike, instead of those of params.yaml
+    reference        the method that the others are compared with
+    without_classes  classes to leave out of one more mean: their test clips are in doubt
+    methods          files of presets/methods, each with the streams to train and fuse
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: str
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    settings: dict[str, Any]
+    reference: str
+    without_classes: list[str]
+    methods: Annotated[dict[str, list[StreamName]], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One stream of one method from one seed, with all its parameters."""
+
+    method: str
+    seed: int
+    stream: StreamName
+    params: Params
+
+    @property
+    def job(self) -> Job:
+        """What to train; methods that differ after the training only have the same."""
+        return Job.of(self.params, self.stream)
+
+    @property
+    def title(self) -> str:
+        return f"{self.method} {self.stream}, seed {self.seed}"
+
+
+def read_comparison(name: str, params: Params) -> Comparison:
+    """comparisons/NAME.yaml; UserError where it is missing or wrong, or for other data."""
+    path = COMPARISONS / f"{name}.yaml"
+    if not path.exists():
+        known = ", ".join(sorted(file.stem for file in COMPARISONS.glob("*.yaml")))
+        raise UserError(f"unknown comparison {name!r}; known: {known}")
+    comparison = read_yaml(path, Comparison, called=str(path))
+    if comparison.dataset != params.dataset.name:
+        raise UserError(
+            f"{path}: is for the dataset {comparison.dataset}, params.yaml has "
+            f"{params.dataset.name}; first: make preset NAME={comparison.dataset}"
+        )
+    if comparison.reference not in comparison.methods:
+        raise UserError(f"{path}: reference: {comparison.reference} is none of its methods")
+    return comparison
+
+
+def planned_runs(comparison: Comparison, params: Params) -> list[Run]:
+    """All runs, those that every method has first: so a grid that is cut short compares too.
+
+    Raises UserError where a method or a setting is not valid.
+    """
+    runs = [
+        Run(method, seed, stream, params_of(comparison, params, method, seed))
+        for seed in comparison.seeds
+        for method, streams in comparison.methods.items()
+        for stream in streams
+    ]
+    first = {method: streams[0] for method, streams in comparison.methods.items()}
+    return sorted(runs, key=lambda run: run.stream != first[run.method])
+
+
+def params_of(comparison: Comparison, params: Params, method: str, seed: int) -> Params:
+    """The parameters of a method: those of params.yaml, the comparison's settings, its preset."""
+    content = params.model_dump()
+    for name, value in comparison.settings.items():
+        *sections, key = name.split(".")
+        section = content
+        for part in sections:
+            section = section.get(part, {})
+        if key not in section:
+            raise UserError(f"comparison: settings: params.yaml has no {name}")
+        section[key] = value
+    overwrite(content, method_preset(method))
+    content["seed"] = seed
+    return validated(content, Params, called=f"comparison: {method}")
+
+
+def method_preset(name: str) -> dict[str, Any]:
+    """What presets/methods/NAME.yaml says; UserError where there is none."""
+    path = METHODS / f"{name}.yaml"
+    if not path.exists():
+        known = ", ".join(sorted(file.stem for file in METHODS.glob("*.yaml")))
+        raise UserError(f"unknown method {name!r}; known: {known}")
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def overwrite(content: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Puts nested values over those that are there."""
+    for key, value in changes.items():
+        if isinstance(value, dict):
+            overwrite(content[key], value)
+        else:
+            content[key] = value
+
+
+def key_of(*parts: Any) -> str:
+    """A short name for what is equal in all these respects."""
+    text = json.dumps(parts, sort_keys=True, default=lambda part: part.model_dump())
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

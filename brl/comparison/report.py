@@ -1,0 +1,141 @@
+"""The report of a comparison: a page to read, tables to compare, a picture."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from brl.comparison.figure import draw_comparison
+from brl.comparison.plan import Comparison, Run
+from brl.comparison.results import Scored, accuracies, finished, predictions
+from brl.comparison.run import Data
+from brl.comparison.statistics import interval, paired
+from brl.errors import UserError
+from brl.files import written_whole
+from brl.params import Params
+
+COLUMNS = {
+    "top1": "top-1",
+    "mean_class": "mean class",
+    "many": "many-shot",
+    "medium": "medium-shot",
+    "few": "few-shot",
+    "mean_other_classes": "mean class, others",
+}
+
+
+def write_report(
+    folder: Path, name: str, comparison: Comparison, runs: list[Run], params: Params
+) -> str:
+    """Writes README.md, results.csv, pairs.csv, predictions.csv and comparison.png into the folder.
+
+    Returns the page. Raises UserError where no run is there yet.
+    """
+    data = Data.read()
+    scored = finished(runs, data)
+    if not scored:
+        raise UserError(f"{name}: no run is there yet; make compare computes them")
+    results = accuracies(scored, comparison, data, params.evaluate)
+    pairs = all_pairs(scored)
+    write_csv(results, folder / "results.csv")
+    write_csv(pairs.round(4), folder / "pairs.csv")
+    write_csv(predictions(scored), folder / "predictions.csv")
+    draw_comparison(folder / "comparison.png", results, title_of(name, comparison, runs, data))
+    page = "\n".join(page_lines(name, comparison, runs, data, results, pairs))
+    with written_whole(folder / "README.md") as unfinished:
+        unfinished.write_text(page + "\n", encoding="utf-8")
+    return page
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    with written_whole(path) as unfinished:
+        table.to_csv(unfinished, index=False)
+
+
+def all_pairs(scored: list[Scored]) -> pd.DataFrame:
+    """Every two methods that scored the same, from the seeds that both have."""
+    by_what: dict[str, dict[str, dict[int, pd.Series]]] = {}
+    for one in scored:
+        by_what.setdefault(one.what, {}).setdefault(one.method, {})[one.seed] = one.right
+    rows = []
+    for what, methods in by_what.items():
+        names = list(methods)
+        for place, first in enumerate(names):
+            for second in names[place + 1 :]:
+                seeds = sorted(methods[first].keys() & methods[second].keys())
+                if seeds:
+                    ours, theirs = ([methods[m][s] for s in seeds] for m in (second, first))
+                    compared = vars(paired(ours, theirs))
+                    rows.append({"what": what, "method": second, "against": first} | compared)
+    return pd.DataFrame(rows)
+
+
+def title_of(name: str, comparison: Comparison, runs: list[Run], data: Data) -> str:
+    validation = runs[0].params.train.validation
+    clips = f"{data.summary['clips']:.0f} training clips"
+    part = f"validation part ({validation:g} of them)" if validation else "test clips"
+    return f"{name}: {comparison.dataset}, {clips}, judged by {part}"
+
+
+def page_lines(
+    name: str,
+    comparison: Comparison,
+    runs: list[Run],
+    data: Data,
+    results: pd.DataFrame,
+    pairs: pd.DataFrame,
+) -> list[str]:
+    """The page, in Markdown."""
+    model, train = runs[0].params.model, runs[0].params.train
+    lines = [
+        f"# {title_of(name, comparison, runs, data)}",
+        "",
+        f"`make preset NAME={comparison.dataset}`, then `make compare NAME={name}`. All methods "
+        f"under one recipe: {model.name}, {model.base_channels} channels, {train.epochs} epochs of "
+        f"{train.passes} passes, batches of {train.batch_size}, learning rate {train.lr:g}, the "
+        f"{'best epoch of the validation part' if train.validation else 'last epoch'}. "
+        "Accuracy in %, mean over seeds ± half the 95 % confidence interval (Student's t).",
+        "",
+        "![](comparison.png)",
+    ]
+    for what, of_what in results.groupby("what", sort=False):
+        lines += ["", f"## {what}", "", *summary_table(of_what, bool(comparison.without_classes))]
+        against = pairs[(pairs["what"] == what) & (pairs["against"] == comparison.reference)]
+        if len(against):
+            lines += ["", *pairs_table(against, comparison.reference)]
+    if comparison.without_classes:
+        left_out = ", ".join(comparison.without_classes)
+        lines += ["", f"*Mean class, others*: without {left_out}."]
+    return lines
+
+
+def summary_table(results: pd.DataFrame, with_others: bool) -> list[str]:
+    """A row a method."""
+    shown = [c for c in COLUMNS if results[c].notna().any()]
+    if not with_others:
+        shown.remove("mean_other_classes")
+    lines = ["| method | seeds | " + " | ".join(COLUMNS[c] for c in shown) + " |"]
+    lines.append("|---|---:" + "|---:" * len(shown) + "|")
+    for method, of_method in results.groupby("method", sort=False):
+        cells = [mean_and_interval(of_method[c]) for c in shown]
+        lines.append(f"| {method} | {len(of_method)} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def mean_and_interval(values: pd.Series) -> str:
+    half = interval(values.to_numpy())
+    return f"{values.mean():.1f}" + (f" ± {half:.1f}" if half == half else "")
+
+
+def pairs_table(against: pd.DataFrame, reference: str) -> list[str]:
+    """A row a method: its difference to the reference on the same clips."""
+    lines = [
+        f"| against {reference} | top-1, points | 95 % interval | p | clips won | lost "
+        "| McNemar's p, median seed |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in against.itertuples():
+        lines.append(
+            f"| {row.method} | {row.difference:+.1f} | {row.low:+.1f} to {row.high:+.1f} "
+            f"| {row.p:.3f} | {row.won:.1f} | {row.lost:.1f} | {row.mcnemar:.3f} |"
+        )
+    return lines
