@@ -160,7 +160,7 @@ def together(each: EachLoss, weights: Tensor, logits: Tensor, targets: Targets) 
     labels, partners, share = targets
     own, others = share * weights[labels], (1 - share) * weights[partners]
     total = (own * each(logits, labels)).sum()
-    if others.any():
+    if partners is not labels:
         total = total + (others * each(logits, partners)).sum()
     return total / (own.sum() + others.sum())
 

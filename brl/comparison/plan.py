@@ -18,7 +18,24 @@ COMPARISONS = Path("comparisons")
 METHODS = Path("presets/methods")
 
 
-class Comparison(BaseModel):
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Method(_Section):
+    """A row of the table.
+
+    streams   to train; all of them are fused
+    preset    a file of presets/methods; None: the row's own name
+    settings  dotted parameters, for this row alone
+    """
+
+    streams: Annotated[list[StreamName], Field(min_length=1)]
+    preset: str | None = None
+    settings: dict[str, Any] = {}
+
+
+class Comparison(_Section):
     """A file of comparisons/.
 
     dataset          what params.yaml must name: the clips
@@ -26,17 +43,15 @@ class Comparison(BaseModel):
     settings         dotted parameters, for all methods alike, instead of those of params.yaml
     reference        the method that the others are compared with
     without_classes  classes to leave out of one more mean: their test clips are in doubt
-    methods          files of presets/methods, each with the streams to train and fuse
+    methods          the rows
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     dataset: str
     seeds: Annotated[list[Seed], Field(min_length=1)]
     settings: dict[str, Any]
     reference: str
     without_classes: list[str]
-    methods: Annotated[dict[str, list[StreamName]], Field(min_length=1)]
+    methods: Annotated[dict[str, Method], Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -83,17 +98,28 @@ def planned_runs(comparison: Comparison, params: Params) -> list[Run]:
     runs = [
         Run(method, seed, stream, params_of(comparison, params, method, seed))
         for seed in comparison.seeds
-        for method, streams in comparison.methods.items()
-        for stream in streams
+        for method, row in comparison.methods.items()
+        for stream in row.streams
     ]
-    first = {method: streams[0] for method, streams in comparison.methods.items()}
+    first = {method: row.streams[0] for method, row in comparison.methods.items()}
     return sorted(runs, key=lambda run: run.stream != first[run.method])
 
 
 def params_of(comparison: Comparison, params: Params, method: str, seed: int) -> Params:
-    """The parameters of a method: those of params.yaml, the comparison's settings, its preset."""
+    """The parameters of a method: those of params.yaml, the comparison's settings, its preset,
+    its own settings."""
+    row = comparison.methods[method]
     content = params.model_dump()
-    for name, value in comparison.settings.items():
+    put(content, comparison.settings)
+    overwrite(content, method_preset(row.preset or method))
+    put(content, row.settings)
+    content["seed"] = seed
+    return validated(content, Params, called=f"comparison: {method}")
+
+
+def put(content: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Sets dotted parameters; UserError where there is none of that name."""
+    for name, value in settings.items():
         *sections, key = name.split(".")
         section = content
         for part in sections:
@@ -101,9 +127,6 @@ def params_of(comparison: Comparison, params: Params, method: str, seed: int) ->
         if key not in section:
             raise UserError(f"comparison: settings: params.yaml has no {name}")
         section[key] = value
-    overwrite(content, method_preset(method))
-    content["seed"] = seed
-    return validated(content, Params, called=f"comparison: {method}")
 
 
 def method_preset(name: str) -> dict[str, Any]:
