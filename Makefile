@@ -28,8 +28,8 @@ repro: setup  ## the whole pipeline; only what changed runs; JOBS=2: two streams
 results: setup  ## the table of the last run
 	@python -m brl.results
 
-preset: setup  ## put a preset into params.yaml: make preset NAME=nw_ucla MIRROR=folder
-	@python -m brl.preset $(NAME) $(if $(MIRROR),--mirror "$(MIRROR)")
+preset: setup  ## a dataset, a method or both into params.yaml: NAME=nw_ucla MIRROR=folder METHOD=brl
+	@python -m brl.preset $(if $(NAME),"$(NAME)") $(if $(METHOD),--method "$(METHOD)") $(if $(MIRROR),--mirror "$(MIRROR)")
 
 weights: setup  ## a checkpoint instead of a training: make weights STREAM=joint FILE=j.pth (or none)
 	@python -m brl.published "$(STREAM)" "$(FILE)"
@@ -69,6 +69,6 @@ ui: setup  ## compare the runs in MLflow
 	@python -m brl.ui
 
 clean:  ## remove results and caches; keeps recorded runs and the virtual environment
-	rm -rf data models scores fused logs .checkpoints .dvc/cache .dvc/tmp
+	rm -rf data models classifiers scores fused logs .checkpoints .dvc/cache .dvc/tmp
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

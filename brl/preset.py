@@ -1,7 +1,8 @@
-"""Puts a preset into params.yaml: `python -m brl.preset NAME [--mirror FOLDER_OR_URL]`."""
+"""Puts presets into params.yaml: `python -m brl.preset [NAME] [--method METHOD] [--mirror …]`."""
 
 import argparse
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +12,58 @@ from brl.errors import UserError, one_line_errors
 from brl.files import written_whole
 from brl.params import read_params
 
-PRESETS = Path("presets")
+
+@dataclass(frozen=True)
+class Presets:
+    """The presets of a folder, and what one of them is called."""
+
+    folder: Path
+    called: str
+
+    @property
+    def names(self) -> list[str]:
+        """Known ones, sorted."""
+        return sorted(path.stem for path in self.folder.glob("*.yaml"))
+
+    def read(self, name: str) -> dict[str, Any]:
+        """What a preset says; UserError for an unknown one."""
+        if name not in self.names:
+            raise UserError(f"unknown {self.called} {name!r}; known: {', '.join(self.names)}")
+        return YAML(typ="safe").load(self.folder / f"{name}.yaml")
 
 
-def apply_preset(name: str, params_file: Path, mirror: str | None = None) -> None:
-    """Overwrites in the parameter file what the preset names; comments and the rest stay.
+DATASETS = Presets(Path("presets"), "preset")
+METHODS = Presets(Path("presets/methods"), "method")
 
-    The mirror is the preset's own data's, so without a new one it is reset; so are the streams'
-    checkpoints, which are of other data and another network. Raises UserError for
+
+def apply_preset(
+    name: str | None, params_file: Path, mirror: str | None = None, method: str | None = None
+) -> None:
+    """Overwrites in the parameter file what a dataset's preset, a method's, or both name; comments
+    and the rest stay.
+
+    The mirror is the dataset's own data's, so without a new one it is reset with the dataset; so
+    are the streams' checkpoints, which are of other data and another network. Raises UserError for
     an unknown preset, and where the result would not be valid (the file then stays as it was).
     """
-    preset_file = PRESETS / f"{name}.yaml"
-    if not preset_file.exists():
-        known = ", ".join(sorted(path.stem for path in PRESETS.glob("*.yaml")))
-        raise UserError(f"unknown preset {name!r}; known: {known}")
+    if not name and not method:
+        raise UserError(
+            "no preset named; a dataset: make preset NAME=… with one of "
+            f"{', '.join(DATASETS.names)}; a method: make preset METHOD=… with one of "
+            f"{', '.join(METHODS.names)}"
+        )
+    if mirror and not name:
+        raise UserError("a mirror is a dataset's: make preset NAME=… MIRROR=…")
+    of_dataset = DATASETS.read(name) if name else {}
+    of_method = METHODS.read(method) if method else {}
 
     def change(content: dict[str, Any]) -> None:
-        _overwrite(content, YAML(typ="safe").load(preset_file))
-        content["dataset"]["mirror"] = mirror
-        for stream in content["streams"].values():
-            stream["weights"] = None
+        overwrite(content, of_dataset)
+        overwrite(content, of_method)
+        if name:
+            content["dataset"]["mirror"] = mirror
+            for stream in content["streams"].values():
+                stream["weights"] = None
 
     edit_params(params_file, change)
 
@@ -56,10 +89,11 @@ def _null(representer: Any, value: None) -> Any:
     return representer.represent_scalar("tag:yaml.org,2002:null", "null")
 
 
-def _overwrite(content: dict[str, Any], changes: dict[str, Any]) -> None:
+def overwrite(content: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Puts values into nested content, key by key."""
     for key, value in changes.items():
         if isinstance(value, dict):
-            _overwrite(content[key], value)
+            overwrite(content[key], value)
         elif isinstance(value, list):
             content[key][:] = value  # keeps the list on its line
         else:
@@ -67,12 +101,14 @@ def _overwrite(content: dict[str, Any], changes: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Put a preset into params.yaml.")
-    parser.add_argument("name", nargs="?", default="", help="a file of presets/, without .yaml")
+    parser = argparse.ArgumentParser(description="Put presets into params.yaml.")
+    parser.add_argument("name", nargs="?", help="a file of presets/, without .yaml")
+    parser.add_argument("--method", help="a file of presets/methods/, without .yaml")
     parser.add_argument("--mirror", help="folder or URL with the dataset's raw files")
     arguments = parser.parse_args()
-    apply_preset(arguments.name, Path("params.yaml"), arguments.mirror)
-    print(f"params.yaml: preset {arguments.name}. Next: make repro")
+    apply_preset(arguments.name, Path("params.yaml"), arguments.mirror, arguments.method)
+    named = " and ".join(filter(None, (arguments.name, arguments.method)))
+    print(f"params.yaml: {named}. Next: make repro")
 
 
 if __name__ == "__main__":

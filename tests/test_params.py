@@ -8,11 +8,8 @@ import yaml
 from brl.check import check
 from brl.errors import UserError
 from brl.params import read_params
-from brl.preset import apply_preset
-from tests.own_data import write_stick_figures
 
 PARAMS = Path("params.yaml")
-PRESETS = sorted(path.stem for path in Path("presets").glob("*.yaml"))
 
 
 def test_the_projects_own_file_is_valid():
@@ -36,7 +33,31 @@ MISTAKES = {
     "absent bodies": ("bodies: skip", "bodies: drop", "absent_bodies: must be 'skip' or 'pad'"),
     "too narrow": ("base_channels: 12", "base_channels: 2", "model.base_channels: must be greater"),
     "checkpoint by name": ("weights: null", "weights: j.pth", "streams.joint.weights"),
-    "unknown sampler": ("sampler: instance", "sampler: x", "method.sampler: must be 'instance' or"),
+    "unknown sampler": ("sampler: instance", "sampler: x", "method.sampler: must be 'instance', "),
+    "unknown loss": (
+        "loss: cross_entropy",
+        "loss: hinge",
+        "method.loss: must be 'cross_entropy', ",
+    ),
+    "unknown mix": ("mix: none", "mix: half", "method.mix: must be 'none', 'partial', "),
+    "unknown weights": ("class_weights: none", "class_weights: x", "method.class_weights: must be"),
+    "unknown reversal": ("reverse: none", "reverse: yes", "method.reverse: must be 'none', "),
+    "mixed more than all": (
+        "mix_share: 0.0625",
+        "mix_share: 2.0",
+        "method.mix_share: must be less",
+    ),
+    "tau of zero": ("tau: 1.0  ", "tau: 0.0  ", "method.tau: must be greater than 0"),
+    "a loss after the end": (
+        "    loss: 0.0",
+        "    loss: 1.5",
+        "method.schedule.loss: must be less",
+    ),
+    "margins without cosines": ("loss: cross_entropy", "loss: ldam", "model.head must be cosine"),
+    "most clips held out": ("validation: 0.0", "validation: 0.6", "train.validation: must be less"),
+    "hops as text": ("hops: 2", "hops: two", "streams.skip.hops: must be a valid integer"),
+    "negative hops": ("hops: 1", "hops: -1", "streams.bone.hops: must be greater than or equal"),
+    "unknown head": ("head: linear", "head: round", "model.head: must be 'linear' or 'cosine'"),
     "number as text": ("weight_decay: 5.0e-4", "weight_decay: 5e-4", "write 5.0e-4"),
     "word for a number": ("batch_size: 32", "batch_size: many", "train.batch_size: must be"),
     "fraction for a count": ("clip_len: 16", "clip_len: 15.5", "train.clip_len: must be"),
@@ -122,45 +143,3 @@ def test_a_split_of_another_dataset_is_refused(tmp_path):
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match="nw_ucla has no split 'cross_subject_view'; known: cross_"):
         check(read_params(tmp_path / "params.yaml"))
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-def test_presets_change_what_they_name_and_keep_the_comments(preset, tmp_path):
-    file = tmp_path / "params.yaml"
-    original = PARAMS.read_text(encoding="utf-8")
-    file.write_text(original, encoding="utf-8")
-    mirror = str(tmp_path / "clips")
-    write_stick_figures(tmp_path / "clips")
-    apply_preset(preset, file, mirror)
-    params = read_params(file)
-    check(params)
-    assert params.dataset.mirror == mirror
-    wanted = yaml.safe_load(Path(f"presets/{preset}.yaml").read_text(encoding="utf-8"))
-    assert params.seed == wanted.pop("seed")
-    for section, values in wanted.items():
-        for key, value in values.items():
-            assert params.model_dump()[section][key] == value, f"{section}.{key}"
-    assert file.read_text(encoding="utf-8").count("#") == original.count("#")
-    assert len(file.read_text(encoding="utf-8").splitlines()) == len(original.splitlines())
-
-
-def test_the_synthetic_preset_is_the_file_as_it_comes(tmp_path):
-    file = tmp_path / "params.yaml"
-    file.write_text(PARAMS.read_text(encoding="utf-8"), encoding="utf-8")
-    apply_preset("nw_ucla", file)
-    apply_preset("synthetic", file)
-    assert read_params(file) == read_params(PARAMS)
-
-
-def test_a_preset_does_not_touch_a_file_that_is_wrong(tmp_path):
-    file = tmp_path / "params.yaml"
-    wrong = PARAMS.read_text(encoding="utf-8").replace("epochs: 8", "epochs: 0")
-    file.write_text(wrong, encoding="utf-8")
-    with pytest.raises(UserError, match=r"params\.yaml: train\.epochs"):
-        apply_preset("nw_ucla", file)
-    assert file.read_text(encoding="utf-8") == wrong
-
-
-def test_an_unknown_preset_lists_the_known_ones(tmp_path):
-    with pytest.raises(UserError, match=f"unknown preset 'x'; known: {', '.join(PRESETS)}"):
-        apply_preset("x", tmp_path / "params.yaml")

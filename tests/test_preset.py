@@ -1,0 +1,138 @@
+"""Presets change what they name, in one step, and leave the rest and the comments."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from brl.check import check
+from brl.errors import UserError
+from brl.params import Params, read_params
+from brl.preset import DATASETS, METHODS, apply_preset, main
+from tests.own_data import write_stick_figures
+from tests.project import HERE
+
+ORIGINAL = (HERE / "params.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    path = tmp_path / "params.yaml"
+    path.write_text(ORIGINAL, encoding="utf-8")
+    return path
+
+
+def without_method(params: Params) -> dict:
+    content = params.model_dump(exclude={"method", "classifier"})
+    del content["model"]["head"]
+    return content
+
+
+def assert_names(wanted: dict, content: dict) -> None:
+    """All that a preset says stands in the content."""
+    for key, value in wanted.items():
+        if isinstance(value, dict):
+            assert_names(value, content[key])
+        else:
+            assert content[key] == value, key
+
+
+@pytest.mark.parametrize("name", DATASETS.names)
+def test_a_dataset_changes_what_it_names_and_keeps_method_and_comments(name, file):
+    mirror = str(file.parent / "clips")
+    write_stick_figures(file.parent / "clips")
+    apply_preset(None, file, method="ldam_drw")
+    of_method = read_params(file)
+    apply_preset(name, file, mirror)
+    params = read_params(file)
+    check(params)
+    assert params.dataset.mirror == mirror
+    assert_names(DATASETS.read(name), params.model_dump())
+    assert (params.method, params.classifier) == (of_method.method, of_method.classifier)
+    assert params.model.head == "cosine"
+    assert file.read_text(encoding="utf-8").count("#") == ORIGINAL.count("#")
+    assert len(file.read_text(encoding="utf-8").splitlines()) == len(ORIGINAL.splitlines())
+
+
+def test_the_synthetic_preset_is_the_file_as_it_comes(file):
+    apply_preset("nw_ucla", file)
+    apply_preset("synthetic", file)
+    assert read_params(file) == read_params(HERE / "params.yaml")
+
+
+def test_cross_entropy_is_the_method_of_the_file_as_it_comes(file):
+    apply_preset(None, file, method="brl")
+    assert read_params(file) != read_params(HERE / "params.yaml")
+    apply_preset(None, file, method="cross_entropy")
+    assert read_params(file) == read_params(HERE / "params.yaml")
+
+
+@pytest.mark.parametrize("method", METHODS.names)
+@pytest.mark.parametrize("before", ["cross_entropy", "ldam_drw", "brl_published"])
+def test_a_method_says_all_of_the_method_and_nothing_else(method, before, file):
+    """So what was there before has no say: also where one head follows the other."""
+    wanted = METHODS.read(method)
+    assert wanted["method"].keys() == yaml.safe_load(ORIGINAL)["method"].keys()
+    apply_preset("nw_ucla", file, "https://mirror", before)
+    untouched = without_method(read_params(file))
+    apply_preset(None, file, method=method)
+    params = read_params(file)
+    assert without_method(params) == untouched
+    assert params.method.model_dump() == wanted["method"]
+    assert params.classifier.model_dump() == wanted["classifier"]
+    assert wanted["model"] == {"head": params.model.head}
+    assert file.read_text(encoding="utf-8").count("#") == ORIGINAL.count("#")
+
+
+@pytest.mark.parametrize("method", METHODS.names)
+def test_a_method_s_file_begins_with_what_it_is(method):
+    first = (METHODS.folder / f"{method}.yaml").read_text(encoding="utf-8").splitlines()[0]
+    assert first.startswith("# ") and first.endswith(".")
+
+
+def test_both_at_once_are_one_after_the_other(file, tmp_path):
+    other = tmp_path / "other.yaml"
+    other.write_text(ORIGINAL, encoding="utf-8")
+    apply_preset("nw_ucla", file, "https://mirror", "ldam")
+    apply_preset("nw_ucla", other, "https://mirror")
+    apply_preset(None, other, method="ldam")
+    assert file.read_bytes() == other.read_bytes()
+
+
+def test_a_preset_does_not_touch_a_file_that_is_wrong(file):
+    wrong = ORIGINAL.replace("epochs: 8", "epochs: 0")
+    file.write_text(wrong, encoding="utf-8")
+    for arguments in ({"name": "nw_ucla"}, {"name": None, "method": "brl"}):
+        with pytest.raises(UserError, match=r"params\.yaml: train\.epochs"):
+            apply_preset(params_file=file, **arguments)
+    assert file.read_text(encoding="utf-8") == wrong
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["x"], f"unknown preset 'x'; known: {', '.join(DATASETS.names)}"),
+        (["methods/brl"], "unknown preset 'methods/brl'; known: custom, "),
+        (["--method", "x"], f"unknown method 'x'; known: {', '.join(METHODS.names)}"),
+        (["nw_ucla", "--method", "nw_ucla"], "unknown method 'nw_ucla'; known: balanced"),
+        (["--method", "brl", "--mirror", "folder"], "a mirror is a dataset's: make preset NAME="),
+        ([], "no preset named; a dataset: make preset NAME=… with one of custom, "),
+    ],
+)
+def test_what_is_no_preset_gets_one_line_and_changes_nothing(
+    file, monkeypatch, arguments, complaint
+):
+    (file.parent / "presets").symlink_to(HERE / "presets")
+    monkeypatch.chdir(file.parent)
+    monkeypatch.setattr(sys, "argv", ["brl.preset", *arguments])
+    with pytest.raises(UserError) as caught:
+        main()
+    assert str(caught.value).startswith(complaint) and "\n" not in str(caught.value)
+    assert file.read_text(encoding="utf-8") == ORIGINAL
+
+
+def test_no_preset_named_lists_both_kinds(file):
+    with pytest.raises(UserError, match=r"nw_ucla.*METHOD=….*brl, brl_aware") as caught:
+        apply_preset(None, file)
+    assert "\n" not in str(caught.value)
