@@ -52,8 +52,8 @@ def main() -> None:
 def size(name: str) -> tuple[int, int]:
     """Parameters, and operations for a clip of two bodies; a multiply-add counts as two."""
     width = PUBLISHED_WIDTHS.get(name, 64)
-    model = ModelParams.model_validate(
-        {"name": name, "base_channels": width, "blocks": None, "absent_bodies": "skip"}
+    model = ModelParams(
+        name=name, base_channels=width, blocks=None, absent_bodies="skip", head="linear"
     )
     network = models.build(model, NTU25, 3, len(CLASSES), BODIES).eval()
     clip = torch.zeros(1, BODIES, FRAMES, NTU25.num_joints, 3)

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import settings
 
 import brl  # noqa: F401  # before torch: it chooses how threads wait
+from brl.params import read_params
+from brl.streams import stream_of
 from tests.web import Server, running_server
 
 # No time limit an example: the machine's load must not fail a test. The same examples each run.
@@ -16,6 +18,12 @@ settings.load_profile("project")
 
 # A shell ignores Ctrl-C for what it runs in the background, and tests send it to themselves.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The six, as the project's own file has them.
+STREAMS = {
+    name: stream_of(name, stream.hops)
+    for name, stream in read_params(Path("params.yaml")).streams.items()
+}
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -10,16 +10,13 @@ from benchmarks.networks import size
 from benchmarks.pairs import compared
 from brl.models import build
 from brl.models.network import Shape
-from brl.params import ModelParams
 from brl.skeleton import NTU25
+from tests.test_networks import model_params
 
 
 def ours(absent_bodies: str) -> torch.nn.Module:
     torch.manual_seed(0)
-    model = ModelParams.model_validate(
-        {"name": "stgcnpp", "base_channels": 12, "blocks": None, "absent_bodies": absent_bodies}
-    )
-    return build(model, NTU25, 3, 5, max_bodies=2)
+    return build(model_params("stgcnpp", absent_bodies=absent_bodies), NTU25, 3, 5, max_bodies=2)
 
 
 def clips_of(bodies: list[int]) -> tuple[torch.Tensor, torch.Tensor]:

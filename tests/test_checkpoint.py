@@ -57,6 +57,7 @@ def test_a_published_network_is_recognised_and_gives_the_published_logits(publis
     assert found.bodies == (bodies if name in PER_BODY else None)
     recipe = Recipe(
         stream="joint",
+        hops=0,
         layout=layout,
         channels=channels,
         max_bodies=bodies,

@@ -1,17 +1,14 @@
 """What runs on a GPU, as far as it can be told without one."""
 
 from contextlib import nullcontext
-from typing import get_args
 
 import pytest
 import torch
 
 from brl.device import resident
 from brl.models import build
-from brl.params import ModelParams
 from brl.skeleton import NTU25
-
-NAMES = get_args(ModelParams.model_fields["name"].annotation)
+from tests.test_networks import NAMES, model_params
 
 
 def test_data_lie_on_the_device_where_they_leave_half_of_it_free(monkeypatch):
@@ -27,10 +24,7 @@ def test_data_lie_on_the_device_where_they_leave_half_of_it_free(monkeypatch):
 def test_every_tensor_of_a_training_step_is_on_the_networks_device(name, monkeypatch):
     """The device `meta` computes nothing, but refuses tensors of another device as a GPU does."""
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # which it lacks
-    model = ModelParams.model_validate(
-        {"name": name, "base_channels": 8, "blocks": None, "absent_bodies": "skip"}
-    )
-    network = build(model, NTU25, 3, 4, max_bodies=1).to("meta")
+    network = build(model_params(name, base_channels=8), NTU25, 3, 4, max_bodies=1).to("meta")
     clips = torch.zeros(2, 1, 16, 25, 3, device="meta")
     logits = network(clips, torch.ones(2, 1, dtype=torch.bool, device="meta"))
     assert logits.is_meta

@@ -25,6 +25,7 @@ from brl.params import ModelParams, read_params
 from brl.progress import fraction_bar
 from brl.skeleton import NW_UCLA20
 from brl.training import Job, Training
+from tests.conftest import STREAMS
 
 PARAMS = read_params(Path("params.yaml"))
 CLIPS = 13
@@ -37,6 +38,7 @@ def job(network: str = "stgcnpp", stream: str = "joint", **changes: object) -> J
     train = {"epochs": 2, "passes": 1, "batch_size": 4, "clip_len": 8, "precision": "float32"}
     return Job(
         stream=stream,
+        hops=STREAMS[stream].hops,
         seed=0,
         lr=0.02,
         model=PARAMS.model.model_copy(update=model | pick(changes, "absent_bodies")),

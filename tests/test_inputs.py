@@ -14,7 +14,7 @@ from brl.inputs import Inputs
 from brl.params import read_params
 from brl.sampling import evaluation_frames, train_frames
 from brl.skeleton import COCO17
-from brl.streams import STREAMS
+from tests.conftest import STREAMS
 from tests.test_store import some_clips, stored
 
 PARAMS = read_params(Path("params.yaml")).train.model_copy(update={"clip_len": 6})

@@ -24,7 +24,12 @@ ROUNDING = 1e-5
 
 
 def model_params(name: str, **changes: object) -> ModelParams:
-    values = {"base_channels": WIDTHS.get(name, 12), "blocks": None, "absent_bodies": "skip"}
+    values = {
+        "base_channels": WIDTHS.get(name, 12),
+        "blocks": None,
+        "absent_bodies": "skip",
+        "head": "linear",
+    }
     return ModelParams.model_validate({"name": name} | values | changes)
 
 

@@ -83,7 +83,10 @@ def test_taking_and_giving_back_keeps_the_rest_of_params(folder, params_file):
     state = network(blocks=[2, 1]).state_dict()
     for stream in ("joint", "skip_motion"):
         take_checkpoint(stream, saved(folder / f"{stream}.pth", state), params_file)
-    model = {"name": "stgcnpp", "base_channels": 6, "blocks": [2, 1], "absent_bodies": "pad"}
+    model = {
+        "name": "stgcnpp", "base_channels": 6, "blocks": [2, 1], "absent_bodies": "pad",
+        "head": "linear",
+    }  # fmt: skip
     taken = read_params(params_file)
     assert taken.model.model_dump() == model
     weights = taken.streams["skip_motion"].weights
@@ -95,7 +98,7 @@ def test_taking_and_giving_back_keeps_the_rest_of_params(folder, params_file):
     after = params_file.read_text()
     assert yaml.safe_load(after) == yaml.safe_load(before) | {"model": model}
     changed = set(before.splitlines()) - set(after.splitlines())
-    assert {line.split(":")[0].strip() for line in changed} == set(model) - {"name"}
+    assert {line.split(":")[0].strip() for line in changed} == set(model) - {"name", "head"}
     assert after.count("#") == before.count("#")
 
 
@@ -201,7 +204,7 @@ def test_another_checkpoint_runs_its_stream_alone(project):
     assert run.returncode == 1 and run.stderr.count("\n") == 1
     assert "j.pth: not the file that params.yaml records" in run.stderr
     assert project.run("brl.published", "joint", "j.pth").returncode == 0
-    affected = {"train@joint", "predict@joint", "ensemble", "evaluate"}
+    affected = {"train@joint", "classify@joint", "predict@joint", "ensemble", "evaluate"}
     assert project.reproduce() == affected
     assert project.reproduce() == set()
     assert project.run("brl.published", "joint", "none").returncode == 0

@@ -19,14 +19,14 @@ counts_strategy = st.lists(st.integers(1, 60), min_size=1, max_size=12)
 @given(counts_strategy, st.integers(0, 2**31))
 def test_instance_shows_every_clip_once(counts, seed):
     labels, counts = of_counts(counts)
-    order = instance(labels, counts, torch.Generator().manual_seed(seed))
+    order = instance(labels, counts, torch.Generator().manual_seed(seed), 0.5)
     assert sorted(order.tolist()) == list(range(len(labels)))
 
 
 @given(counts_strategy, st.integers(0, 2**31))
 def test_rebalanced_repeats_the_rare_third_to_the_largest(counts, seed):
     labels, counts = of_counts(counts)
-    order = rebalanced(labels, counts, torch.Generator().manual_seed(seed))
+    order = rebalanced(labels, counts, torch.Generator().manual_seed(seed), 0.5)
     shown = torch.bincount(order, minlength=len(labels))
     ranks = torch.argsort(counts, descending=True, stable=True).tolist()
     for label, count in enumerate(counts.tolist()):
@@ -44,7 +44,9 @@ def test_nw_ucla_profile_shows_about_744_clips_a_pass():
     shown = torch.zeros(10)
     generator = torch.Generator().manual_seed(0)
     for _ in range(50):
-        shown += torch.bincount(labels[rebalanced(labels, counts, generator)], minlength=10) / 50
+        shown += (
+            torch.bincount(labels[rebalanced(labels, counts, generator, 0.5)], minlength=10) / 50
+        )
     torch.testing.assert_close(shown[:6], counts[:6].float())
     torch.testing.assert_close(shown[6:], torch.full((4,), 100.0), atol=2, rtol=0)
 
@@ -52,5 +54,5 @@ def test_nw_ucla_profile_shows_about_744_clips_a_pass():
 def test_a_frequent_last_class_is_not_taken_for_rare():
     """Rare is decided by the counts, not by the place in the label order."""
     labels, counts = of_counts([5, 50, 90])
-    order = rebalanced(labels, counts, torch.Generator().manual_seed(0))
+    order = rebalanced(labels, counts, torch.Generator().manual_seed(0), 0.5)
     assert torch.bincount(labels[order]).tolist() == [90, 50, 90]

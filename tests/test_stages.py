@@ -13,7 +13,7 @@ from stages.train import fingerprint
 from tests.project import Project
 
 PARAMS = read_params(Path("params.yaml"))
-JOB = Job("joint", 0, 0.1, PARAMS.model, PARAMS.method, PARAMS.train)
+JOB = Job("joint", 0, 0, 0.1, PARAMS.model, PARAMS.method, PARAMS.train)
 
 
 def test_a_checkpoint_belongs_to_one_job_on_one_set_of_data():
@@ -21,14 +21,18 @@ def test_a_checkpoint_belongs_to_one_job_on_one_set_of_data():
     assert first == fingerprint(replace(JOB), ["store", "subset"])
     others = {
         fingerprint(replace(JOB, stream="bone"), ["store", "subset"]),
+        fingerprint(replace(JOB, hops=1), ["store", "subset"]),
         fingerprint(replace(JOB, seed=1), ["store", "subset"]),
         fingerprint(replace(JOB, lr=0.2), ["store", "subset"]),
         fingerprint(
             replace(JOB, train=JOB.train.model_copy(update={"epochs": 99})), ["store", "subset"]
         ),
+        fingerprint(
+            replace(JOB, method=JOB.method.model_copy(update={"mix": "mixup"})), ["store", "subset"]
+        ),
         fingerprint(JOB, ["store", "another subset"]),
     }
-    assert len(others) == 5 and first not in others
+    assert len(others) == 7 and first not in others
 
 
 def test_changed_code_starts_afresh(tmp_path, monkeypatch):

@@ -19,6 +19,7 @@ from brl.progress import fraction_bar
 from brl.skeleton import NW_UCLA20
 from brl.training import Job, Training, cosine_lr, train_stream
 from brl.weights import load_weights, save_weights
+from tests.conftest import STREAMS
 
 PARAMS = read_params(Path("params.yaml"))
 AMPLITUDE = (0.0, 1.5, 6.0)
@@ -68,6 +69,7 @@ def job(stream: str = "joint", **changes: object) -> Job:
     }
     return Job(
         stream=stream,
+        hops=STREAMS[stream].hops,
         seed=0,
         lr=0.05,
         model=PARAMS.model.model_copy(update={"base_channels": 6}),
