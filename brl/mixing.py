@@ -69,12 +69,13 @@ def partial(
     """Rebalanced partial mixup: the upper body of a clip, the lower body of its partner, each at
     its own joints; the rarer class gets the label. Method: section 4.
 
-    A body that the partner lacks keeps its own lower half.
+    A body that the partner lacks keeps its own lower half; one that the clip lacks stays absent.
     """
     mixed, partners = pairs
     clips, present, (labels, _, _) = batch
     lower = torch.from_numpy(layout.lower_body()).to(clips.device)
-    taken = lower[:, None] & present[partners][:, :, None, None, None]
+    both = present[mixed] & present[partners]
+    taken = lower[:, None] & both[:, :, None, None, None]
     new = torch.where(taken, clips[partners], clips[mixed])
     alpha = len(layout.upper_body) / layout.num_joints
     share = rarer_takes_all(counts[labels[mixed]], counts[labels[partners]], alpha)
