@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import resource
 
 import torch
 
@@ -21,6 +22,13 @@ def describe_device() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"CPU, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has taken so far: of the GPU, else of the machine."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -1,6 +1,6 @@
 """The pipeline with its streams side by side: `python -m brl.jobs N`, or `make repro JOBS=N`.
 
-`dvc repro` runs one stage after the other. Here each stream's two stages are a DVC process of
+`dvc repro` runs one stage after the other. Here each stream's three stages are a DVC process of
 their own, at most N at a time, before and after which plain `dvc repro` does the rest. How many
 is a matter of the machine: no parameter, no part of a stage's command, no reason to train again.
 """
@@ -65,7 +65,7 @@ def worker_environments(jobs: int) -> list[dict[str, str]]:
 
 def stream_command(stream: str) -> list[str]:
     """Runs a stream's stages, and (-s) nothing else: no two such processes touch one file."""
-    return [*DVC, "-s", f"train@{stream}", f"predict@{stream}"]
+    return [*DVC, "-s", *(f"{stage}@{stream}" for stage in ("train", "classify", "predict"))]
 
 
 def was_refused(output: str) -> bool:

@@ -161,6 +161,13 @@ class Params(_Section):
         return self
 
     @model_validator(mode="after")
+    def _a_linear_classifier_is_changed(self) -> "Params":
+        kind = self.classifier.kind
+        if kind != "none" and self.model.head != "linear":
+            raise ValueError(f"classifier.kind: {kind} changes a head with model.head: linear")
+        return self
+
+    @model_validator(mode="after")
     def _every_stream_has_its_share(self) -> "Params":
         missing = [name for name in self.streams if name not in self.ensemble.weights]
         if missing:

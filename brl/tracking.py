@@ -8,7 +8,6 @@ links its streams' runs also when DVC skipped or restored them.
 import logging
 import os
 import re
-import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from filelock import FileLock
 
-from brl.device import describe_device
+from brl.device import describe_device, peak_memory_mb
 from brl.errors import UserError
 from brl.files import project_root
 
@@ -145,19 +144,32 @@ class TrainingRun:
         """Keeps the weights, and the hash by which `predict` and `evaluate` find the run."""
         import mlflow
 
-        mlflow.log_metric("train/peak_memory_mb", _peak_memory_mb())
+        mlflow.log_metric("train/peak_memory_mb", peak_memory_mb())
         mlflow.log_artifact(str(weights))
         mlflow.set_tag("weights.digest", digest)
 
 
-def record_checkpoint(stream: str, params: dict[str, Any], weights: Path, digest: str) -> None:
-    """A run of a stream that was trained elsewhere: `params` say by which file it came."""
+def record_weights(
+    stream: str, params: dict[str, Any], weights: Path, digest: str, origin: str | None = None
+) -> None:
+    """A run of a stream whose weights no training of this store left as they are.
+
+    They are a checkpoint's, or those of hash `origin` with another classifier; `params`
+    say how they came. Where this store knows the run of that hash, a note links it.
+    """
     if not enabled():
         return
-    _, experiment_id = _connect()
+    client, experiment_id = _connect()
     import mlflow
 
-    tags = {"kind": "stream", "stream": stream, "weights.digest": digest, "trained": "elsewhere"}
+    tags = {"kind": "stream", "stream": stream, "weights.digest": digest}
+    if origin is None:
+        tags["trained"] = "elsewhere"
+    else:
+        tags["trained.digest"] = origin
+        if run := _find(client, experiment_id, f"tags.`weights.digest` = '{origin}'"):
+            link = f"[its run](#/experiments/{experiment_id}/runs/{run.info.run_id})"
+            tags["mlflow.note.content"] = f"Classifier changed after training: {link}"
     with mlflow.start_run(experiment_id=experiment_id, run_name=stream):
         mlflow.set_tags(tags | _surroundings())
         mlflow.log_params(flattened(params))
@@ -285,9 +297,3 @@ def _surroundings() -> dict[str, str]:
     names = {"dvc.stage": "DVC_STAGE", "dvc.exp": "DVC_EXP_NAME"}
     from_dvc = {tag: os.environ[name] for tag, name in names.items() if name in os.environ}
     return {**from_dvc, "device": describe_device(), "torch": torch.__version__}
-
-
-def _peak_memory_mb() -> float:
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -18,7 +18,7 @@ from brl.weights import load_weights
 def main(stream: str) -> None:
     params = read_params()
     store = ClipStore.open(Path("data/store"))
-    weights = Path("models") / f"{stream}.safetensors"
+    weights = Path("classifiers") / f"{stream}.safetensors"
     chosen = store.part(params.dataset.split, "test")
     probabilities = predict(load_weights(weights), store, chosen, params.predict)
     digest = sha256(weights)

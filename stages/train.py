@@ -48,7 +48,9 @@ def train(stream: str) -> None:
         train_stream(job, store, subset, checkpoint)
         return
     weights = Path("models") / f"{stream}.safetensors"
-    recorded = params.model_dump(exclude={"streams", "predict", "ensemble", "evaluate"})
+    recorded = params.model_dump(
+        exclude={"streams", "classifier", "predict", "ensemble", "evaluate"}
+    )
     described = tracking.SubsetRecord(params.dataset.name, digest, summary)
     with tracking.training_run(stream, identity, recorded | {"lr": job.lr}, described) as run:
         trained, curve = train_stream(
@@ -74,7 +76,7 @@ def take(stream: str, checkpoint: CheckpointParams, params: Params) -> None:
     frames = {"clip_len", "sampling", "rescale"}  # all of the section that has a say here
     used = {"dataset": True, "prepare": True, "model": True, "train": frames}
     recorded = params.model_dump(include=used) | {"weights": checkpoint.model_dump()}
-    tracking.record_checkpoint(stream, recorded, weights, sha256(weights))
+    tracking.record_weights(stream, recorded, weights, sha256(weights))
 
 
 def main(stream: str) -> None:

@@ -1,0 +1,41 @@
+"""Stage `classify@STREAM`: one stream's weights with the classifier that is tested."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from brl import tracking
+from brl.classifier import adjusted
+from brl.data.store import ClipStore
+from brl.data.subset import read_subset
+from brl.errors import one_line_errors
+from brl.files import sha256, written_whole
+from brl.params import Params, read_params
+from brl.weights import load_weights, save_weights
+
+
+def change(stream: str, weights: Path, changed: Path, params: Params) -> None:
+    """Writes the changed weights, and records them: their hash is no longer the training's."""
+    store = ClipStore.open(Path("data/store"))
+    subset = read_subset(Path("data/subset"), store)
+    trained = load_weights(weights)
+    save_weights(changed, adjusted(trained, store, subset, params.classifier, params.seed))
+    recorded = params.model_dump(include={"seed", "dataset", "subsample", "model", "classifier"})
+    tracking.record_weights(stream, recorded, changed, sha256(changed), sha256(weights))
+
+
+def main(stream: str) -> None:
+    params = read_params()
+    weights, changed = (
+        Path(folder) / f"{stream}.safetensors" for folder in ("models", "classifiers")
+    )
+    if params.classifier.kind != "none":
+        change(stream, weights, changed, params)
+        return
+    with written_whole(changed) as unfinished:
+        shutil.copyfile(weights, unfinished)
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main(sys.argv[1])
