@@ -1,10 +1,11 @@
-"""Which clips an epoch shows. Method: section 4, rebalanced exploration."""
+"""Which clips an epoch shows. Method: section 4, rebalanced exploration, and section 10."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.samplers import instance, rebalanced
+from brl.samplers import SAMPLERS, instance, rebalanced
 
 
 def of_counts(counts: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -56,3 +57,43 @@ def test_a_frequent_last_class_is_not_taken_for_rare():
     labels, counts = of_counts([5, 50, 90])
     order = rebalanced(labels, counts, torch.Generator().manual_seed(0), 0.5)
     assert torch.bincount(labels[order]).tolist() == [90, 50, 90]
+
+
+COUNTS = [81, 9, 25, 1]
+SHARES = {
+    ("square_root", 0.0): [9 / 18, 3 / 18, 5 / 18, 1 / 18],
+    ("square_root", 1.0): [9 / 18, 3 / 18, 5 / 18, 1 / 18],
+    ("class_balanced", 0.0): [1 / 4] * 4,
+    ("class_balanced", 1.0): [1 / 4] * 4,
+    ("progressive", 0.0): [81 / 116, 9 / 116, 25 / 116, 1 / 116],
+    ("progressive", 0.5): [(n / 116 + 1 / 4) / 2 for n in COUNTS],
+    ("progressive", 1.0): [1 / 4] * 4,
+}
+
+
+@pytest.mark.parametrize(("name", "passed"), SHARES)
+def test_classes_are_drawn_in_their_proportions_and_their_clips_equally(name, passed):
+    labels, counts = of_counts(COUNTS)
+    generator = torch.Generator().manual_seed(0)
+    passes = 1500
+    shown = torch.zeros(len(labels))
+    for _ in range(passes):
+        places = SAMPLERS[name](labels, counts, generator, passed)
+        assert len(places) == len(labels)
+        shown += torch.bincount(places, minlength=len(labels))
+    shown /= passes * len(labels)
+    expected = torch.tensor(SHARES[name, passed])
+    by_class = torch.zeros(4).index_add(0, labels, shown)
+    torch.testing.assert_close(by_class, expected, rtol=0.05, atol=0)
+    torch.testing.assert_close(shown, (expected / counts)[labels], rtol=0.25, atol=0)
+
+
+@given(counts_strategy, st.sampled_from(sorted(SAMPLERS)), st.floats(0, 1), st.integers(0, 2**31))
+def test_the_generator_decides_and_places_are_clips(counts, name, passed, seed):
+    labels, counts = of_counts(counts)
+    first, again = (
+        SAMPLERS[name](labels, counts, torch.Generator().manual_seed(seed), passed)
+        for _ in range(2)
+    )
+    assert torch.equal(first, again)
+    assert ((first >= 0) & (first < len(labels))).all()

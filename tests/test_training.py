@@ -2,80 +2,33 @@
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from brl.data.clip import Clip
-from brl.data.store import ClipStore, write_store
+from brl.data.store import ClipStore
 from brl.data.subset import Subset
 from brl.device import arithmetic
 from brl.errors import UserError
-from brl.params import PredictParams, read_params
+from brl.params import PredictParams
 from brl.prediction import predict
 from brl.progress import fraction_bar
-from brl.skeleton import NW_UCLA20
-from brl.training import Job, Training, cosine_lr, train_stream
+from brl.training import Training, cosine_lr, train_stream
 from brl.weights import load_weights, save_weights
-from tests.conftest import STREAMS
-
-PARAMS = read_params(Path("params.yaml"))
-AMPLITUDE = (0.0, 1.5, 6.0)
+from tests.methods import method
+from tests.tiny import PARAMS as PARAMS
+from tests.tiny import job, stored, swinging_arms, training_part
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory) -> ClipStore:
-    """Three classes told apart by how far an arm swings; a few clips have two bodies."""
-    draws = np.random.default_rng(0)
-    body = draws.normal(size=(20, 3))
-    clips = []
-    for number in range(36):
-        bodies, frames = 1 + number % 2, int(draws.integers(5, 30))
-        joints = np.tile(body, (bodies, frames, 1, 1)) + 0.01 * draws.normal(size=(20, 3))
-        label = number % 3
-        joints[:, :, 5:8, 1] += AMPLITUDE[label] * np.sin(np.arange(frames))[:, None]
-        clips.append(Clip(f"c{number:02d}", label, joints.astype(np.float32)))
-    folder = tmp_path_factory.mktemp("data") / "store"
-    classes = ("first", "second", "third")
-    write_store(
-        folder,
-        clips,
-        dataset="t",
-        layout=NW_UCLA20,
-        classes=classes,
-        splits=lambda names: {"half": {"train": names[:24], "test": names[24:]}},
-    )
-    return ClipStore.open(folder)
+    return stored(tmp_path_factory.mktemp("data") / "store", swinging_arms())
 
 
 @pytest.fixture
 def subset(store) -> Subset:
-    clips = store.part("half", "train")
-    return Subset(clips, np.bincount(store.labels[clips]))
-
-
-def job(stream: str = "joint", **changes: object) -> Job:
-    train = {
-        "epochs": 4,
-        "passes": 2,
-        "batch_size": 8,
-        "clip_len": 8,
-        "precision": "float32",
-        "augment": PARAMS.train.augment.model_copy(
-            update={"rotation": [0.0, 0.0, 0.0], "scale": 0.0}
-        ),
-    }
-    return Job(
-        stream=stream,
-        hops=STREAMS[stream].hops,
-        seed=0,
-        lr=0.05,
-        model=PARAMS.model.model_copy(update={"base_channels": 6}),
-        method=PARAMS.method,
-        train=PARAMS.train.model_copy(update=train | changes),
-    )
+    return training_part(store)
 
 
 def weights_of(trained) -> dict[str, torch.Tensor]:
@@ -143,8 +96,7 @@ def test_an_epoch_shows_every_clip_as_often_as_there_are_passes(store, subset):
 def test_the_rebalanced_sampler_decides_how_often_a_clip_is_shown(store, subset):
     skewed = Subset(subset.clips[:14], np.bincount(store.labels[subset.clips[:14]]))
     assert skewed.counts.tolist() == [5, 5, 4]
-    method = PARAMS.method.model_copy(update={"sampler": "rebalanced"})
-    training = Training(replace(job(passes=1), method=method), store, skewed)
+    training = Training(job(method=method(sampler="rebalanced"), passes=1), store, skewed)
     shown = torch.bincount(torch.cat(training._batches()), minlength=14)
     rare = training.inputs.clips.labels == 2
     assert (shown[~rare] == 1).all()

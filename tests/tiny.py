@@ -1,0 +1,77 @@
+"""A small dataset that a narrow network learns in seconds, and trainings on it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from brl.data.clip import Clip
+from brl.data.store import ClipStore, write_store
+from brl.data.subset import Subset
+from brl.params import MethodParams, read_params
+from brl.skeleton import NW_UCLA20
+from brl.training import Job
+from tests.conftest import STREAMS
+from tests.methods import method as method_of
+
+PARAMS = read_params(Path("params.yaml"))
+AMPLITUDE = (0.0, 1.5, 6.0)
+
+
+def swinging_arms() -> list[Clip]:
+    """Three classes told apart by how far an arm swings; half of the clips have two bodies."""
+    draws = np.random.default_rng(0)
+    body = draws.normal(size=(20, 3))
+    clips = []
+    for number in range(36):
+        bodies, frames = 1 + number % 2, int(draws.integers(5, 30))
+        joints = np.tile(body, (bodies, frames, 1, 1)) + 0.01 * draws.normal(size=(20, 3))
+        label = number % 3
+        joints[:, :, 5:8, 1] += AMPLITUDE[label] * np.sin(np.arange(frames))[:, None]
+        clips.append(Clip(f"c{number:02d}", label, joints.astype(np.float32)))
+    return clips
+
+
+def stored(folder: Path, clips: list[Clip]) -> ClipStore:
+    """A store in which all but the last twelve clips are for training."""
+    write_store(
+        folder,
+        clips,
+        dataset="t",
+        layout=NW_UCLA20,
+        classes=("first", "second", "third"),
+        splits=lambda names: {"half": {"train": names[:-12], "test": names[-12:]}},
+    )
+    return ClipStore.open(folder)
+
+
+def training_part(store: ClipStore) -> Subset:
+    clips = store.part("half", "train")
+    return Subset(clips, np.bincount(store.labels[clips], minlength=len(store.classes)))
+
+
+def job(
+    stream: str = "joint",
+    method: MethodParams | None = None,
+    head: str = "linear",
+    **changes: object,
+) -> Job:
+    """Cross-entropy if not told otherwise; changes: of the section `train`."""
+    train = {
+        "epochs": 4,
+        "passes": 2,
+        "batch_size": 8,
+        "clip_len": 8,
+        "precision": "float32",
+        "augment": PARAMS.train.augment.model_copy(
+            update={"rotation": [0.0, 0.0, 0.0], "scale": 0.0}
+        ),
+    }
+    return Job(
+        stream=stream,
+        hops=STREAMS[stream].hops,
+        seed=0,
+        lr=0.05,
+        model=PARAMS.model.model_copy(update={"base_channels": 6, "head": head}),
+        method=method or method_of(),
+        train=PARAMS.train.model_copy(update=train | changes),
+    )
