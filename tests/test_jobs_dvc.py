@@ -55,7 +55,7 @@ def trainings(project: Project, stream: str) -> int:
 def results(project: Project) -> dict[str, bytes]:
     return {
         str(path.relative_to(project.folder)): path.read_bytes()
-        for folder in ("models", "scores", "fused", "reports")
+        for folder in ("models", "classifiers", "scores", "fused", "reports")
         for path in sorted((project.folder / folder).rglob("*"))
         if path.is_file()
     }

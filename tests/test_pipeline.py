@@ -14,6 +14,7 @@ def of(stage: str, *streams: str) -> set[str]:
 
 
 FUSED = {"ensemble", "evaluate"}
+TESTED = {*of("predict"), *FUSED}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def results(project) -> pd.DataFrame:
 
 
 def test_the_first_run_runs_everything_and_the_second_nothing(project):
-    everything = {"download", "prepare", "subsample", *of("train"), *of("predict"), *FUSED}
+    everything = {"download", "prepare", "subsample", *of("train"), *of("classify"), *TESTED}
     assert project.reproduce() == everything
     assert project.reproduce() == set()
     assert results(project).index.tolist() == [*STREAMS, "ensemble"]
@@ -58,12 +59,23 @@ def test_a_weight_of_no_stream_changes_no_result(project):
 
 def test_the_number_of_test_clips_runs_the_predictions(project):
     project.edit({"predict.num_clips": 2})
-    assert project.reproduce() == of("predict") | FUSED
+    assert project.reproduce() == TESTED
+
+
+def test_the_classifier_runs_the_predictions_and_no_training(project):
+    project.edit({"classifier.kind": "logit_adjustment"})
+    assert project.reproduce() == of("classify") | TESTED
+    assert project.reproduce() == set()
+    project.edit({"classifier.kind": "none"})
+    assert project.reproduce() == of("classify") | TESTED
+    project.edit({"classifier.tau": 0.5})
+    assert project.reproduce() == of("classify")
 
 
 def test_one_streams_learning_rate_runs_that_stream(project):
     project.edit({"streams.skip.lr": 0.01})
-    assert project.reproduce() == of("train", "skip") | of("predict", "skip") | FUSED
+    of_skip = {stage for name in ("train", "classify", "predict") for stage in of(name, "skip")}
+    assert project.reproduce() == of_skip | FUSED
 
 
 def test_the_groups_run_the_evaluation(project):
@@ -83,7 +95,7 @@ def test_a_stream_taken_out_takes_its_share_along(project):
 
 
 def test_a_stream_put_back_is_not_trained_again(project):
-    project.edit({"streams.bone_motion": {"weights": None, "lr": None}})
+    project.edit({"streams.bone_motion": {"hops": 1, "weights": None, "lr": None}})
     ran = project.reproduce()
     assert ran >= FUSED and not any(stage.startswith("train") for stage in ran)
     assert results(project).index.tolist() == ["joint", "skip", "bone_motion", "ensemble"]
@@ -91,7 +103,7 @@ def test_a_stream_put_back_is_not_trained_again(project):
 
 def test_the_imbalance_factor_runs_all_from_the_subset_on(project):
     project.edit({"subsample.imbalance_factor": 4})
-    assert project.reproduce() == {"subsample", *of("train"), *of("predict"), *FUSED}
+    assert project.reproduce() == {"subsample", *of("train"), *of("classify"), *TESTED}
     counts = pd.read_csv(project.folder / "data/subset/counts.csv")["train_clips"]
     assert counts.max() == 8 and counts.min() == 2
 

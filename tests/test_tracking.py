@@ -65,6 +65,25 @@ def test_a_benchmark_is_a_run_with_its_figures_and_its_table(root):
     ).read_text() == "# made by\n"
 
 
+def test_a_changed_classifier_is_a_run_linked_to_its_training(root):
+    weights = root / "joint.safetensors"
+    weights.write_bytes(b"")
+    tracking.record_test("joint", "trained", {"accuracy/top1": 1.0})
+    params = {"classifier": {"kind": "logit_adjustment", "tau": 0.5}}
+    tracking.record_weights("joint", params, weights, "changed", origin="trained")
+    tracking.record_test("joint", "changed", {"accuracy/top1": 2.0})
+    tracking.record_pipeline("p", {}, {}, {}, {"joint": "changed"}, [])
+    mlflow.set_tracking_uri(tracking.tracking_uri())
+    runs = mlflow.search_runs(experiment_names=[tracking.EXPERIMENT], order_by=["start_time"])
+    trained, changed, pipeline = runs.to_dict("records")
+    assert (changed["tags.kind"], changed["tags.stream"]) == ("stream", "joint")
+    assert changed["tags.trained.digest"] == trained["tags.weights.digest"]
+    assert changed["tags.mlflow.note.content"].endswith(f"/runs/{trained['run_id']})")
+    assert changed["params.classifier.tau"] == "0.5"
+    assert (trained["metrics.accuracy/top1"], changed["metrics.accuracy/top1"]) == (1.0, 2.0)
+    assert pipeline["tags.run.joint"] == changed["run_id"]
+
+
 def test_the_store_lies_at_the_projects_root_or_where_the_user_says(root, monkeypatch):
     assert tracking.tracking_uri() == f"sqlite:///{root}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000")
