@@ -23,7 +23,7 @@ from brl.skeleton import NW_UCLA20
 from brl.training import train_stream
 from brl.weights import Recipe, Trained, load_weights, save_weights
 from stages import classify
-from tests.test_training import PARAMS, job
+from tests.tiny import PARAMS, job
 
 TRAINED_ON, TESTED = (30, 9, 4), 12
 AMPLITUDE = (0.0, 2.0, 4.0)
@@ -186,11 +186,11 @@ def test_retraining_helps_the_rare_class(store, tmp_path):
 @pytest.fixture
 def folder(store, tmp_path, monkeypatch) -> Path:
     """A project's folder in which a stream is trained."""
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BRL_TRACKING", "off")
-    shutil.copytree(store.folder, "data/store")
-    write_subset(Path("data/subset"), store, subset_of(store), np.array(TRAINED_ON))
-    save_weights(Path("models/joint.safetensors"), untrained(store))
+    shutil.copytree(store.folder, tmp_path / "data/store")
+    write_subset(tmp_path / "data/subset", store, subset_of(store), np.array(TRAINED_ON))
+    save_weights(tmp_path / "models/joint.safetensors", untrained(store))
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
