@@ -53,6 +53,7 @@ def job(
     stream: str = "joint",
     method: MethodParams | None = None,
     head: str = "linear",
+    blocks: list[int] | None = None,
     **changes: object,
 ) -> Job:
     """Cross-entropy if not told otherwise; changes: of the section `train`."""
@@ -71,7 +72,7 @@ def job(
         hops=STREAMS[stream].hops,
         seed=0,
         lr=0.05,
-        model=PARAMS.model.model_copy(update={"base_channels": 6, "head": head}),
+        model=PARAMS.model.model_copy(update={"base_channels": 6, "blocks": blocks, "head": head}),
         method=method or method_of(),
         train=PARAMS.train.model_copy(update=train | changes),
     )

@@ -90,6 +90,10 @@ class CosineHead(Head):
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__(in_channels, num_classes)
         self.fc_cls.register_parameter("bias", None)
+        # Of unit length, as in the paper. A gradient grows as the directions get shorter: from
+        # Head's short ones the first step would throw them so far that no later one turned them.
+        with torch.no_grad():
+            self.fc_cls.weight.copy_(functional.normalize(self.fc_cls.weight))
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (N, C), from -30 to 30, of features (N, C'), in float32."""
