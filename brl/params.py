@@ -164,7 +164,9 @@ class Params(_Section):
     def _a_linear_classifier_is_changed(self) -> "Params":
         kind = self.classifier.kind
         if kind != "none" and self.model.head != "linear":
-            raise ValueError(f"classifier.kind: {kind} changes a head with model.head: linear")
+            raise ValueError(
+                f"classifier.kind: {kind} takes a linear head: model.head must be linear"
+            )
         return self
 
     @model_validator(mode="after")

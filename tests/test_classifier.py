@@ -218,6 +218,8 @@ def test_the_stage_copies_or_changes_the_weights(folder):
 @pytest.mark.parametrize("kind", classifier.ADJUSTMENTS)
 def test_a_cosine_head_is_refused_in_one_line(folder, kind):
     set_params(classifier={"kind": kind}, model={"head": "cosine"})
-    with pytest.raises(UserError, match=f"classifier.kind: {kind} .*model.head: linear") as caught:
+    with pytest.raises(
+        UserError, match=f"classifier.kind: {kind} .*model.head must be linear"
+    ) as caught:
         read_params()
     assert "\n" not in str(caught.value)
