@@ -17,7 +17,6 @@ from brl.progress import fraction_bar
 from brl.training import Training, cosine_lr, train_stream
 from brl.weights import load_weights, save_weights
 from tests.methods import method
-from tests.tiny import PARAMS as PARAMS
 from tests.tiny import job, stored, swinging_arms, training_part
 
 
