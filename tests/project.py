@@ -79,6 +79,12 @@ class Project:
             patch.setenv("DVC_ROOT", str(self.folder))
             return {stage.addressing for stage in repo.reproduce()}
 
+    def affected(self) -> set[str]:
+        """The stages that have something else to read than when they ran."""
+        with pytest.MonkeyPatch.context() as patch, Repo(str(self.folder)) as repo:
+            patch.chdir(self.folder)
+            return set(repo.status())
+
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Runs `python -m ...` in the folder."""
         return subprocess.run(

@@ -78,6 +78,26 @@ def test_one_streams_learning_rate_runs_that_stream(project):
     assert project.reproduce() == of_skip | FUSED
 
 
+@pytest.mark.parametrize(
+    ("changes", "stages"),
+    [
+        ({"seed": 1}, of("train") | of("classify")),
+        ({"subsample.seed": 1}, {"subsample"}),
+        ({"method.loss": "focal"}, of("train")),
+        ({"train.validation": 0.2}, of("train")),
+        ({"streams.skip.hops": 3}, of("train", "skip") | FUSED),
+    ],
+    ids=str,
+)
+def test_what_depends_on_an_edited_value(project, changes, stages):
+    """And what follows from it runs too where its results are others."""
+    before = (project.folder / "params.yaml").read_text()
+    project.edit(changes)
+    assert project.affected() == stages
+    (project.folder / "params.yaml").write_text(before)
+    assert project.affected() == set()
+
+
 def test_the_groups_run_the_evaluation(project):
     project.edit({"evaluate.few_shot_below": 5})
     assert project.reproduce() == {"evaluate"}
