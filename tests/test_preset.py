@@ -1,6 +1,7 @@
 """Presets change what they name, in one step, and leave the rest and the comments."""
 
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -86,9 +87,10 @@ def test_a_method_says_all_of_the_method_and_nothing_else(method, before, file):
 
 
 @pytest.mark.parametrize("method", METHODS.names)
-def test_a_method_s_file_begins_with_what_it_is(method):
-    first = (METHODS.folder / f"{method}.yaml").read_text(encoding="utf-8").splitlines()[0]
-    assert first.startswith("# ") and first.endswith(".")
+def test_a_methods_file_begins_with_what_it_is(method):
+    lines = (METHODS.folder / f"{method}.yaml").read_text(encoding="utf-8").splitlines()
+    comment = list(takewhile(lambda line: line.startswith("# "), lines))
+    assert comment and comment[-1].endswith(".")
 
 
 def test_both_at_once_are_one_after_the_other(file, tmp_path):
