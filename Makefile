@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset weights data-check test test-fast lint bench-data bench-training bench-accuracy bench-networks ui clean
+.PHONY: help setup repro results preset weights data-check test test-fast lint compare bench-data bench-training bench-accuracy bench-networks ui clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,6 +30,12 @@ results: setup  ## the table of the last run
 
 preset: setup  ## a dataset, a method or both into params.yaml: NAME=nw_ucla MIRROR=folder METHOD=brl
 	@python -m brl.preset $(if $(NAME),"$(NAME)") $(if $(METHOD),--method "$(METHOD)") $(if $(MIRROR),--mirror "$(MIRROR)")
+
+compare: setup  ## methods side by side: NAME=nw_ucla JOBS=2; done runs stay in .comparison (rm -r)
+	@python -m brl.check
+	@test -e .git || dvc config --local core.no_scm true
+	@dvc repro --quiet subsample
+	@python -m brl.comparison $(if $(NAME),"$(NAME)") $(if $(JOBS),--jobs "$(JOBS)")
 
 weights: setup  ## a checkpoint instead of a training: make weights STREAM=joint FILE=j.pth (or none)
 	@python -m brl.published "$(STREAM)" "$(FILE)"
@@ -68,7 +74,7 @@ bench-networks: setup  ## the networks side by side: size and speed
 ui: setup  ## compare the runs in MLflow
 	@python -m brl.ui
 
-clean:  ## remove results and caches; keeps recorded runs and the virtual environment
+clean:  ## remove results and caches; keeps recorded runs, .comparison and the virtual environment
 	rm -rf data models classifiers scores fused logs .checkpoints .dvc/cache .dvc/tmp
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -20,7 +20,7 @@ def one_line_errors() -> Iterator[None]:
         print(f"error: {_one_line(str(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("interrupted; the next `dvc repro` goes on from here", file=sys.stderr)
+        print("interrupted; the same command goes on from here", file=sys.stderr)
         sys.exit(130)
 
 

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and the project's root."""
+"""Files written whole or not at all, the project's root, and the code of its stages."""
 
 import hashlib
 import os
@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import yaml
 
 
 def project_root() -> Path:
@@ -17,6 +19,13 @@ def sha256(path: Path) -> str:
     """Hex digest of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stage_code(stage: str, network: str) -> list[Path]:
+    """The code that a stage of one stream runs through, as dvc.yaml lists it for that network."""
+    stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    deps = [path.replace("${model.name}", network) for path in stages[stage]["do"]["deps"]]
+    return [Path(path) for path in deps if path.endswith(".py")]
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Progress bars: drawn on a terminal, silent anywhere else."""
 
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,11 +11,23 @@ from tqdm import tqdm
 
 Item = TypeVar("Item")
 SECONDS_BETWEEN_UPDATES = 0.2
+_quiet = False
+
+
+def keep_quiet() -> None:
+    """Draws nothing from now on: for a process that shares its terminal with another's bar."""
+    global _quiet
+    _quiet = True
+    tqdm.set_lock(threading.RLock())  # Its own, shared by processes, leaks when this one is ended.
+
+
+def _hidden() -> bool:
+    return _quiet or not sys.stderr.isatty()
 
 
 def progress(items: Iterable[Item], unit: str, total: int | None = None) -> "tqdm[Item]":
     """Iterates over items with a count and a rate on stderr; with a total, also the time left."""
-    return tqdm(items, unit=f" {unit}", total=total, leave=False, disable=not sys.stderr.isatty())
+    return tqdm(items, unit=f" {unit}", total=total, leave=False, disable=_hidden())
 
 
 class FractionBar:
@@ -43,7 +56,7 @@ def fraction_bar(title: str) -> Iterator[FractionBar]:
         desc=title,
         total=1.0,
         leave=False,
-        disable=not sys.stderr.isatty(),
+        disable=_hidden(),
         bar_format="{desc} {percentage:3.0f} %|{bar}| {remaining} left{postfix}",
     ) as bar:
         yield FractionBar(bar)

@@ -1,4 +1,4 @@
-"""Everything that knows MLflow: a run a trained stream, a run an evaluated pipeline.
+"""Everything that knows MLflow: a run a trained stream, an evaluated pipeline, a compared method.
 
 Runs go to mlflow.db at the project's root, or where MLFLOW_TRACKING_URI points; BRL_TRACKING=off
 records nothing. Runs are found by what they made, the hash of their weights: so an evaluation
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 EXPERIMENT = "long-tailed skeleton actions"
 DESCRIPTION = (
     "One run a trained stream, one run an evaluated pipeline (kind = pipeline), which links its "
-    "streams' runs. Compare accuracy/… and accuracy/class/…."
+    "streams' runs, one run a method and seed of a comparison (kind = comparison). Compare "
+    "accuracy/… and accuracy/class/…."
 )
 
 
@@ -227,6 +228,29 @@ def record_pipeline(
             if "mlflow.parentRunId" not in run.data.tags:
                 client.set_tag(run_id, "mlflow.parentRunId", parent.info.run_id)
         mlflow.set_tag("mlflow.note.content", "Streams:\n\n" + "\n".join(links))
+
+
+def record_comparison(
+    name: str,
+    fingerprint: str,
+    params: dict[str, Any],
+    tags: dict[str, str],
+    metrics: dict[str, float],
+) -> None:
+    """A run of a method from a seed in a comparison, unless there is one of that fingerprint."""
+    if not enabled():
+        return
+    client, experiment_id = _connect()
+    same = f"tags.fingerprint = '{fingerprint}'"
+    if _find(client, experiment_id, same, "status = 'FINISHED'"):
+        return
+    import mlflow
+
+    tags = {"kind": "comparison", "fingerprint": fingerprint, **tags, **_surroundings()}
+    with mlflow.start_run(experiment_id=experiment_id, run_name=name):
+        mlflow.set_tags(tags)
+        mlflow.log_params(flattened(params))
+        mlflow.log_metrics(metrics)
 
 
 def record_benchmark(name: str, metrics: dict[str, float], report: Path) -> None:

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from brl import tracking
 from brl.checkpoint import load_checkpoint
@@ -14,7 +13,7 @@ from brl.data.store import ClipStore
 from brl.data.subset import read_subset, read_summary
 from brl.distributed import is_first, launch, requested_processes
 from brl.errors import one_line_errors
-from brl.files import project_root, sha256, written_whole
+from brl.files import project_root, sha256, stage_code, written_whole
 from brl.params import CheckpointParams, Params, read_params
 from brl.training import Job, train_stream
 from brl.weights import Recipe, save_weights
@@ -27,10 +26,8 @@ def fingerprint(job: Job, data: list[str]) -> str:
     """
     settings = {name: getattr(job, name) for name in ("stream", "hops", "seed", "lr")}
     sections = {name: getattr(job, name).model_dump() for name in ("model", "method", "train")}
-    stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    deps = [path.replace("${model.name}", job.model.name) for path in stages["train"]["do"]["deps"]]
-    code = [path for path in deps if path.endswith(".py")]
-    content = [settings | sections, data, [sha256(Path(path)) for path in code]]
+    code = [sha256(path) for path in stage_code("train", job.model.name)]
+    content = [settings | sections, data, code]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

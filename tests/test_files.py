@@ -52,7 +52,7 @@ def test_sha256_of_known_bytes(tmp_path):
         (UserError("params.yaml: wrong"), 1, "error: params.yaml: wrong\n"),
         (UserError("clip \x1b[31m\nred"), 1, "error: clip \\x1b[31m\\nred\n"),
         (OSError(errno.ENOSPC, "No space left on device"), 1, "error: [Errno 28] No space left"),
-        (KeyboardInterrupt(), 130, "interrupted; the next `dvc repro` goes on from here\n"),
+        (KeyboardInterrupt(), 130, "interrupted; the same command goes on from here\n"),
     ],
 )
 def test_what_is_no_bug_ends_in_one_line(capsys, error, code, line):

@@ -6,39 +6,56 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from brl.comparison.results import FUSED
 from brl.comparison.statistics import interval
 from brl.files import written_whole
 
 PANELS = {"top1": "top-1, %", "few": "few-shot classes, %"}
+APART = 0.7  # between two methods, in lines
 
 
 def draw_comparison(path: Path, results: pd.DataFrame, title: str) -> None:
-    """Every method's top-1 and few-shot accuracy: mean and 95 % interval over seeds, each seed a
-    dot; a colour for each of the streams and fusions.
+    """Every method's top-1 and few-shot accuracy, a line each for its first stream and its
+    fusions: mean and 95 % interval over seeds, each seed a dot.
 
-    results: a row each, with method, what, seed, top1, few.
+    results: a row each, with method, what, seed, top1, few (NaN: no such class).
     """
     methods = list(dict.fromkeys(results["method"]))
-    kinds = list(dict.fromkeys(results["what"]))
-    height = 1.4 + 0.16 * len(results.groupby(["method", "what"])) + 0.22 * len(methods)
-    figure = Figure(figsize=(10, height), layout="constrained")
-    axes = figure.subplots(1, len(PANELS), sharey=True)
-    for axis, (column, words) in zip(axes, PANELS.items(), strict=True):
-        for number, kind in enumerate(kinds):
-            of_kind = results[results["what"] == kind]
-            places, means, halves = [], [], []
-            for method, found in of_kind.groupby("method", sort=False)[column]:
-                place = methods.index(method) + 0.7 * (number + 0.5) / len(kinds) - 0.35
-                axis.plot(found, np.full(len(found), place), ".", color=f"C{number}", alpha=0.4)
-                places.append(place)
-                means.append(found.mean())
-                halves.append(np.nan_to_num(interval(found.to_numpy())))
-            axis.errorbar(means, places, xerr=halves, fmt="o", ms=4, color=f"C{number}", label=kind)
-        axis.set_xlabel(words)
-        axis.grid(axis="x", alpha=0.3)
-    axes[0].set_yticks(range(len(methods)), methods)
-    axes[0].invert_yaxis()
-    axes[-1].legend(fontsize=8)
+    shown = [results["what"].iloc[0], *FUSED]
+    results = results[results["what"].isin(shown)]
+    places: dict[tuple[str, str], float] = {}
+    centres, top = [], 0.0
+    for method in methods:
+        kinds = [kind for kind in shown if len(_of(results, method, kind))]
+        places |= {(method, kind): top + line for line, kind in enumerate(kinds)}
+        centres.append(top + (len(kinds) - 1) / 2)
+        top += len(kinds) + APART
+    figure = Figure(figsize=(10, 1.6 + 0.17 * top), layout="constrained")
+    panels = [column for column in PANELS if results[column].notna().any()]
+    all_axes = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
+    for axes, column in zip(all_axes, panels, strict=True):
+        for number, kind in enumerate(shown):
+            rows = {m: _of(results, m, kind)[column] for m in methods if (m, kind) in places}
+            if not rows:
+                continue
+            heights = [places[method, kind] for method in rows]
+            means = [found.mean() for found in rows.values()]
+            halves = [np.nan_to_num(interval(found.to_numpy())) for found in rows.values()]
+            for height, found in zip(heights, rows.values(), strict=True):
+                axes.plot(found, np.full(len(found), height), ".", color=f"C{number}", alpha=0.4)
+            label = kind if column == panels[0] else None
+            axes.errorbar(
+                means, heights, xerr=halves, fmt="o", ms=4, color=f"C{number}", label=label
+            )
+        axes.set_xlabel(PANELS[column])
+        axes.grid(axis="x", alpha=0.3)
+    all_axes[0].set_yticks(centres, methods)
+    all_axes[0].invert_yaxis()
+    figure.legend(loc="outside lower center", ncols=len(shown), frameon=False, fontsize=8)
     figure.suptitle(title, fontsize=11)
     with written_whole(path) as unfinished:
-        figure.savefig(unfinished, dpi=120)
+        figure.savefig(unfinished, dpi=120, metadata={"Software": None})
+
+
+def _of(results: pd.DataFrame, method: str, kind: str) -> pd.DataFrame:
+    return results[(results["method"] == method) & (results["what"] == kind)]

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from brl.errors import UserError
 from brl.params import Params, Seed, StreamName
+from brl.preset import METHODS, overwrite
 from brl.training import Job
 from brl.yaml_file import read_yaml, validated
 
 COMPARISONS = Path("comparisons")
-METHODS = Path("presets/methods")
+# They decide which clips there are, or differ run by run.
+NO_SETTINGS = ("seed", "dataset", "prepare", "subsample")
 
 
 class _Section(BaseModel):
@@ -40,7 +41,8 @@ class Comparison(_Section):
 
     dataset          what params.yaml must name: the clips
     seeds            every method is trained from each
-    settings         dotted parameters, for all methods alike, instead of those of params.yaml
+    settings         dotted parameters, for all methods alike, whatever params.yaml and the
+                     methods' presets say
     reference        the method that the others are compared with
     without_classes  classes to leave out of one more mean: their test clips are in doubt
     methods          the rows
@@ -93,8 +95,12 @@ def read_comparison(name: str, params: Params) -> Comparison:
 def planned_runs(comparison: Comparison, params: Params) -> list[Run]:
     """All runs, those that every method has first: so a grid that is cut short compares too.
 
-    Raises UserError where a method or a setting is not valid.
+    Raises UserError where a method, a setting or a stream is not valid.
     """
+    for method, row in comparison.methods.items():
+        for stream in row.streams:
+            if stream not in params.streams:
+                raise UserError(f"comparison: {method}: params.yaml has no stream {stream}")
     runs = [
         Run(method, seed, stream, params_of(comparison, params, method, seed))
         for seed in comparison.seeds
@@ -106,45 +112,29 @@ def planned_runs(comparison: Comparison, params: Params) -> list[Run]:
 
 
 def params_of(comparison: Comparison, params: Params, method: str, seed: int) -> Params:
-    """The parameters of a method: those of params.yaml, the comparison's settings, its preset,
-    its own settings."""
+    """The parameters of a method: those of params.yaml, its preset, the comparison's settings,
+    its own."""
     row = comparison.methods[method]
     content = params.model_dump()
+    overwrite(content, METHODS.read(row.preset or method))
     put(content, comparison.settings)
-    overwrite(content, method_preset(row.preset or method))
     put(content, row.settings)
     content["seed"] = seed
     return validated(content, Params, called=f"comparison: {method}")
 
 
 def put(content: dict[str, Any], settings: dict[str, Any]) -> None:
-    """Sets dotted parameters; UserError where there is none of that name."""
+    """Sets dotted parameters; UserError where there is none of that name, or it is no setting."""
     for name, value in settings.items():
+        if name.split(".")[0] in NO_SETTINGS:
+            raise UserError(f"comparison: settings: {name} must be the same for all: params.yaml")
         *sections, key = name.split(".")
-        section = content
+        section: Any = content
         for part in sections:
-            section = section.get(part, {})
-        if key not in section:
+            section = section.get(part) if isinstance(section, dict) else None
+        if not isinstance(section, dict) or key not in section:
             raise UserError(f"comparison: settings: params.yaml has no {name}")
         section[key] = value
-
-
-def method_preset(name: str) -> dict[str, Any]:
-    """What presets/methods/NAME.yaml says; UserError where there is none."""
-    path = METHODS / f"{name}.yaml"
-    if not path.exists():
-        known = ", ".join(sorted(file.stem for file in METHODS.glob("*.yaml")))
-        raise UserError(f"unknown method {name!r}; known: {known}")
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
-
-
-def overwrite(content: dict[str, Any], changes: dict[str, Any]) -> None:
-    """Puts nested values over those that are there."""
-    for key, value in changes.items():
-        if isinstance(value, dict):
-            overwrite(content[key], value)
-        else:
-            content[key] = value
 
 
 def key_of(*parts: Any) -> str:

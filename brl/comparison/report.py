@@ -1,17 +1,18 @@
 """The report of a comparison: a page to read, tables to compare, a picture."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pandas as pd
 
 from brl.comparison.figure import draw_comparison
 from brl.comparison.plan import Comparison, Run
+from brl.comparison.record import record
 from brl.comparison.results import Scored, accuracies, finished, predictions
-from brl.comparison.run import Data
-from brl.comparison.statistics import interval, paired
+from brl.comparison.run import Data, trained_by_other_code
+from brl.comparison.statistics import Paired, interval, paired
 from brl.errors import UserError
 from brl.files import written_whole
-from brl.params import Params
 
 COLUMNS = {
     "top1": "top-1",
@@ -24,23 +25,24 @@ COLUMNS = {
 
 
 def write_report(
-    folder: Path, name: str, comparison: Comparison, runs: list[Run], params: Params
+    folder: Path, name: str, comparison: Comparison, runs: list[Run], data: Data
 ) -> str:
-    """Writes README.md, results.csv, pairs.csv, predictions.csv and comparison.png into the folder.
+    """Writes README.md, results.csv, pairs.csv, predictions.csv and comparison.png into the folder,
+    and records the results.
 
     Returns the page. Raises UserError where no run is there yet.
     """
-    data = Data.read()
     scored = finished(runs, data)
     if not scored:
         raise UserError(f"{name}: no run is there yet; make compare computes them")
-    results = accuracies(scored, comparison, data, params.evaluate)
-    pairs = all_pairs(scored)
+    results = accuracies(scored, comparison, data, runs[0].params.evaluate)
+    pairs = all_pairs(scored, comparison.reference)
     write_csv(results, folder / "results.csv")
     write_csv(pairs.round(4), folder / "pairs.csv")
     write_csv(predictions(scored), folder / "predictions.csv")
     draw_comparison(folder / "comparison.png", results, title_of(name, comparison, runs, data))
     page = "\n".join(page_lines(name, comparison, runs, data, results, pairs))
+    record(scored, runs, data, name)
     with written_whole(folder / "README.md") as unfinished:
         unfinished.write_text(page + "\n", encoding="utf-8")
     return page
@@ -51,14 +53,15 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
         table.to_csv(unfinished, index=False)
 
 
-def all_pairs(scored: list[Scored]) -> pd.DataFrame:
-    """Every two methods that scored the same, from the seeds that both have."""
+def all_pairs(scored: list[Scored], reference: str) -> pd.DataFrame:
+    """Every two methods that scored the same, from the seeds that both have; each method against
+    the reference, and against those before it."""
     by_what: dict[str, dict[str, dict[int, pd.Series]]] = {}
     for one in scored:
         by_what.setdefault(one.what, {}).setdefault(one.method, {})[one.seed] = one.right
     rows = []
     for what, methods in by_what.items():
-        names = list(methods)
+        names = sorted(methods, key=lambda method: method != reference)
         for place, first in enumerate(names):
             for second in names[place + 1 :]:
                 seeds = sorted(methods[first].keys() & methods[second].keys())
@@ -66,7 +69,8 @@ def all_pairs(scored: list[Scored]) -> pd.DataFrame:
                     ours, theirs = ([methods[m][s] for s in seeds] for m in (second, first))
                     compared = vars(paired(ours, theirs))
                     rows.append({"what": what, "method": second, "against": first} | compared)
-    return pd.DataFrame(rows)
+    columns = ["what", "method", "against", *(field.name for field in fields(Paired))]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def title_of(name: str, comparison: Comparison, runs: list[Run], data: Data) -> str:
@@ -93,8 +97,12 @@ def page_lines(
         f"under one recipe: {model.name}, {model.base_channels} channels, {train.epochs} epochs of "
         f"{train.passes} passes, batches of {train.batch_size}, learning rate {train.lr:g}, the "
         f"{'best epoch of the validation part' if train.validation else 'last epoch'}. "
-        "Accuracy in %, mean over seeds ± half the 95 % confidence interval (Student's t).",
+        "Accuracy in %, mean over seeds ± half the 95 % confidence interval (Student's t). "
+        "Differences on the same clips: bootstrap of clips and seeds; p of each for itself, not "
+        "corrected for the number of methods.",
         "",
+        *how_to_repeat(comparison),
+        *note_on_code(runs, data),
         "![](comparison.png)",
     ]
     for what, of_what in results.groupby("what", sort=False):
@@ -108,11 +116,39 @@ def page_lines(
     return lines
 
 
+def how_to_repeat(comparison: Comparison) -> list[str]:
+    """How to train one row again, and which rows are more than a preset."""
+    edits = ", ".join(["seed", *(f"{key}: {value}" for key, value in comparison.settings.items())])
+    lines = [
+        f"A row by itself: `make preset NAME={comparison.dataset} METHOD=…`, in params.yaml "
+        f"{edits}; then `make repro`.",
+        "",
+    ]
+    for method, row in comparison.methods.items():
+        if row.preset or row.settings:
+            own = [f"METHOD={row.preset or method}"]
+            own += [f"{key}: {value}" for key, value in row.settings.items()]
+            lines.append(f"- {method}: {', '.join(own)}")
+    return lines if lines[-1] == "" else [*lines, ""]
+
+
+def note_on_code(runs: list[Run], data: Data) -> list[str]:
+    """Says it where trainings are not those of the present code."""
+    others, trainings = trained_by_other_code(runs, data)
+    if not others:
+        return []
+    return [
+        f"**{others} of the {trainings} trainings were computed by other code than the present "
+        "one.** To compute all anew, remove `.comparison/` and compare again.",
+        "",
+    ]
+
+
 def summary_table(results: pd.DataFrame, with_others: bool) -> list[str]:
     """A row a method."""
     shown = [c for c in COLUMNS if results[c].notna().any()]
     if not with_others:
-        shown.remove("mean_other_classes")
+        shown = [c for c in shown if c != "mean_other_classes"]
     lines = ["| method | seeds | " + " | ".join(COLUMNS[c] for c in shown) + " |"]
     lines.append("|---|---:" + "|---:" * len(shown) + "|")
     for method, of_method in results.groupby("method", sort=False):
@@ -135,7 +171,11 @@ def pairs_table(against: pd.DataFrame, reference: str) -> list[str]:
     ]
     for row in against.itertuples():
         lines.append(
-            f"| {row.method} | {row.difference:+.1f} | {row.low:+.1f} to {row.high:+.1f} "
-            f"| {row.p:.3f} | {row.won:.1f} | {row.lost:.1f} | {row.mcnemar:.3f} |"
+            f"| {row.method} | {row.difference:+z.1f} | {row.low:+z.1f} to {row.high:+z.1f} "
+            f"| {p_value(row.p)} | {row.won:.1f} | {row.lost:.1f} | {p_value(row.mcnemar)} |"
         )
     return lines
+
+
+def p_value(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"

@@ -1,6 +1,7 @@
 """What the runs of a comparison came to: accuracies of each, and predictions clip by clip."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from brl.comparison.plan import Comparison, Run
 from brl.comparison.run import Data
 from brl.ensemble import fuse
 from brl.metrics import accuracy_by_class, headline, shot_groups
-from brl.params import EvaluateParams
+from brl.params import EvaluateParams, StreamName
 from brl.scores import Scores, load_scores
 
 # Method: section 7.
@@ -18,6 +19,8 @@ FUSED = {
     "4 streams": ("joint", "bone", "joint_motion", "bone_motion"),
     "6 streams": ("joint", "bone", "skip", "joint_motion", "bone_motion", "skip_motion"),
 }
+# As the report has them.
+ORDER = ("joint", *FUSED, *(name for name in get_args(StreamName) if name != "joint"))
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Scored:
 
 
 def finished(runs: list[Run], data: Data) -> list[Scored]:
-    """All that is there of a comparison: streams, and the fusions whose streams are all there."""
+    """All that is there of a comparison: streams, and the fusions whose streams are all there; by
+    what it is, then as the runs come."""
     found = []
     by_seed: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
@@ -54,7 +58,7 @@ def finished(runs: list[Run], data: Data) -> list[Scored]:
         found += [
             Scored(method, what, seed, scores) for what, scores in (streams | together).items()
         ]
-    return found
+    return sorted(found, key=lambda one: ORDER.index(one.what))
 
 
 def accuracies(
@@ -73,7 +77,8 @@ def accuracies(
             | {name: value for name, value in found.items() if name != "top5"}
             | {"mean_other_classes": round(float(others), 4)}
         )
-    return pd.DataFrame(rows)
+    # A group without a class: NaN, also where all are None.
+    return pd.DataFrame(rows).replace({None: np.nan}).infer_objects()
 
 
 def predictions(scored: list[Scored]) -> pd.DataFrame:

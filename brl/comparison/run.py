@@ -1,20 +1,26 @@
 """Computes the runs of a comparison, each once: what is there already is not computed again.
 
-Below .comparison/: `trained/KEY.safetensors` and `KEY.csv`, a training's weights and curve;
-`scores/KEY.npz`, the scores of the clips it is judged by. A key is a hash of the parameters and the
-data that decide the content.
+Below .comparison/: `trained/KEY.safetensors`, `KEY.csv` and `KEY.code`, a training's weights, its
+curve and the hash of the code it began with; `scores/KEY.npz`, the scores of the clips it is judged
+by. A key is a hash of the parameters and the data that decide the content. Of the code it is not:
+hours of work do not go for a changed comment. The report says where the code is another one.
 """
 
 import os
+import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
+import torch
 
 from brl import tracking
 from brl.classifier import adjusted
@@ -23,10 +29,10 @@ from brl.data.holdout import hold_out
 from brl.data.store import ClipStore
 from brl.data.subset import Subset, read_subset, read_summary
 from brl.errors import UserError
-from brl.files import project_root, sha256, written_whole
+from brl.files import project_root, sha256, stage_code, written_whole
 from brl.metrics import overall
 from brl.prediction import predict
-from brl.progress import progress
+from brl.progress import keep_quiet, progress
 from brl.scores import Scores, save_scores
 from brl.training import train_stream
 from brl.weights import Trained, load_weights, save_weights
@@ -69,56 +75,124 @@ class Data:
             return self.store.part(run.params.dataset.split, "test")
         return hold_out(self.store, self.subset, share, run.seed)[1].clips
 
+    def check_classes(self, names: list[str]) -> None:
+        """UserError where one of the names is no class."""
+        for name in names:
+            if name not in self.store.classes:
+                known = ", ".join(self.store.classes)
+                raise UserError(f"comparison: without_classes: no class {name!r}; known: {known}")
+
 
 def folder() -> Path:
     """Where runs are kept."""
     return project_root() / ".comparison"
 
 
-def compute(runs: list[Run], name: str, jobs: int) -> None:
-    """Computes the runs that are not there yet, `jobs` at a time, in order.
+def weights_file(key: str) -> Path:
+    """Where a training's weights are kept."""
+    return folder() / "trained" / f"{key}.safetensors"
+
+
+def present_code(run: Run) -> str:
+    """Hash of the code that the training of a run goes through."""
+    files = stage_code("train", run.params.model.name)
+    return key_of([sha256(path) for path in files if path.parts[0] == "brl"])
+
+
+def trained_by_other_code(runs: list[Run], data: Data) -> tuple[int, int]:
+    """How many trainings that are there began with other code than the present one, and of how
+    many. Of some nothing is noted: they count among the others."""
+    same = {}
+    for run in runs:
+        weights = weights_file(data.trained_key(run))
+        if weights.exists() and weights not in same:
+            note = weights.with_suffix(".code")
+            same[weights] = note.exists() and note.read_text() == present_code(run)
+    return len(same) - sum(same.values()), len(same)
+
+
+def compute(runs: list[Run], data: Data, name: str, jobs: int) -> None:
+    """Computes the runs that are not there yet, `jobs` trainings at a time, in order.
 
     A run that fails does not stop the others; UserError at the end, with the first one's message.
     """
-    data = Data.read()
     waiting = [run for run in runs if not data.scores_file(run).exists()]
     by_training: dict[str, list[Run]] = {}
     for run in waiting:
         by_training.setdefault(data.trained_key(run), []).append(run)
     print(f"{name}: {len(runs)} runs, {len(waiting)} to do", file=sys.stderr)
-    failed = list(_failures(list(by_training.values()), name, jobs))
+    if not waiting:
+        return
+    failed = list(_failures(list(by_training.values()), name, min(jobs, len(by_training))))
     if failed:
         raise UserError(f"{len(failed)} of {len(by_training)} trainings failed: {failed[0]}")
 
 
 def _failures(groups: list[list[Run]], name: str, jobs: int) -> Iterator[str]:
     """Computes groups of runs that share a training; gives what went wrong."""
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        started = {pool.submit(compute_group, group, name): group for group in groups}
-        for future in progress(as_completed(started), "trainings", total=len(started)):
+    pool = ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=_begin, initargs=(jobs,)
+    )
+    tasks = [(group, name, present_code(group[0])) for group in groups]
+    # Ctrl-C reaches the workers too. They ignore it, by inheritance from their first moment on,
+    # say nothing, and are ended below.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    started = {pool.submit(compute_group, *task): task[0][0] for task in tasks}
+    signal.signal(signal.SIGINT, handler)
+    bar = progress(as_completed(started), "trainings", total=len(started))
+    try:
+        for future in bar:
             try:
-                print("\n".join(future.result()), file=sys.stderr)
-            except UserError as error:
-                yield f"{started[future][0].title}: {error}"
+                said = "\n".join(future.result())
+            except BrokenProcessPool as error:
+                raise UserError(
+                    "a training's process was ended from outside, perhaps for want of memory; "
+                    "try fewer JOBS"
+                ) from error
+            except Exception as error:
+                if not isinstance(error, UserError | OSError):
+                    traceback.print_exception(error)
+                said = f"{started[future].title}: {error}"
+                yield said
+            bar.write(said, file=sys.stderr)
+    except BaseException:
+        for worker in active_children():
+            worker.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def compute_group(group: list[Run], name: str) -> list[str]:
-    """Trains once, unless that was done before, and scores every run; gives a line a run."""
+def _begin(jobs: int) -> None:
+    """Begins a worker: it shares terminal and cores with the others."""
+    keep_quiet()
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, joblib.cpu_count() // jobs))
+
+
+def compute_group(group: list[Run], name: str, code: str) -> list[str]:
+    """Trains once, unless that was done before, and scores every run; gives a line a run.
+
+    code: hash of the code that this program was started with.
+    """
     data = Data.read()
-    trained = trained_once(group[0], data, name)
+    trained = trained_once(group[0], data, name, code)
     return [score(run, trained, data) for run in group]
 
 
-def trained_once(run: Run, data: Data, name: str) -> Trained:
+def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
     """The training of a run: loaded where it is there, else done and kept."""
     key = data.trained_key(run)
-    weights = folder() / "trained" / f"{key}.safetensors"
+    weights = weights_file(key)
     if weights.exists():
         return load_weights(weights)
     checkpoint = folder() / "unfinished" / f"{key}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    params = run.params.model_dump(exclude={"streams", "predict", "ensemble", "evaluate"})
+    if not checkpoint.exists():
+        with written_whole(weights.with_suffix(".code")) as unfinished:
+            unfinished.write_text(code)
+    later = {"streams", "classifier", "predict", "ensemble", "evaluate"}
+    params = run.params.model_dump(exclude=later)
     described = tracking.SubsetRecord(run.params.dataset.name, data.digest, data.summary)
     tags = {"comparison": name, "method": run.method}
     with tracking.training_run(

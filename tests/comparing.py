@@ -1,0 +1,102 @@
+"""A project folder with a tiny dataset on which methods are compared."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from brl.comparison.plan import Comparison, Run, planned_runs, read_comparison
+from brl.comparison.run import Data
+from brl.data.subset import Subset, write_subset
+from brl.params import Params, read_params
+from brl.scores import Scores, save_scores
+from tests.project import HERE
+from tests.tiny import PARAMS, stored, swinging_arms
+
+TRAIN = {"epochs": 2, "passes": 1, "batch_size": 8, "clip_len": 8, "lr": 0.05}
+JOINT = {"streams": ["joint"]}
+
+
+class Grid:
+    """A folder to be the current one: clips, of three classes 8, 5 and 2 for training, parameters
+    of a narrow network, and the comparison `tiny`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        store = stored(folder / "data/store", swinging_arms())
+        labels, clips = store.labels, store.part("half", "train")
+        chosen = np.concatenate([clips[labels[clips] == c][:n] for c, n in enumerate((8, 5, 2))])
+        subset = Subset(chosen, np.bincount(labels[chosen]))
+        write_subset(folder / "data/subset", store, subset, np.bincount(labels[clips]))
+        for name in ("brl", "stages", "presets", "dvc.yaml"):
+            (folder / name).symlink_to(HERE / name)
+        content = PARAMS.model_dump()
+        content["dataset"] |= {"name": "t", "split": "half"}
+        content["model"] |= {"base_channels": 6, "blocks": [1]}
+        content["train"] |= TRAIN | {"precision": "float32"}
+        content["predict"] |= {"num_clips": 1, "precision": "float32"}
+        content["evaluate"] = {"many_shot_above": 6, "few_shot_below": 4}
+        self.write_params(content)
+        self.compare({"cross_entropy": JOINT})
+
+    def write_params(self, content: dict[str, Any]) -> None:
+        text = yaml.safe_dump(content, sort_keys=False)
+        (self.folder / "params.yaml").write_text(text, encoding="utf-8")
+
+    def compare(self, methods: dict[str, Any], **changes: Any) -> None:
+        """Writes comparisons/tiny.yaml."""
+        content = {
+            "dataset": "t",
+            "seeds": [0],
+            "settings": {},
+            "reference": next(iter(methods), ""),
+            "without_classes": [],
+            "methods": methods,
+        }
+        (self.folder / "comparisons").mkdir(exist_ok=True)
+        text = yaml.safe_dump(content | changes, sort_keys=False)
+        (self.folder / "comparisons/tiny.yaml").write_text(text, encoding="utf-8")
+
+    def params(self) -> Params:
+        return read_params(self.folder / "params.yaml")
+
+    def comparison(self) -> Comparison:
+        return read_comparison("tiny", self.params())
+
+    def runs(self) -> list[Run]:
+        return planned_runs(self.comparison(), self.params())
+
+    def pretend(self, predicted: Callable[[Run, np.ndarray], np.ndarray]) -> None:
+        """Writes scores of all runs: the class that `predicted` says, of the run and the clips'
+        labels (n,), gets 0.8."""
+        data = Data.read()
+        for run in self.runs():
+            clips = data.judged_by(run)
+            labels = data.store.labels[clips]
+            probabilities = np.full((len(clips), 3), 0.1, dtype=np.float32)
+            probabilities[np.arange(len(clips)), predicted(run, labels)] = 0.8
+            save_scores(
+                data.scores_file(run), Scores(data.store.names[clips], labels, probabilities)
+            )
+
+
+class InThisProcess:
+    """Stands for a pool of processes: computes at once, where monkeypatches hold."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def submit(self, call: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
+        try:
+            future.set_result(call(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def shutdown(self, **_: Any) -> None:
+        pass

@@ -1,0 +1,139 @@
+"""What a comparison's file asks for, and the mistakes in it."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from brl.comparison.__main__ import main
+from brl.comparison.plan import Comparison, planned_runs, read_comparison
+from brl.errors import UserError, one_line_errors
+from brl.params import read_params
+from brl.preset import METHODS, apply_preset
+from tests.comparing import JOINT, Grid
+
+
+@pytest.fixture
+def grid(tmp_path, monkeypatch) -> Grid:
+    grid = Grid(tmp_path / "project")
+    monkeypatch.chdir(grid.folder)
+    monkeypatch.setenv("DVC_ROOT", str(grid.folder))
+    monkeypatch.setenv("BRL_TRACKING", "off")
+    return grid
+
+
+def test_a_preset_then_the_settings_of_all_then_those_of_the_row(grid):
+    grid.compare(
+        {
+            "cross_entropy": JOINT,
+            "brl": JOINT,
+            "half": {"preset": "brl", "settings": {"method.mix_share": 0.5, "train.lr": 0.3}}
+            | JOINT,
+        },
+        seeds=[3],
+        settings={"train.lr": 0.2, "method.tau": 2.0},
+    )
+    plain, brl, half = (run.params for run in grid.runs())
+    assert plain.seed == brl.seed == 3
+    assert (plain.train.lr, brl.train.lr, half.train.lr) == (0.2, 0.2, 0.3)
+    assert plain.method.tau == brl.method.tau == half.method.tau == 2
+    assert (plain.method.mix, brl.method.mix, half.method.mix) == ("none", "partial", "partial")
+    assert brl.method.model_dump() == METHODS.read("brl")["method"] | {"tau": 2.0}
+    assert half.method.mix_share == 0.5
+    unchanged = {"seed", "train", "method", "classifier", "model"}
+    assert half.model_dump(exclude=unchanged) == grid.params().model_dump(exclude=unchanged)
+
+
+def test_what_every_method_has_comes_first(grid):
+    grid.compare({"brl": {"streams": ["bone", "joint", "skip"]}, "ldam": JOINT}, seeds=[0, 1])
+    assert [(run.seed, run.method, run.stream) for run in grid.runs()] == [
+        (0, "brl", "bone"),
+        (0, "ldam", "joint"),
+        (1, "brl", "bone"),
+        (1, "ldam", "joint"),
+        (0, "brl", "joint"),
+        (0, "brl", "skip"),
+        (1, "brl", "joint"),
+        (1, "brl", "skip"),
+    ]
+
+
+CROSS_ENTROPY = {"cross_entropy": JOINT}
+
+
+@pytest.mark.parametrize(
+    ("methods", "changes", "said"),
+    [
+        ({"brll": JOINT}, {}, "unknown method 'brll'; known: "),
+        ({"x": {"preset": "y"} | JOINT}, {}, "unknown method 'y'"),
+        (CROSS_ENTROPY, {"settings": {"train.lrr": 1.0}}, "params.yaml has no train.lrr"),
+        (CROSS_ENTROPY, {"settings": {"trai.lr": 1.0}}, "params.yaml has no trai.lr"),
+        (CROSS_ENTROPY, {"settings": {"train.lr.x": 1.0}}, "params.yaml has no train.lr.x"),
+        (CROSS_ENTROPY, {"settings": {"train.lr": -1.0}}, "cross_entropy: train.lr: must be"),
+        (CROSS_ENTROPY, {"settings": {"subsample.seed": 1}}, "subsample.seed must be the same"),
+        (CROSS_ENTROPY, {"settings": {"seed": 1}}, "seed must be the same"),
+        (
+            {"ldam": {"settings": {"model.head": "linear"}} | JOINT},
+            {},
+            "ldam: method.loss: ldam takes cosines",
+        ),
+        (CROSS_ENTROPY, {"dataset": "nw_ucla"}, "make preset NAME=nw_ucla"),
+        (CROSS_ENTROPY, {"reference": "brl"}, "reference: brl is none of its methods"),
+        (CROSS_ENTROPY, {"seeds": []}, "seeds: needs 1 or more"),
+        (CROSS_ENTROPY, {"seed": 0}, "seed: unknown key; known here: dataset, seeds"),
+        ({"cross_entropy": {"streams": []}}, {}, "streams: needs 1 or more"),
+        ({"cross_entropy": {"streams": ["jont"]}}, {}, "methods.cross_entropy.streams.0: must be"),
+        (CROSS_ENTROPY, {"without_classes": ["forth"]}, "no class 'forth'; known: first, second"),
+    ],
+)
+def test_a_mistake_is_one_line_before_any_work(grid, monkeypatch, capsys, methods, changes, said):
+    grid.compare(methods, **changes)
+    line = refused(["tiny"], monkeypatch, capsys)
+    assert said in line
+    assert not (grid.folder / ".comparison").exists() and not (grid.folder / "reports").exists()
+
+
+def refused(arguments: list[str], monkeypatch, capsys) -> str:
+    """The line with which the program ends."""
+    monkeypatch.setattr("sys.argv", ["brl.comparison", *arguments])
+    with pytest.raises(SystemExit) as ended, one_line_errors():
+        main()
+    line = capsys.readouterr().err
+    assert ended.value.code == 1 and line.startswith("error: ") and line.count("\n") == 1
+    return line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["tinny"], "unknown comparison 'tinny'; known: tiny"),
+        ([], "unknown comparison 't'"),  # the dataset's own
+        (["tiny", "--jobs", "0"], "JOBS: must be a whole number of 1 or more, is '0'"),
+        (["tiny", "--jobs", "two"], "JOBS: must be"),
+        (["tiny", "--report"], "tiny: no run is there yet"),
+    ],
+)
+def test_a_wrong_call_is_one_line(grid, monkeypatch, capsys, arguments, said):
+    assert said in refused(arguments, monkeypatch, capsys)
+    assert not (grid.folder / ".comparison").exists() and not (grid.folder / "reports").exists()
+
+
+def test_a_stream_that_was_taken_out(grid):
+    content = grid.params().model_dump()
+    del content["streams"]["skip"]
+    grid.write_params(content)
+    grid.compare({"brl": {"streams": ["joint", "skip"]}})
+    with pytest.raises(UserError, match=r"brl: params\.yaml has no stream skip"):
+        grid.runs()
+
+
+@pytest.mark.parametrize("path", sorted(Path("comparisons").glob("*.yaml")), ids=lambda p: p.stem)
+def test_a_comparison_of_ours_fits_its_datasets_preset(path, tmp_path):
+    dataset = yaml.safe_load(path.read_text(encoding="utf-8"))["dataset"]
+    file = tmp_path / "params.yaml"
+    file.write_text(Path("params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    apply_preset(dataset, file)
+    params = read_params(file)
+    comparison: Comparison = read_comparison(path.stem, params)
+    wanted = sum(len(row.streams) for row in comparison.methods.values())
+    assert len(planned_runs(comparison, params)) == wanted * len(comparison.seeds)

@@ -1,0 +1,258 @@
+"""Runs of a comparison: each once, whatever comes in between, and as the pipeline would do them."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import psutil
+import pytest
+import torch
+
+from brl.comparison import run as running
+from brl.comparison.__main__ import main
+from brl.comparison.results import finished
+from brl.comparison.run import Data, compute, trained_by_other_code
+from brl.data.holdout import hold_out
+from brl.data.store import ClipStore
+from brl.errors import UserError, one_line_errors
+from brl.preset import METHODS, overwrite
+from brl.scores import load_scores
+from brl.training import Training
+from stages import classify, predict, train
+from tests.comparing import JOINT, Grid, InThisProcess
+from tests.test_jobs import until
+
+COMMAND = [sys.executable, "-m", "brl.comparison", "tiny"]
+
+
+@pytest.fixture
+def grid(tmp_path, monkeypatch) -> Grid:
+    grid = Grid(tmp_path / "project")
+    monkeypatch.chdir(grid.folder)
+    for name, value in {"DVC_ROOT": str(grid.folder), "BRL_TRACKING": "off"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(running, "ProcessPoolExecutor", InThisProcess)
+    return grid
+
+
+@pytest.fixture
+def epochs(monkeypatch) -> list[tuple[str, int]]:
+    """Every epoch that is trained: the mix of its method, its number."""
+    trained = []
+    run_epoch = Training.run_epoch
+
+    def noted(self, bar):
+        trained.append((self.job.method.mix, self.epoch))
+        return run_epoch(self, bar)
+
+    monkeypatch.setattr(Training, "run_epoch", noted)
+    return trained
+
+
+def compute_all(grid: Grid) -> dict[str, np.ndarray]:
+    """Computes what is missing; all probabilities there are."""
+    compute(grid.runs(), Data.read(), "tiny", jobs=1)
+    return probabilities(grid)
+
+
+def probabilities(grid: Grid) -> dict[str, np.ndarray]:
+    data = Data.read()
+    files = {run.title: data.scores_file(run) for run in grid.runs()}
+    return {
+        title: load_scores(file).probabilities for title, file in files.items() if file.exists()
+    }
+
+
+def test_what_is_there_is_not_computed_again(grid, epochs, monkeypatch):
+    first = compute_all(grid)
+    assert epochs == [("none", 0), ("none", 1)] and len(first) == 1
+    scored = []
+    score = running.score
+    monkeypatch.setattr(
+        running, "score", lambda run, *rest: scored.append(run.title) or score(run, *rest)
+    )
+    grid.compare({"cross_entropy": JOINT, "mixup": JOINT})
+    second = compute_all(grid)
+    assert epochs[2:] == [("mixup", 0), ("mixup", 1)] and scored == ["mixup joint, seed 0"]
+    assert list(second) == ["cross_entropy joint, seed 0", "mixup joint, seed 0"]
+    assert np.array_equal(*(found["cross_entropy joint, seed 0"] for found in (first, second)))
+    (grid.folder / ".comparison").rename(grid.folder / "kept")
+    assert len(compute_all(grid)) == 2 and len(epochs) == 8
+    assert not list((grid.folder / ".comparison/unfinished").iterdir())
+
+
+def test_methods_that_differ_after_the_training_share_it(grid, epochs):
+    grid.compare(dict.fromkeys(("cross_entropy", "logit_adjustment", "retrained"), JOINT))
+    found = compute_all(grid)
+    assert len(epochs) == 2 and len(found) == 3
+    assert len({array.tobytes() for array in found.values()}) == 3
+    prior = np.array([8, 5, 2]) / 15
+    plain, adjusted = found["cross_entropy joint, seed 0"], found["logit_adjustment joint, seed 0"]
+    expected = plain / prior
+    np.testing.assert_allclose(adjusted, expected / expected.sum(axis=1, keepdims=True), rtol=1e-4)
+
+
+def test_an_interrupted_training_goes_on(grid, epochs, monkeypatch):
+    grid.compare({"mixup": JOINT})
+    save = Training.save
+
+    def interrupted(self, checkpoint):
+        save(self, checkpoint)
+        raise OSError("the light went out")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "save", interrupted)
+        with pytest.raises(UserError, match="mixup joint, seed 0: the light went out"):
+            compute_all(grid)
+    found = compute_all(grid)
+    assert epochs == [("mixup", 0), ("mixup", 1)]
+    (grid.folder / ".comparison").rename(grid.folder / "kept")
+    np.testing.assert_array_equal(
+        *(each["mixup joint, seed 0"] for each in (found, compute_all(grid)))
+    )
+
+
+def test_a_run_that_fails_leaves_the_others(grid, monkeypatch, capsys):
+    wrong = {"preset": "cross_entropy", "settings": {"train.lr": 1e30}} | JOINT
+    grid.compare({"wrong": wrong, "cross_entropy": JOINT}, reference="cross_entropy")
+    monkeypatch.setattr("sys.argv", ["brl.comparison", "tiny"])
+    with pytest.raises(SystemExit) as ended, one_line_errors():
+        main()
+    said = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 1 and not any("Traceback" in line for line in said)
+    assert said[-1].startswith(
+        "error: 1 of 2 trainings failed: wrong joint, seed 0: joint: the loss is no finite number"
+    )
+    assert list(probabilities(grid)) == ["cross_entropy joint, seed 0"]
+    assert (
+        "| cross_entropy | 1 |" in (grid.folder / "reports/comparisons/tiny/README.md").read_text()
+    )
+
+
+def test_a_bug_in_one_run_shows_where_and_leaves_the_others(grid, monkeypatch, capsys):
+    grid.compare({"cross_entropy": JOINT, "mixup": JOINT})
+    score = running.score
+
+    def broken(run, *rest):
+        if run.method == "cross_entropy":
+            raise ZeroDivisionError("a bug")
+        return score(run, *rest)
+
+    monkeypatch.setattr(running, "score", broken)
+    with pytest.raises(UserError, match="1 of 2 trainings failed: cross_entropy joint, seed 0"):
+        compute_all(grid)
+    assert "in broken" in capsys.readouterr().err
+    assert list(probabilities(grid)) == ["mixup joint, seed 0"]
+
+
+def test_with_a_validation_part_test_clips_have_no_say(grid, monkeypatch):
+    grid.compare({"cross_entropy": JOINT}, seeds=[0, 1], settings={"train.validation": 0.4})
+    part = ClipStore.part
+    opened = []
+    monkeypatch.setattr(
+        ClipStore, "part", lambda self, split, name: opened.append(name) or part(self, split, name)
+    )
+    compute_all(grid)
+    data, runs = Data.read(), grid.runs()
+    for one in finished(runs, data):
+        _, held_out = hold_out(data.store, data.subset, 0.4, one.seed)
+        assert list(one.scores.names) == list(data.store.names[held_out.clips])
+        assert held_out.counts.tolist() == [3, 2, 1]
+    assert "test" not in opened
+
+
+@pytest.mark.parametrize("method", ["brl", "retrained"])
+def test_a_run_is_what_the_pipeline_makes_of_the_same_parameters(grid, method):
+    grid.compare({method: JOINT}, seeds=[2], settings={"train.validation": 0.0})
+    (found,) = compute_all(grid).values()
+    content = grid.params().model_dump()
+    overwrite(content, METHODS.read(method))
+    content["seed"] = 2
+    grid.write_params(content)
+    for stage in (train, classify, predict):
+        stage.main("joint")
+    ours = running.weights_file(Data.read().trained_key(grid.runs()[0]))
+    assert ours.read_bytes() == (grid.folder / "models/joint.safetensors").read_bytes()
+    curve = (grid.folder / "reports/curves/joint.csv").read_bytes()
+    assert ours.with_suffix(".csv").read_bytes() == curve
+    theirs = load_scores(grid.folder / "scores/joint.npz")
+    np.testing.assert_array_equal(found, theirs.probabilities)
+
+
+def test_trainings_of_other_code_are_counted(grid, epochs, monkeypatch):
+    grid.compare({"cross_entropy": JOINT, "logit_adjustment": JOINT, "mixup": JOINT})
+    compute_all(grid)
+    runs, data = grid.runs(), Data.read()
+    assert trained_by_other_code(runs, data) == (0, 2)
+    running.weights_file(data.trained_key(runs[2])).with_suffix(".code").unlink()
+    assert trained_by_other_code(runs, data) == (1, 2)  # of a time when nothing was noted
+    code = running.present_code
+    monkeypatch.setattr(running, "present_code", lambda run: code(run) + "changed")
+    assert trained_by_other_code(runs, data) == (2, 2)
+    compute_all(grid)
+    assert len(epochs) == 4  # none is trained again for it
+
+
+def test_what_decides_a_training_is_its_code(grid, monkeypatch):
+    (run,) = grid.runs()
+    before = running.present_code(run)
+    (grid.folder / "brl").unlink()
+    copied = subprocess.run(["cp", "-r", str(running.Path(running.__file__).parents[1]), "brl"])
+    assert copied.returncode == 0 and running.present_code(run) == before
+    with (grid.folder / "brl/comparison/run.py").open("a") as file:
+        file.write("# no influence\n")
+    assert running.present_code(run) == before
+    with (grid.folder / "brl/losses.py").open("a") as file:
+        file.write("# may have some\n")
+    assert running.present_code(run) != before
+
+
+@pytest.mark.slow
+def test_side_by_side_is_one_after_the_other(grid):
+    grid.compare({"brl": {"streams": ["joint", "bone"]}})
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    there = subprocess.run(
+        [*COMMAND, "--jobs", "2"], env=environment, capture_output=True, text=True
+    )
+    assert there.returncode == 0, there.stderr
+    assert "## 2 streams" in there.stdout and "brl bone, seed 0: top-1" in there.stderr
+    side_by_side = probabilities(grid)
+    (grid.folder / ".comparison").rename(grid.folder / "kept")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        alone = compute_all(grid)
+    finally:
+        torch.set_num_threads(threads)
+    assert len(alone) == 2 and alone.keys() == side_by_side.keys()
+    for title, found in alone.items():
+        np.testing.assert_array_equal(found, side_by_side[title])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", ["Ctrl-C", "kill"])
+def test_ctrl_c_ends_at_once_and_keeps_checkpoints(grid, by):
+    """Ctrl-C reaches all processes of the terminal, a kill the first one alone."""
+    grid.compare({"cross_entropy": JOINT}, seeds=[0, 1, 2], settings={"train.epochs": 100_000})
+    process = subprocess.Popen(
+        [*COMMAND, "--jobs", "1"], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    checkpoints = grid.folder / ".comparison/unfinished"
+    until(lambda: list(checkpoints.glob("[!.]*.pt")))
+    children = psutil.Process(process.pid).children(recursive=True)
+    if by == "Ctrl-C":
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.terminate()
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert said.splitlines() == [
+        "tiny: 3 runs, 3 to do",
+        "interrupted; the same command goes on from here",
+    ]
+    until(lambda: not any(child.is_running() for child in children))
+    assert len(list(checkpoints.glob("[!.]*.pt"))) == 1
+    assert not (grid.folder / "reports").exists()

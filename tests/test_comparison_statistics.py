@@ -1,0 +1,99 @@
+"""Intervals of a mean, and two methods on the same clips: against tables, scipy and by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from brl.comparison import statistics
+from brl.comparison.statistics import interval, paired
+
+NAMES = [f"c{number}" for number in range(40)]
+
+
+def rights(*patterns: list[int], names: list[str] = NAMES) -> list[pd.Series]:
+    """A series a seed."""
+    return [pd.Series(np.resize(p, len(names)).astype(float), names) for p in patterns]
+
+
+def test_half_an_interval_is_students():
+    assert interval(np.array([70.0, 72.0, 74.0])) == pytest.approx(4.303 * 2 / 3**0.5, abs=1e-3)
+    values = np.array([1.0, 4.0, 2.5, 8.0])
+    low, high = stats.t.interval(0.95, 3, values.mean(), stats.sem(values))
+    assert interval(values) == pytest.approx((high - low) / 2)
+    assert np.isnan(interval(np.array([70.0])))
+    assert interval(np.array([70.0, 70.0])) == 0
+
+
+def test_equal_methods_do_not_differ():
+    same = rights([1, 0, 1], [1, 1, 0, 0])
+    found = paired(same, same)
+    assert (found.difference, found.low, found.high, found.won, found.lost) == (0, 0, 0, 0, 0)
+    assert found.p == found.mcnemar == 1
+
+
+def test_a_method_that_is_right_where_the_other_is_wrong_has_won():
+    better, worse = rights([1, 1, 1, 0], [1]), rights([1, 0, 0, 0], [1, 0])
+    found = paired(better, worse)
+    assert (found.won, found.lost) == (20, 0)  # in both seeds
+    assert found.difference == pytest.approx(50)
+    assert 0 < found.low < 50 < found.high < 100
+    assert found.p == 0 and found.mcnemar < 1e-5
+
+
+def test_exchanged_methods_change_signs_only():
+    random = np.random.default_rng(0)
+    ours, theirs = (rights(*random.integers(2, size=(3, 40)).tolist()) for _ in range(2))
+    there, back = paired(ours, theirs), paired(theirs, ours)
+    assert (back.difference, back.won, back.lost, back.mcnemar) == pytest.approx(
+        (-there.difference, there.lost, there.won, there.mcnemar)
+    )
+    # The draws are others.
+    assert (back.low, back.high) == pytest.approx((-there.high, -there.low), abs=1)
+    assert back.p == pytest.approx(there.p, abs=0.03)
+
+
+def test_mcnemar_is_the_exact_test_of_the_clips_that_differ():
+    first = np.array([1] * 9 + [0] * 2 + [1] * 29)
+    second = np.array([0] * 9 + [1] * 2 + [1] * 29)
+    found = paired(rights(first), rights(second))
+    assert (found.won, found.lost) == (9, 2)
+    assert found.mcnemar == pytest.approx(stats.binomtest(9, 11).pvalue)
+    by_hand = 2 * sum(stats.binom.pmf(k, 11, 0.5) for k in (0, 1, 2))
+    assert found.mcnemar == pytest.approx(by_hand)
+    three = paired(rights(first, first, second), rights(second, first, first))
+    assert three.mcnemar == pytest.approx(by_hand)  # the median of it, 1, and it
+
+
+def test_clips_are_matched_by_name():
+    ours = pd.Series([1.0, 0.0, 0.0], ["a", "b", "c"])
+    theirs = pd.Series([0.0, 1.0, 0.0], ["b", "a", "c"])
+    assert paired([ours], [theirs]).won == 0
+
+
+def test_seeds_may_be_judged_by_different_clips():
+    """Each seed holds out a validation part of its own."""
+    first, second = ["a", "b", "c", "d"], ["c", "d", "e", "f", "g", "h"]
+    ours = [rights([1], names=first)[0], rights([1], names=second)[0]]
+    theirs = [rights([1, 0], names=first)[0], rights([1, 1, 0], names=second)[0]]
+    found = paired(ours, theirs)
+    assert found.difference == pytest.approx(100 * (2 / 4 + 2 / 6) / 2)
+    assert (found.won, found.lost) == (2, 0)
+    assert found.low >= 0
+
+
+def test_what_does_not_differ_is_seldom_found_to(monkeypatch):
+    """Hard clips are hard for all seeds, and each seed tosses its coins."""
+    monkeypatch.setattr(statistics, "RESAMPLINGS", 400)
+    random = np.random.default_rng(0)
+
+    def method(chance: np.ndarray) -> list[pd.Series]:
+        return [pd.Series((random.random(60) < chance).astype(float)) for _ in range(3)]
+
+    found = []
+    for _ in range(120):
+        chance = random.beta(2, 1, size=60)
+        of_method = np.clip(chance + random.normal(0, 0.3, size=(2, 60)), 0, 1)
+        found.append(paired(method(of_method[0]), method(of_method[1])).p)
+    assert np.mean(np.array(found) < 0.05) <= 0.1
+    assert np.mean(np.array(found) < 0.5) > 0.2
