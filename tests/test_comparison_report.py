@@ -1,0 +1,186 @@
+"""The report of a comparison, of scores made up: 12 test clips, four of each of three classes."""
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+
+from brl import tracking
+from brl.comparison.report import write_report
+from brl.comparison.results import finished
+from brl.comparison.run import Data
+from tests.comparing import JOINT, Grid
+
+FOUR = ["joint", "bone", "joint_motion", "bone_motion"]
+SIX = [*FOUR, "skip", "skip_motion"]
+
+
+@pytest.fixture
+def grid(tmp_path, monkeypatch) -> Grid:
+    grid = Grid(tmp_path / "project")
+    monkeypatch.chdir(grid.folder)
+    monkeypatch.setenv("DVC_ROOT", str(grid.folder))
+    monkeypatch.setenv("BRL_TRACKING", "off")
+    return grid
+
+
+def report(grid: Grid) -> str:
+    """Writes the report into `report`; the page."""
+    return write_report(grid.folder / "report", "tiny", grid.comparison(), grid.runs(), Data.read())
+
+
+def first_wrong(labels: np.ndarray, wrong: dict[int, int]) -> np.ndarray:
+    """Predictions that miss so many of each class's clips, its first ones."""
+    predicted = labels.copy()
+    for label, number in wrong.items():
+        predicted[np.flatnonzero(labels == label)[:number]] = (label + 1) % 3
+    return predicted
+
+
+def test_accuracies_are_those_by_hand(grid):
+    """Classes of 8, 5 and 2 training clips: many, medium, few."""
+    grid.compare({"cross_entropy": JOINT}, seeds=[0, 1], without_classes=["third"])
+    grid.pretend(lambda run, labels: first_wrong(labels, {0: 1, 2: 2 + run.seed}))
+    report(grid)
+    table = pd.read_csv(grid.folder / "report/results.csv")
+    columns = ["top1", "mean_class", "many", "medium", "few", "mean_other_classes"]
+    assert table["seed"].tolist() == [0, 1]
+    np.testing.assert_allclose(
+        table[columns],
+        [[75, 75, 75, 100, 50, 87.5], [200 / 3, 200 / 3, 75, 100, 25, 87.5]],
+        atol=1e-3,
+    )
+
+
+def test_the_page_says_what_the_tables_say(grid):
+    grid.compare({"brl": JOINT, "cross_entropy": JOINT}, seeds=[0, 1], reference="cross_entropy")
+    grid.pretend(lambda run, labels: first_wrong(labels, {2: run.seed + 2 * (run.method != "brl")}))
+    page = report(grid)
+    assert page + "\n" == (grid.folder / "report/README.md").read_text(encoding="utf-8")
+    results = pd.read_csv(grid.folder / "report/results.csv")
+    for method, of_method in results.groupby("method"):
+        cells = []
+        for column in ("top1", "mean_class", "many", "medium", "few"):
+            values = of_method[column].to_numpy()
+            half = 12.706 * abs(values[0] - values[1]) / 2  # Student's t, one degree of freedom
+            cells.append(f"{values.mean():.1f} ± {half:.1f}")
+        assert f"| {method} | 2 | {' | '.join(cells)} |" in page
+    (pair,) = pd.read_csv(grid.folder / "report/pairs.csv").to_dict("records")
+    assert (pair["method"], pair["against"]) == ("brl", "cross_entropy")  # though it comes first
+    assert (pair["won"], pair["lost"], pair["difference"]) == (
+        2,
+        0,
+        pytest.approx(16.667, abs=1e-3),
+    )
+    expected = f"| brl | +16.7 | {pair['low']:+.1f} to {pair['high']:+.1f} |"
+    assert expected in page and pair["low"] <= 16.667 <= pair["high"]
+    assert page.count(" | 2.0 | 0.0 | 0.500 |") == 1  # exact: two clips of two
+
+
+def test_predictions_are_kept_clip_by_clip(grid):
+    grid.compare({"cross_entropy": JOINT})
+    grid.pretend(lambda run, labels: first_wrong(labels, {0: 1}))
+    report(grid)
+    table = pd.read_csv(grid.folder / "report/predictions.csv")
+    (scored,) = finished(grid.runs(), Data.read())
+    assert table["clip"].tolist() == sorted(scored.scores.names)
+    found = table["cross_entropy/joint/0"]
+    assert (found == table["label"]).sum() == 11 and set(found) == {0, 1, 2}
+
+
+def test_streams_are_fused_where_all_are_there_with_the_parameters_weights(grid):
+    content = grid.params().model_dump()
+    content["ensemble"]["weights"] = {name: 5 if name == "joint" else 1 for name in SIX}
+    grid.write_params(content)
+    grid.compare({"brl": {"streams": FOUR}, "ldam": {"streams": SIX}, "mixup": JOINT})
+    grid.pretend(lambda run, labels: first_wrong(labels, {} if run.stream == "joint" else {0: 4}))
+    data, runs = Data.read(), grid.runs()
+    data.scores_file(next(run for run in runs if run.title.startswith("ldam skip,"))).unlink()
+    found = finished(runs, data)
+    whats = {m: [one.what for one in found if one.method == m] for m in ("brl", "ldam", "mixup")}
+    fused = ["joint", "2 streams", "4 streams"]
+    assert whats["brl"] == [*fused, "bone", "joint_motion", "bone_motion"]
+    assert whats["ldam"] == [*fused, "bone", "joint_motion", "bone_motion", "skip_motion"]
+    assert whats["mixup"] == ["joint"]
+    four = next(one for one in found if (one.method, one.what) == ("brl", "4 streams"))
+    first = np.flatnonzero(four.scores.labels == 0)[0]  # joint says 0, the others 1
+    expected = [(5 * 0.8 + 3 * 0.1) / 8, (5 * 0.1 + 3 * 0.8) / 8, 0.1]
+    np.testing.assert_allclose(four.scores.probabilities[first], expected, rtol=1e-5)
+    headings = [line for line in report(grid).splitlines() if line.startswith("## ")]
+    last = ["## bone", "## joint_motion", "## bone_motion", "## skip_motion"]
+    assert [line for line in headings if line not in last] == [f"## {what}" for what in fused]
+    assert sorted(headings[3:]) == sorted(last)
+
+
+@pytest.mark.parametrize("without_few", [False, True])
+def test_the_picture_shows_something(grid, without_few):
+    content = grid.params().model_dump()
+    if without_few:
+        content["evaluate"]["few_shot_below"] = 1
+    grid.write_params(content)
+    grid.compare({"brl": {"streams": ["joint", "bone"]}, "mixup": JOINT}, seeds=[0, 1])
+    grid.pretend(lambda run, labels: first_wrong(labels, {1: 1 + run.seed}))
+    page = report(grid)
+    assert ("few-shot |" in page) != without_few
+    picture = imread(grid.folder / "report/comparison.png")
+    assert picture.shape[1] == 1200 and picture.shape[0] > 200
+    inked = (picture[..., :3] < 0.9).any(axis=2)
+    halves = [inked[:, :600].mean(), inked[:, 600:].mean()]
+    assert min(halves) > 0.005  # something on either side
+
+
+def test_the_page_says_how_to_repeat_a_row_and_what_it_was_judged_by(grid):
+    half = {"preset": "brl", "settings": {"method.mix_share": 0.5}} | JOINT
+    grid.compare(
+        {"cross_entropy": JOINT, "half": half}, settings={"train.lr": 0.2, "train.validation": 0.4}
+    )
+    grid.pretend(lambda run, labels: labels)
+    page = report(grid)
+    assert page.startswith(
+        "# tiny: t, 15 training clips, judged by validation part (0.4 of them)\n"
+    )
+    assert "`make preset NAME=t METHOD=…`, in params.yaml seed, train.lr: 0.2, " in page
+    assert "- half: METHOD=brl, method.mix_share: 0.5\n" in page
+    assert "the best epoch of the validation part" in page and "learning rate 0.2" in page
+    assert "other code" not in page
+
+
+def test_trainings_of_other_code_are_told(grid):
+    grid.compare({"cross_entropy": JOINT, "brl": JOINT})
+    grid.pretend(lambda run, labels: labels)
+    kept = grid.folder / ".comparison/trained"
+    kept.mkdir()
+    (kept / f"{Data.read().trained_key(grid.runs()[0])}.safetensors").touch()
+    assert "**1 of the 1 trainings were computed by other code" in report(grid)
+
+
+def test_results_are_recorded_once(grid, monkeypatch):
+    monkeypatch.setenv("BRL_TRACKING", "on")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    grid.compare({"brl": {"streams": ["joint", "bone"]}, "mixup": JOINT}, seeds=[4])
+    grid.pretend(lambda run, labels: first_wrong(labels, {} if run.stream == "joint" else {0: 4}))
+    report(grid)
+    report(grid)
+    mlflow.set_tracking_uri(tracking.tracking_uri())
+    experiment = mlflow.get_experiment_by_name(tracking.EXPERIMENT).experiment_id
+    runs = {run.info.run_name: run for run in mlflow.MlflowClient().search_runs([experiment])}
+    assert sorted(runs) == ["tiny: brl, seed 4", "tiny: mixup, seed 4"]
+    brl, mixup = (runs[name].data for name in sorted(runs))
+    expected = {"kind": "comparison", "comparison": "tiny", "method": "brl"}
+    assert expected.items() <= brl.tags.items()
+    assert brl.tags["subset.digest"] == Data.read().digest
+    assert brl.params["method.mix"] == "partial" and brl.params["seed"] == "4"
+    by_what = {"joint": 100.0, "bone": pytest.approx(66.667, abs=1e-3)}
+    for what, top1 in by_what.items():
+        assert brl.metrics[f"streams/{what}/top1"] == top1
+    # Two streams of equal share, one for class 0 and one for class 1: the first of equals.
+    assert brl.metrics["accuracy/top1"] == brl.metrics["streams/2 streams/top1"] == 100
+    assert brl.metrics["accuracy/class/2_third"] == 100
+    assert mixup.metrics["accuracy/top1"] == 100 and "streams/bone/top1" not in mixup.metrics
+
+    grid.compare({"mixup": {"streams": ["joint", "bone"]}}, seeds=[4])
+    grid.pretend(lambda run, labels: labels)
+    report(grid)
+    found = mlflow.MlflowClient().search_runs([experiment], "tags.method = 'mixup'")
+    assert len(found) == 2  # one more, of more streams
