@@ -46,11 +46,11 @@ data-check: setup  ## what the dataset's clips are like, and what in them deserv
 	@dvc repro --quiet prepare
 	@python -m brl.data_check
 
-test: setup  ## all tests
-	@OMP_NUM_THREADS=1 python -m pytest
+test: setup  ## all tests, a process a core
+	@OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile
 
 test-fast: setup  ## the tests that run no whole pipeline
-	@OMP_NUM_THREADS=1 python -m pytest -m 'not slow'
+	@OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile -m 'not slow'
 
 lint: setup  ## format and check
 	@ruff format --check .
