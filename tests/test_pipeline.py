@@ -87,7 +87,7 @@ def test_one_streams_learning_rate_runs_that_stream(project):
         ({"train.validation": 0.2}, of("train")),
         ({"streams.skip.hops": 3}, of("train", "skip") | FUSED),
     ],
-    ids=str,
+    ids=["seed", "subsample.seed", "loss", "validation", "hops"],
 )
 def test_what_depends_on_an_edited_value(project, changes, stages):
     """And what follows from it runs too where its results are others."""
