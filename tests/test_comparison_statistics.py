@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from brl.comparison import statistics
-from brl.comparison.statistics import interval, paired
+from brl.comparison.statistics import interval, paired, standard_error
 
 NAMES = [f"c{number}" for number in range(40)]
 
@@ -38,7 +37,7 @@ def test_a_method_that_is_right_where_the_other_is_wrong_has_won():
     assert (found.won, found.lost) == (20, 0)  # in both seeds
     assert found.difference == pytest.approx(50)
     assert 0 < found.low < 50 < found.high < 100
-    assert found.p == 0 and found.mcnemar < 1e-5
+    assert found.p < 1e-5 and found.mcnemar < 1e-5
 
 
 def test_exchanged_methods_change_signs_only():
@@ -48,9 +47,7 @@ def test_exchanged_methods_change_signs_only():
     assert (back.difference, back.won, back.lost, back.mcnemar) == pytest.approx(
         (-there.difference, there.lost, there.won, there.mcnemar)
     )
-    # The draws are others.
-    assert (back.low, back.high) == pytest.approx((-there.high, -there.low), abs=1)
-    assert back.p == pytest.approx(there.p, abs=0.03)
+    assert (back.low, back.high, back.p) == pytest.approx((-there.high, -there.low, there.p))
 
 
 def test_mcnemar_is_the_exact_test_of_the_clips_that_differ():
@@ -79,21 +76,47 @@ def test_seeds_may_be_judged_by_different_clips():
     found = paired(ours, theirs)
     assert found.difference == pytest.approx(100 * (2 / 4 + 2 / 6) / 2)
     assert (found.won, found.lost) == (2, 0)
-    assert found.low >= 0
+    by_seed = [50, 100 / 3]
+    assert (found.low, found.high) == pytest.approx(
+        stats.t.interval(0.95, 1, np.mean(by_seed), stats.sem(by_seed))
+    )
 
 
-def test_what_does_not_differ_is_seldom_found_to(monkeypatch):
-    """Hard clips are hard for all seeds, and each seed tosses its coins."""
-    monkeypatch.setattr(statistics, "RESAMPLINGS", 400)
+def test_one_seed_is_compared_by_its_clips():
+    first, second = rights([1, 1, 0, 1, 1])[0], rights([1, 0, 0, 1])[0]
+    expected = stats.ttest_rel(first, second)
+    found = paired([first], [second])
+    low, high = expected.confidence_interval(0.95)
+    assert (found.p, found.low / 100, found.high / 100) == pytest.approx(
+        (expected.pvalue, low, high)
+    )
+
+
+def test_the_error_of_a_table_whose_seeds_agree_is_that_of_its_clips():
+    clips = np.random.default_rng(0).normal(size=50)
+    error, freedom = standard_error(np.stack([clips] * 3, axis=1))
+    assert error == pytest.approx(stats.sem(clips)) and freedom == pytest.approx(49)
+
+
+def test_the_error_of_a_table_whose_clips_agree_is_that_of_its_seeds():
+    seeds = np.array([1.0, 3.0, 4.0])
+    error, freedom = standard_error(np.stack([seeds] * 50))
+    assert error == pytest.approx(stats.sem(seeds)) and freedom == pytest.approx(2)
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.03])
+def test_what_does_not_differ_is_seldom_found_to(apart):
+    """Hard clips are hard for all seeds, each seed is a little better or worse, and tosses its
+    coins."""
     random = np.random.default_rng(0)
 
     def method(chance: np.ndarray) -> list[pd.Series]:
-        return [pd.Series((random.random(60) < chance).astype(float)) for _ in range(3)]
+        better = random.normal(0, apart, size=3)
+        return [pd.Series((random.random(200) < chance + b).astype(float)) for b in better]
 
     found = []
-    for _ in range(120):
-        chance = random.beta(2, 1, size=60)
-        of_method = np.clip(chance + random.normal(0, 0.3, size=(2, 60)), 0, 1)
-        found.append(paired(method(of_method[0]), method(of_method[1])).p)
-    assert np.mean(np.array(found) < 0.05) <= 0.1
+    for _ in range(200):
+        easy = random.beta(2, 1, size=200)
+        found.append(paired(*(method(easy + random.normal(0, 0.1, size=200)) for _ in "AB")).p)
+    assert np.mean(np.array(found) < 0.05) <= 0.09
     assert np.mean(np.array(found) < 0.5) > 0.2

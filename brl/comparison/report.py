@@ -98,8 +98,8 @@ def page_lines(
         f"{train.passes} passes, batches of {train.batch_size}, learning rate {train.lr:g}, the "
         f"{'best epoch of the validation part' if train.validation else 'last epoch'}. "
         "Accuracy in %, mean over seeds ± half the 95 % confidence interval (Student's t). "
-        "Differences on the same clips: bootstrap of clips and seeds; p of each for itself, not "
-        "corrected for the number of methods.",
+        "Differences on the same clips: the error is that of other clips and other seeds; each p "
+        "stands by itself, not corrected for the number of methods.",
         "",
         *how_to_repeat(comparison),
         *note_on_code(runs, data),
