@@ -140,7 +140,7 @@ def test_the_page_says_how_to_repeat_a_row_and_what_it_was_judged_by(grid):
     assert page.startswith(
         "# tiny: t, 15 training clips, judged by validation part (0.4 of them)\n"
     )
-    assert "`make preset NAME=t METHOD=…`, in params.yaml seed, train.lr: 0.2, " in page
+    assert "`make preset NAME=t METHOD=…`, in params.yaml its seed, train.lr: 0.2, " in page
     assert "- half: METHOD=brl, method.mix_share: 0.5\n" in page
     assert "the best epoch of the validation part" in page and "learning rate 0.2" in page
     assert "other code" not in page

@@ -77,7 +77,8 @@ def title_of(name: str, comparison: Comparison, runs: list[Run], data: Data) -> 
     validation = runs[0].params.train.validation
     clips = f"{data.summary['clips']:.0f} training clips"
     part = f"validation part ({validation:g} of them)" if validation else "test clips"
-    return f"{name}: {comparison.dataset}, {clips}, judged by {part}"
+    data_of = "" if name == comparison.dataset else f"{comparison.dataset}, "
+    return f"{name}: {data_of}{clips}, judged by {part}"
 
 
 def page_lines(
@@ -118,7 +119,9 @@ def page_lines(
 
 def how_to_repeat(comparison: Comparison) -> list[str]:
     """How to train one row again, and which rows are more than a preset."""
-    edits = ", ".join(["seed", *(f"{key}: {value}" for key, value in comparison.settings.items())])
+    edits = ", ".join(
+        ["its seed", *(f"{key}: {value}" for key, value in comparison.settings.items())]
+    )
     lines = [
         f"A row by itself: `make preset NAME={comparison.dataset} METHOD=…`, in params.yaml "
         f"{edits}; then `make repro`.",
