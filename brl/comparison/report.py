@@ -13,15 +13,9 @@ from brl.comparison.run import Data, trained_by_other_code
 from brl.comparison.statistics import Paired, interval, paired
 from brl.errors import UserError
 from brl.files import written_whole
+from brl.results import COLUMNS as HEADLINE_COLUMNS
 
-COLUMNS = {
-    "top1": "top-1",
-    "mean_class": "mean class",
-    "many": "many-shot",
-    "medium": "medium-shot",
-    "few": "few-shot",
-    "mean_other_classes": "mean class, others",
-}
+COLUMNS = HEADLINE_COLUMNS | {"mean_other_classes": "mean class, others"}
 
 
 def write_report(
