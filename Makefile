@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset weights data-check test test-fast lint compare bench-data bench-training bench-accuracy bench-networks ui clean
+.PHONY: help setup repro results preset weights why data-check test test-fast lint compare bench-data bench-training bench-accuracy bench-networks ui clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,6 +24,10 @@ repro: setup  ## the whole pipeline; only what changed runs; JOBS=2: two streams
 	@test -e .git || dvc config --local core.no_scm true
 	@$(if $(JOBS),python -m brl.jobs '$(JOBS)',dvc repro)
 	@python -m brl.results
+
+why: setup  ## which stages would run now, and because of what
+	@test -e .git || dvc config --local core.no_scm true
+	@python -m brl.why
 
 results: setup  ## the table of the last run
 	@python -m brl.results
