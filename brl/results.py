@@ -18,8 +18,8 @@ COLUMNS = {
     "few": "few-shot",
 }
 LOOK_FURTHER = (
+    "reports/index.html, in a browser: what fails, and what it looks like",
     "make ui: compare all runs, class by class, in MLflow",
-    "reports/by_class.png: accuracy by class; reports/by_class.csv: the numbers",
     "edit params.yaml, then make repro: only what the edit touches runs again",
 )
 

@@ -8,6 +8,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from brl.changes import differences
 from brl.errors import UserError, one_line_errors
 from brl.params import read_params
 
@@ -96,20 +97,6 @@ def _parameters(old: dict[str, Any], changed: dict[str, str]) -> Iterator[str]:
         yield from differences(name, old.get(name, ...), new)
 
 
-def differences(name: str, old: Any, new: Any) -> Iterator[str]:
-    """In words, what differs between two values, `...` where there is none; of two sections only
-    what differs in them."""
-    if old == new:
-        return
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in dict.fromkeys([*old, *new]):
-            yield from differences(f"{name}.{key}", old.get(key, ...), new.get(key, ...))
-    elif old is ... or new is ...:
-        yield f"{name}: {'new' if old is ... else 'taken out'}"
-    else:
-        yield f"{name}: {_as_yaml(old)} became {_as_yaml(new)}"
-
-
 def files_in_words(paths: list[str]) -> Iterator[str]:
     """Changed files; of a long list the first."""
     if len(paths) > NAMED_FILES + 1:
@@ -117,10 +104,6 @@ def files_in_words(paths: list[str]) -> Iterator[str]:
         yield f"changed: {', '.join(paths[:NAMED_FILES])} and {more} more files"
     elif paths:
         yield f"changed: {', '.join(paths)}"
-
-
-def _as_yaml(value: Any) -> str:
-    return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
 
 
 def _read(path: str) -> dict[str, Any]:

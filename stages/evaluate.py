@@ -1,4 +1,4 @@
-"""Stage `evaluate`: metrics, tables and pictures of the streams and their ensemble."""
+"""Stage `evaluate`: metrics, tables, pictures and the page of the streams and their ensemble."""
 
 import json
 from pathlib import Path
@@ -6,16 +6,18 @@ from pathlib import Path
 import pandas as pd
 
 from brl import tracking
+from brl.data.store import ClipStore
 from brl.data.subset import read_counts, read_summary
 from brl.errors import one_line_errors
 from brl.figures import draw_by_class
 from brl.files import written_whole
 from brl.metrics import GROUPS, Headline, accuracy_by_class, headline, shot_groups
 from brl.params import Params, read_params
+from brl.report.page import Results, write_page
 from brl.scores import Scores, load_scores
 
 REPORTS = Path("reports")
-ARTIFACTS = ("by_class.png", "by_class.csv", "confusion.csv", "long_tail.png")
+ARTIFACTS = ("index.html", "by_class.png", "by_class.csv", "confusion.csv", "long_tail.png")
 
 
 def main() -> None:
@@ -29,6 +31,10 @@ def main() -> None:
 
     described = counts.assign(group=groups)[["class", "group", "train_clips"]]
     write_reports(scores["ensemble"], headlines, described, by_class)
+    curves = {name: pd.read_csv(REPORTS / "curves" / f"{name}.csv") for name in streams}
+    store = ClipStore.open(Path("data/store"))
+    page = Results(params, described, streams, scores["ensemble"], curves, store)
+    write_page(REPORTS / "index.html", page)
     digests = {name: stream.weights_digest for name, stream in streams.items()}
     track(params, headlines, described, by_class["ensemble"], digests)
 

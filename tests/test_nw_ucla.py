@@ -196,7 +196,7 @@ def test_its_runs_hold_parameters_curves_and_every_class(project):
     groups = [parent[f"metrics.subset/{group}_shot_classes"] for group in ("many", "medium", "few")]
     assert groups == [0, 7, 3]
     pictures = {file.path for file in client.list_artifacts(parent["run_id"])}
-    assert {"long_tail.png", "by_class.png"} <= pictures
+    assert {"long_tail.png", "by_class.png", "index.html"} <= pictures
     assert (streams["tags.mlflow.parentRunId"] == parent["run_id"]).all()
     assert parent[["tags.run.joint", "tags.run.skip"]].tolist() == streams["run_id"].tolist()
 

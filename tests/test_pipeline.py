@@ -53,8 +53,10 @@ def test_an_ensemble_weight_runs_the_fusion(project):
 
 
 def test_a_weight_of_no_stream_changes_no_result(project):
+    before = (project.folder / "reports/index.html").read_bytes()
     project.edit({"ensemble.weights.bone": 7})
-    assert project.reproduce() == {"ensemble"}
+    assert project.reproduce() == FUSED
+    assert (project.folder / "reports/index.html").read_bytes() == before
 
 
 def test_the_number_of_test_clips_runs_the_predictions(project):

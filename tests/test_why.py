@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from brl import why
+from brl.changes import differences
 from brl.errors import UserError
 from tests.project import HERE
 
@@ -175,5 +176,5 @@ VALUES = st.recursive(
 
 @given(VALUES, VALUES)
 def test_values_differ_if_and_only_if_there_is_something_to_say(old, new):
-    assert bool(list(why.differences("a", old, new))) == (old != new)
-    assert list(why.differences("a", old, old)) == []
+    assert bool(list(differences("a", old, new))) == (old != new)
+    assert list(differences("a", old, old)) == []

@@ -1,0 +1,1 @@
+"""The page that `evaluate` writes: numbers, charts, moving skeletons, in one file."""

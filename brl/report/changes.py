@@ -1,0 +1,49 @@
+"""What is other than in the report that was committed last."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+
+import yaml
+
+from brl.changes import differences
+from brl.metrics import Headline
+from brl.params import Params
+
+SHOWN_EDITS = 12
+
+
+@dataclass(frozen=True)
+class LastReport:
+    """The report in git: `commit` and its day, headline numbers, edits since in words; comparable
+    unless the clips that it is about are others."""
+
+    commit: str
+    headline: Headline
+    edits: list[str]
+    comparable: bool
+
+
+def last_report(params: Params) -> LastReport | None:
+    """That of the commit at hand; None without git, or where none was committed."""
+    commit = _git("log", "-1", "--format=%h, %as", "--", "reports/metrics.json")
+    then = _git("show", "HEAD:./params.yaml")
+    metrics = _git("show", "HEAD:./reports/metrics.json")
+    if not commit or then is None or metrics is None:
+        return None
+    old, new = yaml.safe_load(then), params.model_dump(mode="json")
+    edits = list(differences("", old, new))
+    if len(edits) > SHOWN_EDITS:
+        edits = [*edits[:SHOWN_EDITS], f"and {len(edits) - SHOWN_EDITS} more"]
+    of_clips = ("name", "split")
+    comparable = all(old["dataset"].get(key) == new["dataset"][key] for key in of_clips)
+    return LastReport(commit.strip(), json.loads(metrics), edits, comparable)
+
+
+def _git(*arguments: str) -> str | None:
+    """What git answers; None where it does not."""
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout

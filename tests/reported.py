@@ -1,0 +1,88 @@
+"""Results to make a page of: any number of classes, the rarer the worse."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from brl.data.clip import Clip
+from brl.data.store import ClipStore, write_store
+from brl.metrics import shot_groups
+from brl.params import EvaluateParams, Params
+from brl.report.page import Results
+from brl.scores import Scores
+from brl.skeleton import NTU25, Layout
+from tests.tiny import PARAMS
+
+STREAMS = ("joint", "bone", "joint_motion")
+TESTED = 6  # test clips of a class
+GROUPS = EvaluateParams(many_shot_above=100, few_shot_below=20)
+
+
+def standing(layout: Layout, up: int, sign: int, frames: int = 50) -> np.ndarray:
+    """A body (T, V, K) whose upper joints are above its lower ones along an axis, and whose left
+    and right lie apart along the first other one; it leans as time goes by."""
+    axes = [axis for axis in range(layout.dimensions) if axis != up]
+    body = np.zeros((layout.num_joints, layout.channels))
+    body[:, up] = sign * np.where(layout.lower_body(), -1.0, 1.0)
+    for left, right in layout.mirror_pairs:
+        body[left, axes[0]], body[right, axes[0]] = -0.5, 0.5
+    body += 0.01 * np.arange(1, layout.num_joints + 1)[:, None]
+    moved = np.tile(body, (frames, 1, 1))
+    moved[:, :, axes[0]] += np.linspace(0, 1, frames)[:, None]
+    return moved
+
+
+def store_of(
+    folder: Path, classes: list[str], layout: Layout = NTU25, up: int = 2, sign: int = 1
+) -> ClipStore:
+    """Test clips of each class, every third with two bodies, and one for training."""
+    body = standing(layout, up, sign)
+    clips = []
+    for number in range(TESTED * len(classes) + 1):
+        joints = np.stack([body, body + 0.4][: 2 if number % 3 == 0 else 1])
+        label = number % len(classes)
+        clips.append(Clip(f"clip{number:04d}", label, joints.astype(np.float32)))
+    write_store(
+        folder,
+        clips,
+        dataset="t",
+        layout=layout,
+        classes=tuple(classes),
+        splits=lambda names: {"half": {"train": names[-1:], "test": names[:-1]}},
+    )
+    return ClipStore.open(folder)
+
+
+def scores_of(store: ClipStore, sureness: np.ndarray, seed: int) -> Scores:
+    """Scores that are right more often where `sureness` (C,) of the label is larger."""
+    draws, tested = np.random.default_rng(seed), store.part("half", "test")
+    labels, count = store.labels[tested], len(store.classes)
+    logits = draws.gumbel(size=(len(labels), count))
+    logits[np.arange(len(labels)), labels] += sureness[labels]
+    logits[np.arange(len(labels)), (labels + 1) % count] += 1.5
+    shares = np.exp(logits)
+    shares /= shares.sum(axis=1, keepdims=True)
+    return Scores(store.names[tested], labels, shares.astype(np.float32))
+
+
+def results(folder: Path, names: list[str], params: Params = PARAMS) -> Results:
+    """A long tail from 300 training clips to 3."""
+    store = store_of(folder / "store", names)
+    counts = np.geomspace(300, 3, len(names)).round().astype(int)
+    described = pd.DataFrame({"class": names, "train_clips": counts})
+    described["group"] = shot_groups(counts, GROUPS)
+    streams = {name: scores_of(store, np.log(counts), seed) for seed, name in enumerate(STREAMS)}
+    curve = pd.DataFrame({"epoch": [1, 2, 3], "loss": [3, 2, 1], "accuracy": [20, 50, 80]})
+    return Results(
+        params=params,
+        described=described,
+        streams=streams,
+        fused=scores_of(store, 1.5 * np.log(counts), len(STREAMS)),
+        curves=dict.fromkeys(STREAMS, curve),
+        store=store,
+    )
+
+
+def class_names(count: int) -> list[str]:
+    return [f"action number {number}" for number in range(count)]

@@ -1,0 +1,252 @@
+"""The page: what stands in it, that it needs nothing else, and what the skeletons look like."""
+
+import re
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from brl.report.changes import last_report
+from brl.report.page import contents, described_method, title, write_page
+from brl.report.skeletons import STEPS, View, bones, moving_bodies
+from brl.skeleton import COCO17, NTU25, NW_UCLA20
+from tests.project import HERE
+from tests.reported import class_names, results, store_of
+from tests.tiny import PARAMS
+
+SECTIONS = ["numbers", "classes", "streams", "confusion", "clips", "calibration", "curves"]
+
+
+class Page(HTMLParser):
+    """A page's sections with their text, its tags, and what it refers to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.sections: dict[str, str] = {}
+        self.tags: list[str] = []
+        self.refers: list[str] = []
+        self._section = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        found = dict(attrs)
+        if tag == "section":
+            self._section = found["id"]
+            self.sections[self._section] = ""
+        self.refers += [found[name] for name in ("src", "href", "xlink:href") if name in found]
+
+    def handle_data(self, data):
+        if self._section:
+            self.sections[self._section] += data
+
+
+def written(folder: Path, of_what) -> str:
+    write_page(folder / "index.html", of_what)
+    return (folder / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def without_git(monkeypatch):
+    monkeypatch.setenv("GIT_DIR", "/nowhere")
+
+
+@pytest.fixture(scope="module")
+def ten(tmp_path_factory):
+    return results(tmp_path_factory.mktemp("ten"), class_names(10))
+
+
+def test_every_section_has_content(ten, tmp_path):
+    page = Page(written(tmp_path, ten))
+    assert list(page.sections) == SECTIONS
+    for name, text in page.sections.items():
+        assert len(text.split()) > 10, name
+    for name in class_names(10):
+        assert name in page.sections["classes"] and name in page.sections["confusion"]
+    for name in ten.streams:
+        assert name in page.sections["streams"] and name in page.sections["curves"]
+
+
+def test_it_needs_nothing_but_itself(ten, tmp_path):
+    """What it refers to is in it, or is data; no address but the names of XML's dialects."""
+    text = written(tmp_path, ten)
+    for place in Page(text).refers:
+        assert place.startswith(("#", "data:")), place
+    addresses = set(re.findall(r"https?://[^\s\"'<>]+", text))
+    assert all(address.startswith("http://www.w3.org/") for address in addresses)
+
+
+def test_the_parts_of_its_charts_have_names_of_their_own(ten, tmp_path):
+    ids = re.findall(r'\bid="([^"]+)"', written(tmp_path, ten))
+    assert len(ids) == len(set(ids))
+
+
+def test_equal_results_give_equal_pages(ten, tmp_path):
+    assert written(tmp_path / "a", ten) == written(tmp_path / "b", ten)
+
+
+def test_names_are_text_and_no_markup(tmp_path):
+    names = ['<b>&"bold"', "{{ 7 * 7 }}", "</script><script>x()", "café"]
+    page = Page(written(tmp_path, results(tmp_path, names)))
+    assert all(name in page.sections["classes"] for name in names)
+    assert page.tags.count("script") == 1
+
+
+@pytest.mark.parametrize(("count", "most_kb"), [(10, 400), (120, 700)])
+def test_it_stays_small(tmp_path, count, most_kb):
+    text = written(tmp_path, results(tmp_path, class_names(count)))
+    assert len(text.encode()) < 1000 * most_kb
+    assert "NaN" not in text and "nan" not in re.findall(r"\w+", text)
+
+
+def test_numbers_are_the_headline_with_their_intervals(ten):
+    found = {number["key"]: number for number in contents(ten)["numbers"]}
+    assert list(found) == ["top1", "mean_class", "many", "medium", "few"]
+    for number in found.values():
+        assert number["low"] <= number["value"] <= number["high"]
+    assert sum(found[group]["classes"] for group in ("many", "medium", "few")) == 10
+
+
+def test_classes_come_by_training_clips_and_contributions_by_stream(ten):
+    found = contents(ten)
+    counts = [row["train_clips"] for row in found["classes"]]
+    assert counts == sorted(counts, reverse=True)
+    assert [name for name, _ in found["contributions"]] == [
+        "joint (weight 2)",
+        "bone (weight 2)",
+        "joint_motion (weight 1)",
+        "these weights, not equal ones",
+    ]
+
+
+def test_a_class_without_test_clips_and_a_perfect_ensemble(tmp_path):
+    whole = results(tmp_path, class_names(4))
+    certain = np.eye(4, dtype=np.float32)[whole.fused.labels]
+    tested = whole.fused.labels != 3
+
+    def part(scores, probabilities):
+        return type(scores)(scores.names[tested], scores.labels[tested], probabilities[tested])
+
+    perfect = type(whole)(
+        **vars(whole)
+        | {"fused": part(whole.fused, certain)}
+        | {"streams": {name: part(s, s.probabilities) for name, s in whole.streams.items()}}
+    )
+    page = Page(written(tmp_path, perfect))
+    assert "clips" not in page.sections and "No test clip is taken" in page.sections["confusion"]
+    assert "–" in page.sections["classes"]
+
+
+def test_one_stream_taken_from_a_checkpoint_has_no_curve_and_adds_nothing(ten, tmp_path):
+    empty = pd.DataFrame(columns=["epoch", "loss", "accuracy", "lr"])
+    alone = type(ten)(
+        **vars(ten) | {"streams": {"joint": ten.streams["joint"]}, "curves": {"joint": empty}}
+    )
+    found = contents(alone)
+    assert found["curves"] == {} and found["contributions"] == []
+    assert "curves" not in Page(written(tmp_path, alone)).sections
+
+
+@pytest.mark.parametrize(
+    ("layout", "up", "sign"),
+    [(NTU25, 2, 1), (NTU25, 1, 1), (NW_UCLA20, 1, 1), (NTU25, 0, -1), (COCO17, 1, -1)],
+    ids=["z up", "y up", "NW-UCLA", "x down", "picture"],
+)
+def test_bodies_stand_upright_seen_from_the_front(tmp_path, layout, up, sign):
+    store = store_of(tmp_path / "store", class_names(2), layout, up, sign)
+    view = View.of(store)
+    assert view == View(right=0 if up else 1, down=up, against=sign > 0)
+    first = np.array(moving_bodies(store, view, 0)["frames"])
+    assert first.shape == (40, 2, layout.num_joints, 2)
+    assert first.min() >= 0 and first.max() == STEPS
+    lower = layout.lower_body()
+    assert (first[:, 0, lower, 1].mean(axis=1) > first[:, 0, ~lower, 1].mean(axis=1)).all()
+
+
+def test_a_joint_that_was_not_seen_is_not_drawn(tmp_path):
+    store = store_of(tmp_path / "store", class_names(2))
+    start = store.starts[1]
+    store.rows[start : start + store.frames[1], 7] = 0
+    frames = np.array(moving_bodies(store, View.of(store), 1)["frames"])
+    assert (frames[:, 0, 7] == -1).all() and (np.delete(frames, 7, axis=2) >= 0).all()
+
+
+def test_bones_join_every_joint_but_the_centre():
+    assert len(bones(NTU25)) == 24
+    assert {joint for pair in bones(NTU25) for joint in pair} == set(range(25))
+
+
+def test_the_title_and_the_method_in_words():
+    assert title(PARAMS) == "synthetic (cross_subject_view), long-tailed at factor 30"
+    changed = PARAMS.model_dump()
+    changed["subsample"]["profile"] = "natural"
+    changed["method"] |= {"loss": "balanced_softmax", "sampler": "square_root", "mix": "partial"}
+    changed = type(PARAMS).model_validate(changed)
+    assert title(changed).endswith("as it comes")
+    assert described_method(changed) == "balanced-softmax, square-root sampling, partial mixing"
+    assert described_method(PARAMS) == "cross-entropy"
+
+
+class TestLastReport:
+    """Against the report in git."""
+
+    @pytest.fixture(autouse=True)
+    def repository(self, tmp_path, monkeypatch):
+        monkeypatch.delenv("GIT_DIR")
+        monkeypatch.chdir(tmp_path)
+        for name in ("AUTHOR", "COMMITTER"):
+            monkeypatch.setenv(f"GIT_{name}_NAME", "t")
+            monkeypatch.setenv(f"GIT_{name}_EMAIL", "t@t")
+        Path("params.yaml").write_text((HERE / "params.yaml").read_text())
+        Path("reports").mkdir()
+        Path("reports/metrics.json").write_text('{"top1": 50.0, "few": null}')
+        self.git("init", "-q")
+
+    def git(self, *arguments: str) -> None:
+        subprocess.run(["git", *arguments], check=True)
+
+    def edited(self, section: str, **changes):
+        content = PARAMS.model_dump()
+        content[section] |= changes
+        return type(PARAMS).model_validate(content)
+
+    def test_nothing_was_committed(self):
+        assert last_report(PARAMS) is None
+
+    def test_edits_are_named_and_numbers_are_those_of_then(self):
+        self.git("add", ".")
+        self.git("commit", "-qm", "first")
+        Path("reports/metrics.json").write_text("{}")
+        found = last_report(self.edited("train", lr=0.25))
+        assert found.headline == {"top1": 50.0, "few": None} and found.comparable
+        assert found.edits == ["train.lr: 0.1 became 0.25"]
+        assert re.fullmatch(r"[0-9a-f]+, \d{4}-\d\d-\d\d", found.commit)
+        assert last_report(PARAMS).edits == []
+
+    def test_other_clips_are_not_compared(self):
+        self.git("add", ".")
+        self.git("commit", "-qm", "first")
+        assert not last_report(self.edited("dataset", name="nw_ucla", split="x")).comparable
+
+    def test_many_edits_are_cut(self):
+        content = yaml.safe_load(Path("params.yaml").read_text())
+        content["streams"] = {"other": 1}
+        content["train"] = {}
+        Path("params.yaml").write_text(yaml.safe_dump(content))
+        self.git("add", ".")
+        self.git("commit", "-qm", "first")
+        found = last_report(PARAMS)
+        assert len(found.edits) == 13 and found.edits[-1].startswith("and ")
+
+    def test_the_page_tells_of_it(self, ten, tmp_path):
+        self.git("add", ".")
+        self.git("commit", "-qm", "first")
+        page = Page(
+            written(tmp_path, type(ten)(**vars(ten) | {"params": self.edited("train", lr=0.25)}))
+        )
+        assert "train.lr: 0.1 became 0.25" in page.sections["numbers"]
+        assert "since the last committed report" in page.sections["numbers"]
