@@ -48,3 +48,16 @@ def test_the_readme_shows_what_was_measured(results, tmp_path):
     (tmp_path / "results.csv").write_bytes(shown.stdout)
     readme = Path("README.md").read_text(encoding="utf-8")
     assert markdown(table_rows(tmp_path / "results.csv")) in readme
+
+
+def test_the_methods_in_the_readme_are_those_of_the_comparison():
+    """Row by row, and the six streams that it names."""
+    report = Path("reports/comparisons/nw_ucla/README.md").read_text(encoding="utf-8")
+    readme = Path("README.md").read_text(encoding="utf-8")
+    section = readme[readme.index("## Which method, then?") : readme.index("## How it is built")]
+    rows = [line for line in section.splitlines() if line.startswith("|")]
+    assert len(rows) > 10 and set(rows) <= set(report.splitlines())
+    of_six = report[report.index("## 6 streams") :]
+    cells = next(line for line in of_six.splitlines() if line.startswith("| ldam_drw")).split("|")
+    top1, few = cells[3].strip(), cells[6].strip()
+    assert f"`ldam_drw` reaches {top1} (few-shot {few})" in section
