@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from brl.errors import UserError
@@ -61,3 +62,14 @@ def test_the_methods_in_the_readme_are_those_of_the_comparison():
     cells = next(line for line in of_six.splitlines() if line.startswith("| ldam_drw")).split("|")
     top1, few = cells[3].strip(), cells[6].strip()
     assert f"`ldam_drw` reaches {top1} (few-shot {few})" in section
+
+
+def test_the_differences_in_the_readme_are_those_of_the_comparison():
+    """BRL's and the published behaviour's gain over cross-entropy, with their intervals."""
+    pairs = pd.read_csv("reports/comparisons/nw_ucla/pairs.csv")
+    pairs = pairs[(pairs["what"] == "joint") & (pairs["against"] == "cross_entropy")]
+    found = pairs.set_index("method")[["difference", "low", "high"]]
+    mended, published = (found.loc[name] for name in ("brl", "brl_published"))
+    readme = " ".join(Path("README.md").read_text(encoding="utf-8").split())
+    assert "by {:+.1f} points (95 % interval {:+.1f} to {:+.1f})".format(*mended) in readme
+    assert "published by {:+.1f} ({:+.1f} to {:+.1f})".format(*published) in readme

@@ -24,15 +24,9 @@ from brl.report.analysis import (
 )
 from brl.report.changes import last_report
 from brl.report.skeletons import View, bones, moving_bodies
+from brl.results import COLUMNS
 from brl.scores import Scores
 
-COLUMNS = {
-    "top1": "top-1",
-    "mean_class": "mean class",
-    "many": "many-shot",
-    "medium": "medium-shot",
-    "few": "few-shot",
-}
 PAIRS, MOVING = 12, 8
 TEMPLATE = Path(__file__).with_name("page.html")
 
