@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset weights why data-check test test-fast lint compare bench-data bench-training bench-accuracy bench-networks ui clean
+.PHONY: help setup repro results preset weights why data-check test test-fast lint compare model bench-data bench-training bench-accuracy bench-networks ui clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ bench-accuracy: setup  ## whether the fast path costs accuracy, on the dataset o
 
 bench-networks: setup  ## the networks side by side: size and speed
 	@python -m benchmarks.networks
+
+model: setup  ## what was trained as a model in MLflow, to load or serve; NAME=… registers it
+	@python -m brl.model $(if $(NAME),--register "$(NAME)")
 
 ui: setup  ## compare the runs in MLflow
 	@python -m brl.ui

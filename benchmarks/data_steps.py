@@ -44,7 +44,7 @@ def read_generated(pool: np.ndarray, item: tuple[int, str]) -> list[Clip]:
 
 
 def prepare_streamed(count: int) -> None:
-    from brl.data.normalize import normalize_ntu
+    from brl.data.normalize import Normalization
     from brl.data.prepare import prepare
     from brl.data.source import Dataset
     from brl.data.sources.ntu import CLASSES_120, ntu_splits
@@ -56,7 +56,7 @@ def prepare_streamed(count: int) -> None:
         items=list(enumerate(names(count))),
         read=partial(read_generated, pool_of_frames()),
         splits=partial(ntu_splits, second="xset"),
-        normalize=normalize_ntu,
+        normalization=Normalization("ntu"),
     )
     prepare("ntu120", dataset, STORE, max_bodies=2)
 

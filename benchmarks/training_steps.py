@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from benchmarks.baseline import PlainSTGCNpp
 from brl.data.clip import Clip
+from brl.data.normalize import Normalization
 from brl.data.store import ClipStore, write_store
 from brl.device import arithmetic, best_device, keep_freed_memory
 from brl.inputs import Inputs
@@ -63,6 +64,7 @@ def store_in(folder: Path) -> ClipStore:
         layout=NTU25,
         classes=CLASSES,
         splits=lambda names: {"all": {"train": names[:1], "test": names[1:]}},
+        normalization=Normalization("none"),
     )
     return ClipStore.open(folder / "store")
 

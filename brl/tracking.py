@@ -5,6 +5,8 @@ records nothing. Runs are found by what they made, the hash of their weights: so
 links its streams' runs also when DVC skipped or restored them.
 """
 
+import hashlib
+import json
 import logging
 import os
 import re
@@ -20,6 +22,7 @@ from filelock import FileLock
 from brl.device import describe_device, peak_memory_mb
 from brl.errors import UserError
 from brl.files import project_root
+from brl.params import Params
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -228,6 +231,25 @@ def record_pipeline(
             if "mlflow.parentRunId" not in run.data.tags:
                 client.set_tag(run_id, "mlflow.parentRunId", parent.info.run_id)
         mlflow.set_tag("mlflow.note.content", "Streams:\n\n" + "\n".join(links))
+
+
+def pipeline_digest(weights_digests: dict[str, str], params: Params) -> str:
+    """Names what decides a pipeline's probabilities: its streams' weights and what follows."""
+    shares = {stream: params.ensemble.weights[stream] for stream in params.streams}
+    content = [weights_digests, params.predict.model_dump(), shares]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def find_pipeline(digest: str) -> str:
+    """Id of the newest run of an evaluated pipeline; UserError where none is recorded."""
+    client, experiment_id = _connect()
+    run = _find(client, experiment_id, f"tags.`pipeline.digest` = '{digest}'")
+    if run is None:
+        raise UserError(
+            f"{tracking_uri()}: no run of what is trained here; make repro records one, unless "
+            "BRL_TRACKING=off"
+        )
+    return run.info.run_id
 
 
 def record_comparison(

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from brl import models
 from brl.data.batch import Clips
+from brl.data.normalize import Normalization
 from brl.data.store import ClipStore
 from brl.errors import UserError
 from brl.files import written_whole
@@ -28,6 +29,7 @@ class Recipe(BaseModel):
     stream: str
     hops: int
     layout: Layout
+    normalization: Normalization
     channels: int
     max_bodies: int
     classes: list[str]
@@ -43,6 +45,7 @@ class Recipe(BaseModel):
             stream=stream,
             hops=hops,
             layout=store.layout,
+            normalization=store.normalization,
             channels=store.channels,
             max_bodies=store.max_bodies,
             classes=store.classes,
@@ -63,7 +66,7 @@ class Recipe(BaseModel):
 
     def inputs(self, store: ClipStore, chosen: np.ndarray, device: torch.device) -> Inputs:
         """The chosen clips of a store, as the network takes them."""
-        clips = Clips(store, chosen, device)
+        clips = Clips(store, chosen, device, self.max_bodies)
         return Inputs(clips, stream_of(self.stream, self.hops), self.train)
 
 

@@ -81,7 +81,12 @@ def track(
     tracking.record_pipeline(
         name=f"{method}: {data}, seed {params.seed}",
         params=params.model_dump(),
-        tags={"subset.digest": digest, "method": method, "data": data},
+        tags={
+            "subset.digest": digest,
+            "pipeline.digest": tracking.pipeline_digest(weights_digests, params),
+            "method": method,
+            "data": data,
+        },
         metrics=metrics,
         weights_digests=weights_digests,
         artifacts=[REPORTS / name for name in ARTIFACTS],

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from brl.data.clip import Clip
+from brl.data.normalize import Normalization
 from brl.data.store import ClipStore, write_store
 from brl.metrics import shot_groups
 from brl.params import EvaluateParams, Params
@@ -50,6 +51,7 @@ def store_of(
         layout=layout,
         classes=tuple(classes),
         splits=lambda names: {"half": {"train": names[-1:], "test": names[:-1]}},
+        normalization=Normalization("none"),
     )
     return ClipStore.open(folder)
 

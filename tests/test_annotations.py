@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.data.normalize import normalize_ntu, to_image_frame, unchanged
+from brl.data.normalize import Normalization, to_image_frame
 from brl.data.sources import pyskl
 from brl.data.sources.annotations import open_annotations
 from brl.errors import UserError
 from brl.skeleton import COCO17, NTU25
 
 CLASSES = ("sit down", "stand up")
+IN_METRES = Normalization("ntu")
 
 
 def annotation(name: str, label: int = 0, bodies: int = 1, **more) -> dict:
@@ -44,11 +45,11 @@ def written(folder: Path, annotations: object, split: object = None) -> Path:
 
 
 def opened_3d(path: Path):
-    return open_annotations(path, NTU25, CLASSES, normalize_ntu)
+    return open_annotations(path, NTU25, CLASSES, IN_METRES)
 
 
 def opened_2d(path: Path):
-    return open_annotations(path, COCO17, CLASSES, unchanged, in_pixels=True)
+    return open_annotations(path, COCO17, CLASSES, Normalization("image"))
 
 
 def clips_of(dataset) -> list:
@@ -61,7 +62,7 @@ def clips_of(dataset) -> list:
 def test_a_clip_of_3d_joints_is_the_annotations(tmp_path):
     annotations = [annotation("a"), annotation("bb", label=1, bodies=3)]
     dataset = opened_3d(written(tmp_path, annotations))
-    assert (dataset.layout, dataset.classes, dataset.normalize) == (NTU25, CLASSES, normalize_ntu)
+    assert (dataset.layout, dataset.classes, dataset.normalization) == (NTU25, CLASSES, IN_METRES)
     first, second = clips_of(dataset)
     assert (first.name, first.label, second.name, second.label) == ("a", 0, "bb", 1)
     assert second.joints.shape == (3, 4, 25, 3)
@@ -266,7 +267,7 @@ def test_a_published_pickle_is_fetched_and_opened(tmp_path, monkeypatch, name, n
     assert tuple(dataset.splits([one, other])) == source.splits
     clips = clips_of(dataset)
     assert [clip.name for clip in clips] == [one, other]
-    assert dataset.normalize(clips[0].joints).shape[2:] == ((17, 3) if in_2d else (25, 3))
+    assert dataset.normalization(clips[0].joints).shape[2:] == ((17, 3) if in_2d else (25, 3))
 
 
 def test_ntu_pickles_list_their_clips_in_any_order_and_are_drawn_in_the_fields(tmp_path):

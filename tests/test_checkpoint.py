@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from brl.checkpoint import load_checkpoint, read_state
+from brl.data.normalize import Normalization
 from brl.errors import UserError
 from brl.files import sha256
 from brl.models import build
@@ -59,6 +60,7 @@ def test_a_published_network_is_recognised_and_gives_the_published_logits(publis
         stream="joint",
         hops=0,
         layout=layout,
+        normalization=Normalization("none"),
         channels=channels,
         max_bodies=bodies,
         classes=[str(label) for label in range(10)],

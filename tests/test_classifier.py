@@ -14,6 +14,7 @@ from brl import classifier
 from brl.classifier import adjusted
 from brl.data.clip import Clip
 from brl.data.holdout import hold_out
+from brl.data.normalize import Normalization
 from brl.data.store import ClipStore, write_store
 from brl.data.subset import Subset, write_subset
 from brl.errors import UserError
@@ -53,6 +54,7 @@ def write(folder: Path, altered: frozenset[str] = frozenset()) -> ClipStore:
         layout=NW_UCLA20,
         classes=("common", "medium", "rare"),
         splits=lambda names: {"own": parts},
+        normalization=Normalization("none"),
     )
     return ClipStore.open(folder)
 

@@ -18,6 +18,7 @@ from torch import nn
 
 from brl import distributed
 from brl.data.clip import Clip
+from brl.data.normalize import Normalization
 from brl.data.store import ClipStore, write_store
 from brl.data.subset import Subset
 from brl.distributed import launch
@@ -80,6 +81,7 @@ def write_clips(folder: Path) -> None:
         layout=NW_UCLA20,
         classes=("first", "second", "third"),
         splits=lambda names: {"all": {"train": names[:CLIPS], "test": names[CLIPS:]}},
+        normalization=Normalization("none"),
     )
 
 

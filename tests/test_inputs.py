@@ -9,6 +9,7 @@ import torch
 from brl.augment import random_matrices
 from brl.data.batch import Clips
 from brl.data.clip import Clip
+from brl.data.normalize import Normalization
 from brl.data.store import ClipStore, write_store
 from brl.inputs import Inputs
 from brl.params import read_params
@@ -123,6 +124,7 @@ def test_scores_of_2d_joints_are_neither_turned_nor_rescaled(tmp_path, stream):
         layout=COCO17,
         classes=("a", "b", "c"),
         splits=lambda names: splits,
+        normalization=Normalization("none"),
     )
     batched = Clips(ClipStore.open(tmp_path / "s"), np.arange(3), torch.device("cpu"))
     which, generator = torch.arange(3), torch.Generator().manual_seed(0)

@@ -6,8 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from brl.data.normalize import center_first_frame, normalize_ntu, shortest_arc, to_image_frame
-from brl.data.prepare import present_bodies
+from brl.data.normalize import (
+    center_first_frame,
+    normalize_ntu,
+    present_bodies,
+    shortest_arc,
+    to_image_frame,
+)
 from tests.conftest import shared
 
 

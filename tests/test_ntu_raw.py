@@ -154,7 +154,7 @@ def test_clips_come_in_name_order_from_zips_or_from_files(root, texts, zips, edi
         assert dataset.classes[clip.label] == ntu.CLASSES_120[int(clip.name[-3:]) - 1]
         (body,) = read_skeleton(texts[clip.name], "")
         assert (clip.joints == body.joints[None]).all()
-        normal = dataset.normalize(clip.joints)
+        normal = dataset.normalization(clip.joints)
         np.testing.assert_allclose(normal[0, 0, 1], 0, atol=1e-6)
     splits = pickle.loads(pickle.dumps(dataset.splits))(names)
     assert tuple(splits) == source.splits == ("xsub", "xview" if edition == 60 else "xset")

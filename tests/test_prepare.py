@@ -10,7 +10,7 @@ import pytest
 
 from brl.data.clip import Clip
 from brl.data.facts import facts_of
-from brl.data.normalize import center_first_frame, normalize_ntu
+from brl.data.normalize import Normalization, center_first_frame
 from brl.data.prepare import prepare
 from brl.data.report import by_class, findings
 from brl.data.source import Dataset
@@ -25,10 +25,6 @@ def as_list(clip: Clip) -> list[Clip]:
     return [clip]
 
 
-def unchanged(joints: np.ndarray) -> np.ndarray:
-    return joints
-
-
 def dataset(clips: Sequence[Clip], **changes) -> Dataset:
     return Dataset(
         **{
@@ -37,7 +33,7 @@ def dataset(clips: Sequence[Clip], **changes) -> Dataset:
             "items": clips,
             "read": as_list,
             "splits": a_quarter_tests,
-            "normalize": unchanged,
+            "normalization": Normalization("none"),
         }
         | changes
     )
@@ -100,15 +96,13 @@ def test_an_empty_body_takes_no_room_and_one_of_a_clip_without_any_stays(tmp_pat
     assert "clips without any body: 1 (e.g. strange)" in in_words(findings(store, facts, 2))
 
 
-@pytest.mark.parametrize(
-    ("layout", "normalize", "frames"), [(NTU25, normalize_ntu, 4), (NW_UCLA20, unchanged, 6)]
-)
-def test_frames_without_a_body(tmp_path, layout, normalize, frames):
+@pytest.mark.parametrize(("layout", "kind", "frames"), [(NTU25, "ntu", 4), (NW_UCLA20, "none", 6)])
+def test_frames_without_a_body(tmp_path, layout, kind, frames):
     """NTU's normalisation drops them; elsewhere they keep their place in time, all zero."""
     joints = np.random.default_rng(0).normal(size=(1, 6, layout.num_joints, 3))
     joints[:, 2:4] = 0
     clips = [Clip(f"c{n}", 0, joints) for n in range(3)]
-    store, facts = prepared(tmp_path, clips, layout=layout, normalize=normalize)
+    store, facts = prepared(tmp_path, clips, layout=layout, normalization=Normalization(kind))
     assert store.frames.tolist() == [frames] * 3
     assert facts[0].empty_frames == 2
 
@@ -116,7 +110,7 @@ def test_frames_without_a_body(tmp_path, layout, normalize, frames):
 def test_float16_is_read_as_it_is_and_worked_on_as_float32(tmp_path):
     joints = np.random.default_rng(0).normal(size=(1, 5, 20, 3)).astype(np.float16)
     clips = strange(joints)
-    store, _ = prepared(tmp_path, clips, normalize=center_first_frame)
+    store, _ = prepared(tmp_path, clips, normalization=Normalization("center"))
     expected = center_first_frame(joints.astype(np.float32))
     assert np.array_equal(rows_of(store, "strange"), expected[0])
 

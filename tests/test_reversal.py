@@ -8,6 +8,7 @@ import torch
 
 from brl.data.batch import Clips
 from brl.data.clip import Clip
+from brl.data.normalize import Normalization
 from brl.data.store import ClipStore, write_store
 from brl.inputs import Inputs
 from brl.params import PredictParams
@@ -48,6 +49,7 @@ def batched(folder, layout: Layout, clips: list[Clip]) -> Clips:
         layout=layout,
         classes=("a", "b"),
         splits=lambda names: {"s": {"train": names[1:], "test": names[:1]}},
+        normalization=Normalization("none"),
     )
     return Clips(ClipStore.open(folder), np.arange(len(clips)), torch.device("cpu"))
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from brl.data.batch import Clips
 from brl.data.clip import Clip, Splits
+from brl.data.normalize import Normalization
 from brl.data.store import ClipStore, write_store
 from brl.errors import UserError
 from brl.skeleton import NW_UCLA20, Layout
@@ -37,7 +38,15 @@ def a_quarter_tests(names: list[str]) -> Splits:
 
 
 def stored(folder, clips, splits=a_quarter_tests) -> ClipStore:
-    write_store(folder, clips, dataset="test", layout=NW_UCLA20, classes=CLASSES, splits=splits)
+    write_store(
+        folder,
+        clips,
+        dataset="test",
+        layout=NW_UCLA20,
+        classes=CLASSES,
+        splits=splits,
+        normalization=Normalization("none"),
+    )
     return ClipStore.open(folder)
 
 
@@ -95,6 +104,7 @@ def test_a_layout_of_ones_own_comes_back(tmp_path):
         layout=layout,
         classes=("x",),
         splits=lambda names: splits,
+        normalization=Normalization("none"),
     )
     store = ClipStore.open(tmp_path / "s")
     assert store.layout == layout
@@ -105,6 +115,7 @@ def test_a_layout_of_ones_own_comes_back(tmp_path):
         layout=replace(layout, mirror_pairs=()),
         classes=("x",),
         splits=lambda names: splits,
+        normalization=Normalization("none"),
     )
     assert ClipStore.open(tmp_path / "t").digest != store.digest
 

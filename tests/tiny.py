@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from brl.data.clip import Clip
+from brl.data.normalize import Normalization
 from brl.data.store import ClipStore, write_store
 from brl.data.subset import Subset
 from brl.params import MethodParams, read_params
@@ -40,6 +41,7 @@ def stored(folder: Path, clips: list[Clip]) -> ClipStore:
         layout=NW_UCLA20,
         classes=("first", "second", "third"),
         splits=lambda names: {"half": {"train": names[:-12], "test": names[-12:]}},
+        normalization=Normalization("none"),
     )
     return ClipStore.open(folder)
 

@@ -11,13 +11,19 @@ from brl.device import resident
 class Clips:
     """The n chosen clips of a store, ready to be gathered onto a device.
 
-    labels, lengths: (n,) int64 on the device; max_bodies: M of every batch.
+    labels, lengths: (n,) int64 on the device; max_bodies: M of every batch, by default the store's.
     """
 
-    def __init__(self, store: ClipStore, chosen: np.ndarray, device: torch.device) -> None:
+    def __init__(
+        self,
+        store: ClipStore,
+        chosen: np.ndarray,
+        device: torch.device,
+        max_bodies: int | None = None,
+    ) -> None:
         self.device = device
         self.layout = store.layout
-        self.max_bodies = store.max_bodies
+        self.max_bodies = max_bodies or store.max_bodies
         self.labels = torch.from_numpy(store.labels[chosen]).to(device)
         self.lengths = torch.from_numpy(store.frames[chosen]).to(device)
         # On the CPU it shares the mapped file's memory: nothing is read before it is gathered.

@@ -1,10 +1,59 @@
-"""Normalisation of 3D clips at `prepare`. Method: section 3."""
+"""Normalisation of clips at `prepare`, and of recordings to recognise. Method: section 3."""
+
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+
+from brl.skeleton import Layout
 
 SHORTEST_AXIS = 1e-6
 SPINE_BASE, SPINE, LEFT_SHOULDER, RIGHT_SHOULDER = 0, 1, 4, 8
 SIDEWAYS, UP = np.array([1.0, 0, 0]), np.array([0, 0, 1.0])
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """How a dataset's joints come into their own frame of reference.
+
+    kind    none | ntu: `normalize_ntu` | center: `center_first_frame`, scores stay |
+            image: `to_image_frame`, by the reader, who knows the image's size
+    center  the joint, of kind center
+    """
+
+    kind: Literal["none", "center", "ntu", "image"]
+    center: int = 1
+
+    def __call__(self, joints: np.ndarray, dimensions: int = 3) -> np.ndarray:
+        """joints (M, T, V, K), the first `dimensions` channels coordinates, to (M', T', V, K)."""
+        if self.kind == "ntu":
+            return normalize_ntu(joints)
+        if self.kind == "center":
+            centred = center_first_frame(joints[..., :dimensions], self.center)
+            return np.concatenate([centred, joints[..., dimensions:]], axis=-1)
+        return joints
+
+
+def normalized(
+    joints: np.ndarray, layout: Layout, normalization: Normalization, max_bodies: int
+) -> np.ndarray:
+    """A recording's joints as the clip store holds them.
+
+    joints (M, T, V, K) float32, where a coordinate may be no finite number: such a joint was not
+    seen. Keeps the first `max_bodies` bodies that are there at all. Returns (M', T', V, K).
+    """
+    known = np.isfinite(joints).all(axis=-1, keepdims=True)
+    seen = np.where(known, joints, np.float32(0))
+    return normalization(present_bodies(seen, max_bodies), layout.dimensions)
+
+
+def present_bodies(joints: np.ndarray, max_bodies: int) -> np.ndarray:
+    """The first `max_bodies` bodies that are present in any frame; of an empty clip the first.
+
+    joints (M, T, V, K) to (M', T, V, K).
+    """
+    present = np.flatnonzero((joints != 0).any(axis=(1, 2, 3)))
+    return joints[present[:max_bodies]] if len(present) else joints[:1]
 
 
 def normalize_ntu(joints: np.ndarray) -> np.ndarray:
@@ -76,8 +125,3 @@ def to_image_frame(joints: np.ndarray, height: float, width: float) -> np.ndarra
     half = np.array([width / 2, height / 2, 1])[:channels]
     middle = np.array([1, 1, 0])[:channels]
     return np.where(seen, joints / half - middle, 0).astype(np.float32)
-
-
-def unchanged(joints: np.ndarray) -> np.ndarray:
-    """For joints that are in their frame of reference when read (2D)."""
-    return joints

@@ -11,6 +11,7 @@ import numpy as np
 
 from brl.data.clip import Clip
 from brl.data.facts import Facts, facts_of
+from brl.data.normalize import normalized
 from brl.data.source import Dataset
 from brl.data.store import write_store
 from brl.errors import UserError
@@ -48,6 +49,7 @@ def prepare(name: str, dataset: Dataset, store: Path, max_bodies: int) -> list[F
         layout=dataset.layout,
         classes=dataset.classes,
         splits=dataset.splits,
+        normalization=dataset.normalization,
     )
     return facts
 
@@ -70,21 +72,9 @@ def _prepared(dataset: Dataset, max_bodies: int, item: Any) -> list[tuple[Clip, 
         with np.errstate(over="ignore"):  # beyond float32: no finite number
             joints = np.asarray(clip.joints, dtype=np.float32)
         facts = facts_of(joints)
-        if facts.not_finite:
-            known = np.isfinite(joints).all(axis=-1, keepdims=True)
-            joints = np.where(known, joints, np.float32(0))
-        joints = dataset.normalize(present_bodies(joints, max_bodies))
+        joints = normalized(joints, dataset.layout, dataset.normalization, max_bodies)
         prepared.append((replace(clip, joints=joints), facts))
     return prepared
-
-
-def present_bodies(joints: np.ndarray, max_bodies: int) -> np.ndarray:
-    """The first `max_bodies` bodies that are present in any frame; of an empty clip the first.
-
-    joints (M, T, V, K) to (M', T, V, K).
-    """
-    present = np.flatnonzero((joints != 0).any(axis=(1, 2, 3)))
-    return joints[present[:max_bodies]] if len(present) else joints[:1]
 
 
 def _check(clip: Clip, dataset: Dataset) -> None:

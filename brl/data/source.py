@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from brl.data.clip import Clip, Splits
+from brl.data.normalize import Normalization
 from brl.skeleton import Layout
 
 
@@ -19,7 +18,7 @@ class Dataset:
     items      what clips are made of, in the store's order
     read       the clips of one item: none where a recording is known to be unusable
     splits     all splits, from the names of the clips that were read
-    normalize  brings a clip's joints (M, T, V, K) into its own frame of reference
+    normalization  how a clip's joints come into their own frame of reference
     parallel   reading an item is worth a process of its own: item and functions can be pickled
     """
 
@@ -28,7 +27,7 @@ class Dataset:
     items: Sequence[Any]
     read: Callable[[Any], list[Clip]]
     splits: Callable[[list[str]], Splits]
-    normalize: Callable[[np.ndarray], np.ndarray]
+    normalization: Normalization
     parallel: bool = False
 
 

@@ -2,7 +2,8 @@
 
 A folder of three files. `rows.f32`: every body's frames, end to end, (R, V, K) float32 without
 a header, memory mapped. `index.npz`: a row a clip, and the clips of each part of each split in
-the split's own order. `meta.json`: dataset, layout, shape of the rows, class names, splits, digest.
+the split's own order. `meta.json`: dataset, layout, how recordings were normalised, shape of the
+rows, class names, splits, digest.
 Body m of a clip lies in rows start + m * frames up to start + (m + 1) * frames; absent bodies
 take no room.
 """
@@ -19,6 +20,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from brl.data.clip import PARTS, Clip, Part, Splits
+from brl.data.normalize import Normalization
 from brl.errors import UserError
 from brl.files import written_whole
 from brl.skeleton import Layout
@@ -63,6 +65,11 @@ class ClipStore:
         """Class names in label order."""
         return self.meta["classes"]
 
+    @cached_property
+    def normalization(self) -> Normalization:
+        """How the recordings were brought into their own frame of reference."""
+        return Normalization(**self.meta["normalization"])
+
     @property
     def max_bodies(self) -> int:
         """M: the most bodies of any clip."""
@@ -103,10 +110,12 @@ def write_store(
     layout: Layout,
     classes: tuple[str, ...],
     splits: Callable[[list[str]], Splits],
+    normalization: Normalization,
 ) -> None:
     """Writes clips, as they come, to a store; at no time are all of them in memory.
 
-    clips: of the layout and the classes, finite; splits: gives all splits for the clips' names.
+    clips: of the layout and the classes, finite, normalised as `normalization` says; splits: gives
+    all splits for the clips' names.
     Raises UserError where names are not unique or a split does not fit the clips.
     """
     names: list[str] = []
@@ -142,6 +151,7 @@ def write_store(
         meta = {
             "dataset": dataset,
             "layout": asdict(layout),
+            "normalization": asdict(normalization),
             "rows": [row, layout.num_joints, layout.channels],
             "classes": list(classes),
             "splits": list(dict.fromkeys(split for split, _ in parts)),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from brl.data.clip import Clip, Splits
-from brl.data.normalize import to_image_frame
+from brl.data.normalize import Normalization, to_image_frame
 from brl.data.pickles import load_plain, shown
 from brl.data.source import Dataset
 from brl.errors import UserError
@@ -26,8 +26,7 @@ def open_annotations(
     path: Path,
     layout: Layout,
     classes: tuple[str, ...],
-    normalize: Callable[[np.ndarray], np.ndarray],
-    in_pixels: bool = False,
+    normalization: Normalization,
 ) -> Dataset:
     """The dataset of one annotation pickle; pixels are brought into the image's frame.
 
@@ -38,9 +37,9 @@ def open_annotations(
         layout=layout,
         classes=classes,
         items=annotations,
-        read=partial(_read, path.name, layout, in_pixels),
+        read=partial(_read, path.name, layout, normalization.kind == "image"),
         splits=splits,
-        normalize=normalize,
+        normalization=normalization,
     )
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from brl.data.clip import PARTS, Clip, Splits
-from brl.data.normalize import normalize_ntu
+from brl.data.normalize import Normalization
 from brl.data.source import Dataset, Source
 from brl.data.sources import synthetic
 from brl.files import written_whole
@@ -31,7 +31,7 @@ def open_generator(folder: Path) -> Dataset:
         ],
         read=generate,
         splits=splits,
-        normalize=normalize_ntu,
+        normalization=Normalization("ntu"),
         parallel=True,
     )
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from brl.data.clip import Clip
 from brl.data.fetch import fetch_file
-from brl.data.normalize import to_image_frame, unchanged
+from brl.data.normalize import Normalization, to_image_frame
 from brl.data.pickles import load_plain, shown
 from brl.data.source import Dataset, Source
 from brl.data.sources.annotations import (
@@ -72,7 +72,7 @@ def open_index(folder: Path) -> Dataset:
         items=list(_by_kpfile(annotations).items()),
         read=partial(_read, folder / KPFILES),
         splits=splits,
-        normalize=unchanged,
+        normalization=Normalization("image"),
         parallel=True,
     )
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from brl.data.archives import member, members
 from brl.data.clip import Clip
 from brl.data.fetch import fetch_file
-from brl.data.normalize import normalize_ntu
+from brl.data.normalize import Normalization
 from brl.data.source import Dataset, Source
 from brl.data.sources.ntu import (
     CLASSES_60,
@@ -98,7 +98,7 @@ def open_raw(edition: Edition, folder: Path) -> Dataset:
         items=raw_files(edition, folder),
         read=read,
         splits=partial(ntu_splits, second=edition.second_split),
-        normalize=normalize_ntu,
+        normalization=Normalization("ntu"),
         parallel=True,
     )
 

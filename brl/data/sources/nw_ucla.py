@@ -15,7 +15,7 @@ import numpy as np
 from brl.data.archives import UNREADABLE, member, members
 from brl.data.clip import PARTS, Clip, Part, Splits
 from brl.data.fetch import fetch_file
-from brl.data.normalize import center_first_frame
+from brl.data.normalize import Normalization
 from brl.data.source import Dataset, Source
 from brl.errors import UserError
 from brl.skeleton import NW_UCLA20
@@ -70,7 +70,7 @@ def open_archive(folder: Path) -> Dataset:
         items=sorted(name for name in members(archive) if CLIP_FILE.fullmatch(name)),
         read=partial(_read, archive),
         splits=splits,
-        normalize=center_first_frame,
+        normalization=Normalization("center"),
         parallel=True,
     )
 

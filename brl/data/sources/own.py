@@ -5,15 +5,15 @@ with an array file a clip, or one annotation pickle.
 """
 
 import shutil
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from brl.data.arrays import read_array
 from brl.data.clip import Clip
-from brl.data.normalize import center_first_frame, normalize_ntu, to_image_frame, unchanged
+from brl.data.normalize import to_image_frame
 from brl.data.source import Dataset, Source
 from brl.data.sources.annotations import open_annotations
 from brl.data.sources.own_layout import Description, read_description
@@ -65,18 +65,18 @@ def open_own(folder: Path) -> Dataset:
     if not (folder / DESCRIPTION_FILE).exists():
         folder = FOLDER
     description, rows = _described(folder)
-    normalize = _normalization(description)
-    in_pixels = description.normalize == "image"
+    normalization = description.normalization()
+    in_pixels = normalization.kind == "image"
     layout, classes = description.skeleton(), tuple(description.classes)
     if not rows:
-        return open_annotations(_pickle(folder), layout, classes, normalize, in_pixels)
+        return open_annotations(_pickle(folder), layout, classes, normalization)
     return Dataset(
         layout=layout,
         classes=classes,
         items=rows,
         read=partial(read_clip, folder.absolute(), layout, classes, in_pixels),
         splits=partial(splits_of, rows),
-        normalize=normalize,
+        normalization=normalization,
         parallel=True,
     )
 
@@ -94,28 +94,7 @@ def read_clip(
 
 def _load(folder: Path, row: Row, layout: Layout, mapped: Literal["r"] | None = None) -> np.ndarray:
     """A line's array, (M, T, V, K); mapped: only its shape is read."""
-    where = f"clip {row['name']}: {row['file']}"
-    try:
-        joints = np.load(folder / row["file"], mmap_mode=mapped, allow_pickle=False)
-    except OSError:
-        raise
-    except Exception as error:  # a damaged file raises nearly anything, in words of its own
-        raise UserError(
-            f"{where}: not a whole array file ({type(error).__name__}); must be an array of "
-            "numbers written by numpy.save"
-        ) from error
-    if not isinstance(joints, np.ndarray) or joints.dtype.kind not in "fiu":
-        raise UserError(f"{where}: must hold one array of numbers")
-    if joints.ndim == 3:
-        joints = joints[None]
-    channels = "x y z" if layout.dimensions == 3 else "x y"
-    channels += " score" * layout.scored
-    if joints.ndim != 4 or joints.shape[2:] != (layout.num_joints, layout.channels):
-        raise UserError(
-            f"{where}: an array of shape {joints.shape}; must be frames x {layout.num_joints} "
-            f"joints x {layout.channels} channels ({channels}), with or without bodies before them"
-        )
-    return joints
+    return read_array(folder / row["file"], layout, f"clip {row['name']}: {row['file']}", mapped)
 
 
 def _source(mirror: str | None) -> Path:
@@ -148,21 +127,6 @@ def _pickle(folder: Path) -> Path:
             "or one pickle (docs/own_data.md)"
         )
     return found[0]
-
-
-def _normalization(description: Description) -> Callable[[np.ndarray], np.ndarray]:
-    if description.normalize == "ntu":
-        return normalize_ntu
-    if description.normalize == "center":
-        layout = description.skeleton()
-        return partial(_center, layout.dimensions, description.center_joint)
-    return unchanged
-
-
-def _center(dimensions: int, centre: int, joints: np.ndarray) -> np.ndarray:
-    """Centres the coordinates; a score stays."""
-    centred = center_first_frame(joints[..., :dimensions], centre)
-    return np.concatenate([centred, joints[..., dimensions:]], axis=-1)
 
 
 SOURCE = Source((), fetch, open_own, check)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from brl.data.normalize import Normalization
 from brl.skeleton import LAYOUTS, Layout
 from brl.yaml_file import read_yaml
 
@@ -65,6 +66,12 @@ class Description(BaseModel):
         """The number of the joint `center`."""
         assert self.center is not None
         return self._numbers([self.center], "center")[0]
+
+    def normalization(self) -> Normalization:
+        """How the joints come into their own frame of reference."""
+        if self.center is None:
+            return Normalization(self.normalize)
+        return Normalization(self.normalize, self.center_joint)
 
     def skeleton(self) -> Layout:
         """The layout; ValueError, with words for the user, where it is none."""

@@ -9,11 +9,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from brl.data.clip import Splits
 from brl.data.fetch import fetch_file
-from brl.data.normalize import normalize_ntu, unchanged
+from brl.data.normalize import Normalization
 from brl.data.source import Dataset, Source
 from brl.data.sources.annotations import check_annotations, open_annotations
 from brl.data.sources.classes import class_names
@@ -22,12 +20,13 @@ from brl.skeleton import COCO17, NTU25, Layout
 
 SERVER = "https://download.openmmlab.com/mmaction/pyskl/data"
 THREE_SPLITS = ("split1", "split2", "split3")
+IN_METRES, IN_PIXELS = Normalization("ntu"), Normalization("image")
 
 
 def pickled(
     address: str,
     layout: Layout,
-    normalize: Callable[[np.ndarray], np.ndarray],
+    normalization: Normalization,
     classes: tuple[str, ...],
     *splits: str,
     order: Callable[[Splits], Splits] = lambda splits: splits,
@@ -43,8 +42,7 @@ def pickled(
         fetch_file(file, f"{SERVER}/{address}", mirror, folder, check=check)
 
     def opened(folder: Path) -> Dataset:
-        in_pixels = layout.dimensions == 2
-        dataset = open_annotations(folder / file, layout, classes, normalize, in_pixels)
+        dataset = open_annotations(folder / file, layout, classes, normalization)
         return replace(dataset, splits=lambda names: order(dataset.splits(names)))
 
     return Source(splits=splits, fetch=fetch, open=opened)
@@ -54,18 +52,18 @@ ntu = partial(pickled, order=in_field_order)
 
 # The names `dataset.name` knows.
 SOURCES: dict[str, Source] = {
-    "ntu60": ntu("nturgbd/ntu60_3danno.pkl", NTU25, normalize_ntu, CLASSES_60, "xsub", "xview"),
-    "ntu120": ntu("nturgbd/ntu120_3danno.pkl", NTU25, normalize_ntu, CLASSES_120, "xsub", "xset"),
-    "ntu60_2d": ntu("nturgbd/ntu60_hrnet.pkl", COCO17, unchanged, CLASSES_60, "xsub", "xview"),
-    "ntu120_2d": ntu("nturgbd/ntu120_hrnet.pkl", COCO17, unchanged, CLASSES_120, "xsub", "xset"),
-    "gym": pickled("gym/gym_hrnet.pkl", COCO17, unchanged, class_names("gym99"), "default"),
+    "ntu60": ntu("nturgbd/ntu60_3danno.pkl", NTU25, IN_METRES, CLASSES_60, "xsub", "xview"),
+    "ntu120": ntu("nturgbd/ntu120_3danno.pkl", NTU25, IN_METRES, CLASSES_120, "xsub", "xset"),
+    "ntu60_2d": ntu("nturgbd/ntu60_hrnet.pkl", COCO17, IN_PIXELS, CLASSES_60, "xsub", "xview"),
+    "ntu120_2d": ntu("nturgbd/ntu120_hrnet.pkl", COCO17, IN_PIXELS, CLASSES_120, "xsub", "xset"),
+    "gym": pickled("gym/gym_hrnet.pkl", COCO17, IN_PIXELS, class_names("gym99"), "default"),
     "ucf101": pickled(
-        "ucf101/ucf101_hrnet.pkl", COCO17, unchanged, class_names("ucf101"), *THREE_SPLITS
+        "ucf101/ucf101_hrnet.pkl", COCO17, IN_PIXELS, class_names("ucf101"), *THREE_SPLITS
     ),
     "hmdb51": pickled(
-        "hmdb51/hmdb51_hrnet.pkl", COCO17, unchanged, class_names("hmdb51"), *THREE_SPLITS
+        "hmdb51/hmdb51_hrnet.pkl", COCO17, IN_PIXELS, class_names("hmdb51"), *THREE_SPLITS
     ),
     "diving48": pickled(
-        "diving48/diving48_hrnet.pkl", COCO17, unchanged, class_names("diving48"), "default"
+        "diving48/diving48_hrnet.pkl", COCO17, IN_PIXELS, class_names("diving48"), "default"
     ),
 }

@@ -1,0 +1,41 @@
+"""Joints in arrays of numbers, with or without bodies."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from brl.errors import UserError
+from brl.skeleton import Layout
+
+
+def read_array(
+    path: Path, layout: Layout, where: str, mapped: Literal["r"] | None = None
+) -> np.ndarray:
+    """An array file's joints, (M, T, V, K); where: for messages; mapped: only its shape is read."""
+    try:
+        joints = np.load(path, mmap_mode=mapped, allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as error:  # a damaged file raises nearly anything, in words of its own
+        raise UserError(
+            f"{where}: not a whole array file ({type(error).__name__}); must be an array of "
+            "numbers written by numpy.save"
+        ) from error
+    return as_joints(joints, layout, where)
+
+
+def as_joints(joints: object, layout: Layout, where: str) -> np.ndarray:
+    """An array of frames, with or without bodies before them, as (M, T, V, K); UserError else."""
+    if not isinstance(joints, np.ndarray) or joints.dtype.kind not in "fiu":
+        raise UserError(f"{where}: must hold one array of numbers")
+    if joints.ndim == 3:
+        joints = joints[None]
+    if joints.ndim != 4 or joints.shape[2:] != (layout.num_joints, layout.channels):
+        channels = "x y z" if layout.dimensions == 3 else "x y"
+        channels += " score" * layout.scored
+        raise UserError(
+            f"{where}: an array of shape {joints.shape}; must be frames x {layout.num_joints} "
+            f"joints x {layout.channels} channels ({channels}), with or without bodies before them"
+        )
+    return joints

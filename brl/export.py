@@ -1,0 +1,225 @@
+"""The recognizer as one graph for other programs: `python -m brl.export FILE.onnx` (or `FILE.pt2`).
+
+Inputs: `clip` (M, L, V, K) float32, a recording as the clip store would hold it
+(`Recognizer.prepared`), absent bodies zero; `frames` (I, T) int64, the frames of its I test views
+(`brl.sampling.evaluation_frames`). Output: `probabilities` (C,), of streams and ensemble. L and I
+are free. In float32.
+"""
+
+import argparse
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from brl.augment import rescale
+from brl.errors import UserError, one_line_errors
+from brl.files import written_whole
+from brl.models.batch_norm import DataNorm
+from brl.models.network import Network
+from brl.params import read_params
+from brl.recognizer import Recognizer
+from brl.sampling import evaluation_frames
+from brl.streams import motion, offsets, stream_of
+from brl.weights import Recipe
+
+LARGEST_DIFFERENCE = 1e-4
+CHECKED_LENGTHS = (1, 37, 150)
+SEED = 0
+FORMATS = (".onnx", ".pt2")
+
+
+class RecognizerGraph(nn.Module):
+    """All streams of a recognizer and their ensemble, on one recording.
+
+    Every body is computed, present or not: which are there is no shape that a graph could have.
+    """
+
+    def __init__(self, recognizer: Recognizer) -> None:
+        super().__init__()
+        trained = recognizer.streams
+        self.networks = nn.ModuleDict({name: stream.model for name, stream in trained.items()})
+        self.recipes = {name: stream.recipe for name, stream in trained.items()}
+        total = sum(recognizer.shares.values())
+        self.shares = {name: share / total for name, share in recognizer.shares.items()}
+
+    def forward(self, clip: Tensor, frames: Tensor) -> Tensor:
+        """Probabilities (C,) of a clip (M, L, V, K), from its views' frames (I, T)."""
+        seen = (clip != 0).flatten(1).any(dim=1)
+        present = seen | (torch.arange(len(clip), device=clip.device) == 0)
+        fused = [
+            self.shares[name]
+            * stream_probabilities(network, self.recipes[name], clip, frames, present)
+            for name, network in self.networks.items()
+        ]
+        return torch.stack(fused).sum(dim=0)
+
+
+def stream_probabilities(
+    network: nn.Module, recipe: Recipe, clip: Tensor, frames: Tensor, present: Tensor
+) -> Tensor:
+    """A stream's probabilities (C,): the mean over views; present: (M,) bool."""
+    assert isinstance(network, Network)
+    batch = views(recipe, clip, frames, present)
+    bodies = normed_bodies(network.backbone.data_bn, batch)
+    features = network.backbone(bodies).mean(dim=(1, 2)).unflatten(0, batch.shape[:2])
+    weights = torch.ones_like(present) if network.pads else present
+    mean = (features * weights[:, None]).sum(dim=1) / weights.sum()
+    return network.cls_head(mean)[:, : len(recipe.classes)].softmax(dim=1).mean(dim=0)
+
+
+def views(recipe: Recipe, clip: Tensor, frames: Tensor, present: Tensor) -> Tensor:
+    """What a stream shows of a clip's frames (I, T), (I, M, T, V, K): `Inputs` for one clip."""
+    stream, layout = stream_of(recipe.stream, recipe.hops), recipe.layout
+    if recipe.train.rescale:
+        there = present[:, None, None, None]
+        lowest = torch.where(there, clip, torch.inf).amin(dim=(0, 1, 2))[None]
+        highest = torch.where(there, clip, -torch.inf).amax(dim=(0, 1, 2))[None]
+        if layout.scored:  # a score is no axis
+            score = torch.arange(clip.shape[-1]) == clip.shape[-1] - 1
+            lowest, highest = lowest.masked_fill(score, -1), highest.masked_fill(score, 1)
+        clip = rescale(clip[None], lowest, highest)[0]
+    shown = offsets(clip, layout, stream.hops)
+    batch = shown[:, frames].transpose(0, 1)
+    if stream.motion:
+        last = clip.shape[1] - 1
+        following = shown[:, (frames + 1).clamp(max=last)].transpose(0, 1)
+        batch = motion(batch, following, frames == last, layout)
+    return batch * present[None, :, None, None, None]
+
+
+def normed_bodies(norm: DataNorm, clips: Tensor) -> Tensor:
+    """All bodies of clips (N, M, T, V, K), normalised as in evaluation, (N M, T, V, K)."""
+    _, _, frames, joints, channels = clips.shape
+    slots = clips.reshape(-1, norm.bodies, frames, joints, channels)
+    normed = norm(slots.permute(0, 1, 3, 4, 2).flatten(1, 3))
+    slots = normed.unflatten(1, (norm.bodies, joints, channels)).permute(0, 1, 4, 2, 3)
+    return slots.flatten(0, 1)
+
+
+def export(recognizer: Recognizer, path: Path) -> float:
+    """Writes the graph once it has proved to agree with the recognizer; UserError where not.
+
+    Returns the largest difference of a probability, over clips of several lengths and numbers of
+    bodies.
+    """
+    recipe = recognizer.recipe
+    graph = RecognizerGraph(recognizer).eval()
+    clip, frames = graph_inputs(recognizer, noise(recipe, CHECKED_LENGTHS[-1], recipe.max_bodies))
+    if len(frames) == 1:  # which would be taken for always 1
+        frames = frames.repeat(2, 1)
+    free = {"clip": {1: torch.export.Dim("length")}, "frames": {0: torch.export.Dim("views")}}
+    with written_whole(path) as unfinished, quiet():
+        program = torch.export.export(graph, (clip, frames), dynamic_shapes=free)
+        if path.suffix == ".onnx":
+            write_onnx(program, unfinished, description(recognizer))
+        else:
+            torch.export.save(program, unfinished, extra_files=description(recognizer))
+        difference = largest_difference(recognizer, unfinished)
+        if not difference <= LARGEST_DIFFERENCE:
+            raise UserError(
+                f"{path}: differs by {difference:.1e} from the networks; nothing is written"
+            )
+    return difference
+
+
+def description(recognizer: Recognizer) -> dict[str, str]:
+    """What a program that uses the graph must know, as JSON; kept in the file."""
+    recipe = recognizer.recipe
+    known = {
+        "classes": recipe.classes,
+        "layout": asdict(recipe.layout),
+        "normalization": asdict(recipe.normalization),
+        "max_bodies": recipe.max_bodies,
+        "clip_len": recipe.train.clip_len,
+        "sampling": recipe.train.sampling,
+        "num_clips": recognizer.predict.num_clips,
+    }
+    return {"brl": json.dumps(known)}
+
+
+def write_onnx(program: torch.export.ExportedProgram, path: Path, known: dict[str, str]) -> None:
+    """Weights and all in one file."""
+    made = torch.onnx.export(
+        program,
+        dynamo=True,
+        verbose=False,
+        input_names=["clip", "frames"],
+        output_names=["probabilities"],
+    )
+    assert made is not None
+    made.model.metadata_props.update(known)
+    made.save(path, external_data=False)
+
+
+def graph_inputs(recognizer: Recognizer, prepared: np.ndarray) -> tuple[Tensor, Tensor]:
+    """A prepared recording (M', L, V, K) as the graph takes it: clip (M, L, V, K) and frames."""
+    recipe = recognizer.recipe
+    bodies, length = prepared.shape[:2]
+    absent = ((0, recipe.max_bodies - bodies), (0, 0), (0, 0), (0, 0))
+    train = recipe.train
+    frames = evaluation_frames(train.sampling, length, train.clip_len, recognizer.predict.num_clips)
+    return torch.from_numpy(np.pad(prepared, absent)), torch.from_numpy(frames)
+
+
+def noise(recipe: Recipe, length: int, bodies: int) -> np.ndarray:
+    """A prepared recording of nothing, (M', L, V, K)."""
+    shape = (bodies, length, recipe.layout.num_joints, recipe.channels)
+    return np.random.default_rng(SEED).normal(size=shape).astype(np.float32)
+
+
+def largest_difference(recognizer: Recognizer, path: Path) -> float:
+    """How far a written graph's probabilities are from the recognizer's in float32."""
+    exact = recognizer.predict.model_copy(update={"precision": "float32"})
+    reference = replace(recognizer, predict=exact)
+    run = opened(path)
+    differences = []
+    for length in CHECKED_LENGTHS:
+        for bodies in {1, recognizer.recipe.max_bodies}:
+            recording = noise(recognizer.recipe, length, bodies)
+            (wanted,) = reference.of_prepared([recording])
+            found = run(*graph_inputs(recognizer, recording))
+            differences.append(float(np.abs(found - wanted).max()))
+    return max(differences)
+
+
+def opened(path: Path) -> Callable[[Tensor, Tensor], np.ndarray]:
+    """A written graph as a function from clip and frames to probabilities."""
+    if path.suffix == ".onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        return lambda clip, frames: session.run(
+            None, {"clip": clip.numpy(), "frames": frames.numpy()}
+        )[0]
+    program = torch.export.load(path).module()
+    return lambda clip, frames: program(clip, frames).detach().numpy()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the exporters' notes on their own workings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Streams and ensemble as one graph.")
+    parser.add_argument("file", type=Path, help="ends in .onnx, or .pt2 for torch.export")
+    path = parser.parse_args().file
+    if path.suffix not in FORMATS:
+        raise UserError(f"{path}: ends in {path.suffix or 'nothing'}; must be .onnx or .pt2")
+    difference = export(Recognizer.of_project(read_params()), path)
+    print(f"{path}: agrees with the networks within {difference:.0e}")
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main()

@@ -1,0 +1,86 @@
+"""What `make repro` trained as a model in MLflow: `python -m brl.model [--register NAME]`."""
+
+import argparse
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from brl import tracking
+from brl.data.store import ClipStore
+from brl.errors import one_line_errors
+from brl.files import sha256
+from brl.params import read_params
+from brl.recognizer import ARTIFACT, Recognizer
+
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
+
+# What brl.served imports, and those import.
+NEEDED = ("mlflow", "numpy", "pandas", "pydantic", "pyyaml", "safetensors", "torch", "tqdm")
+TAKES = "One recording, joints as recorded: T x V x K, or M x T x V x K; its shape and length free."
+
+
+def an_example(store: ClipStore, split: str) -> np.ndarray:
+    """A test clip, (M, T, V, K)."""
+    clip = store.part(split, "test")[0]
+    frames, bodies = int(store.frames[clip]), int(store.bodies[clip])
+    rows = store.rows[store.starts[clip] :][: frames * bodies]
+    return np.array(rows).reshape(bodies, frames, *rows.shape[1:])
+
+
+def signature(classes: list[str]) -> "ModelSignature":
+    """Any array, for two shapes are taken, to a column of probabilities a class."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+    inputs = Schema([TensorSpec(np.dtype("O"), (-1,))])
+    return ModelSignature(inputs, Schema([ColSpec(DataType.double, name) for name in classes]))
+
+
+def log(recognizer: Recognizer, run_id: str, example: np.ndarray, register: str | None) -> str:
+    """Adds the model to a run and gives its address; register: its name in MLflow's registry."""
+    import mlflow
+
+    with TemporaryDirectory() as folder, mlflow.start_run(run_id):
+        kept = Path(folder) / ARTIFACT
+        recognizer.save(kept)
+        code = Path(__file__).parent
+        logged = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=code / "served.py",
+            artifacts={ARTIFACT: str(kept)},
+            signature=signature(recognizer.classes),
+            input_example=example,
+            pip_requirements=[f"{name}=={version(name)}" for name in NEEDED],
+            code_paths=[str(code)],
+            metadata={"takes": TAKES},
+            registered_model_name=register,
+        )
+    return logged.model_uri
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Log what make repro trained as MLflow's model.")
+    parser.add_argument("--register", metavar="NAME", help="also a version of this name")
+    register = parser.parse_args().register
+    params = read_params()
+    recognizer = Recognizer.of_project(params)
+    digests: dict[str, str] = {
+        stream: sha256(Path("classifiers") / f"{stream}.safetensors") for stream in params.streams
+    }
+    run_id = tracking.find_pipeline(tracking.pipeline_digest(digests, params))
+    example = an_example(ClipStore.open(Path("data/store")), params.dataset.split)
+    address = log(recognizer, run_id, example, register)
+    print(
+        f"{address}\n  load it: mlflow.pyfunc.load_model({address!r})\n"
+        f"  serve it: MLFLOW_TRACKING_URI={tracking.tracking_uri()} "
+        f"mlflow models serve --env-manager local -m {address}"
+    )
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main()

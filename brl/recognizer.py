@@ -1,0 +1,126 @@
+"""Trained streams and their ensemble as one: raw joints in, class probabilities out."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from brl.data.clip import Clip
+from brl.data.normalize import normalized, to_image_frame
+from brl.data.store import ClipStore, write_store
+from brl.ensemble import fuse
+from brl.errors import UserError
+from brl.files import written_whole
+from brl.params import Params, PredictParams
+from brl.prediction import predict
+from brl.scores import Scores
+from brl.weights import Recipe, Trained, load_weights, save_weights
+
+ARTIFACT = "recognizer"  # the folder's name in an MLflow model
+DESCRIPTION = "recognizer.json"
+
+
+@dataclass(frozen=True)
+class Recognizer:
+    """What a pipeline has learned.
+
+    streams     at least one, all of one dataset
+    shares      each stream's weight in the ensemble
+    predict     how a recording's test views are chosen
+    image_size  height and width in pixels, where 2D joints are in pixels; None: they are in the
+                image's frame already
+    """
+
+    streams: dict[str, Trained]
+    shares: dict[str, float]
+    predict: PredictParams
+    image_size: tuple[float, float] | None = None
+
+    @classmethod
+    def of_project(
+        cls, params: Params, image_size: tuple[float, float] | None = None
+    ) -> "Recognizer":
+        """What `make repro` left, with the ensemble of `params`.
+
+        Raises UserError where a stream is not trained, or joints are in pixels of no size.
+        """
+        files: dict[str, Path] = {
+            stream: Path("classifiers") / f"{stream}.safetensors" for stream in params.streams
+        }
+        for file in files.values():
+            if not file.exists():
+                raise UserError(f"{file} is missing; first: make repro")
+        streams = {stream: load_weights(file) for stream, file in files.items()}
+        shares: dict[str, float] = {
+            stream: params.ensemble.weights[stream] for stream in params.streams
+        }
+        recognizer = cls(streams, shares, params.predict, image_size)
+        if recognizer.recipe.normalization.kind == "image" and image_size is None:
+            raise UserError("joints in pixels: give their image's size, --image-size WIDTHxHEIGHT")
+        return recognizer
+
+    @classmethod
+    def load(cls, folder: Path) -> "Recognizer":
+        """What `save` wrote."""
+        content = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        streams = {name: load_weights(folder / f"{name}.safetensors") for name in content["shares"]}
+        return cls(streams, content["shares"], PredictParams.model_validate(content["predict"]))
+
+    def save(self, folder: Path) -> None:
+        """Writes a weights file a stream, and how they work together."""
+        content = {"shares": self.shares, "predict": self.predict.model_dump()}
+        with written_whole(folder) as unfinished:
+            unfinished.mkdir()
+            for name, trained in self.streams.items():
+                save_weights(unfinished / f"{name}.safetensors", trained)
+            text = json.dumps(content, indent=2) + "\n"
+            (unfinished / DESCRIPTION).write_text(text, encoding="utf-8")
+
+    @property
+    def recipe(self) -> Recipe:
+        """What all streams have in common: layout, normalisation, classes."""
+        return next(iter(self.streams.values())).recipe
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names in label order."""
+        return self.recipe.classes
+
+    def prepared(self, recording: np.ndarray) -> np.ndarray:
+        """A recording (M, T, V, K), as recorded, as the clip store would hold it."""
+        recipe = self.recipe
+        joints = np.asarray(recording, dtype=np.float32)
+        if self.image_size is not None:
+            joints = to_image_frame(joints, *self.image_size)
+        return normalized(joints, recipe.layout, recipe.normalization, recipe.max_bodies)
+
+    def probabilities(self, recordings: Sequence[np.ndarray]) -> np.ndarray:
+        """Class probabilities (n, C) float32 of n recordings (M, T, V, K), T and M its own."""
+        return self.of_prepared([self.prepared(recording) for recording in recordings])
+
+    def of_prepared(self, recordings: Sequence[np.ndarray]) -> np.ndarray:
+        """The same of what `prepared` gives."""
+        recipe = self.recipe
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "store"
+            write_store(
+                path,
+                [Clip(str(number), 0, joints) for number, joints in enumerate(recordings)],
+                dataset="recordings",
+                layout=recipe.layout,
+                classes=tuple(recipe.classes),
+                splits=lambda names: {},
+                normalization=recipe.normalization,
+            )
+            store = ClipStore.open(path)
+            chosen = np.arange(len(recordings))
+            scores = {
+                name: Scores(
+                    store.names, store.labels, predict(trained, store, chosen, self.predict)
+                )
+                for name, trained in self.streams.items()
+            }
+        return fuse(scores, self.shares).probabilities

@@ -1,0 +1,58 @@
+"""Recognizers of untrained networks: what they say is arbitrary, and must be the same anywhere."""
+
+from pathlib import Path
+
+import torch
+
+from brl.data.normalize import Normalization
+from brl.params import ModelParams, read_params
+from brl.recognizer import Recognizer
+from brl.skeleton import NW_UCLA20, Layout
+from brl.weights import Recipe, Trained
+from tests.conftest import STREAMS
+
+PARAMS = read_params(Path("params.yaml"))
+SHARES = {"joint": 2.0, "skip_motion": 1.0}
+SMALL = {"base_channels": 6, "blocks": [1, 1]}
+
+
+def untrained(
+    layout: Layout = NW_UCLA20,
+    normalization: Normalization = Normalization("center"),  # noqa: B008  # frozen
+    max_bodies: int = 1,
+    classes: list[str] | None = None,
+    model: ModelParams = PARAMS.model.model_copy(update=SMALL),  # noqa: B008  # frozen
+    **train: object,
+) -> Recognizer:
+    """Two streams of one network, with batch norms that have seen something.
+
+    train: changes of params.yaml's section.
+    """
+    streams = {}
+    for seed, name in enumerate(SHARES):
+        recipe = Recipe(
+            stream=name,
+            hops=STREAMS[name].hops,
+            layout=layout,
+            normalization=normalization,
+            channels=layout.channels,
+            max_bodies=max_bodies,
+            classes=classes or ["first", "second", "third"],
+            model=model,
+            train=PARAMS.train.model_copy(update={"precision": "float32", "clip_len": 8, **train}),
+        )
+        torch.manual_seed(seed)
+        network = recipe.build()
+        for module in network.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.running_mean.normal_(std=0.1)
+                module.running_var.uniform_(0.5, 2)
+        network.eval()
+        with torch.no_grad():  # logits of about 1: probabilities that tell something
+            shape = (1, max_bodies, 8, layout.num_joints, layout.channels)
+            present = torch.ones(1, max_bodies, dtype=torch.bool)
+            features = network.clip_features(torch.randn(shape), present)
+            network.cls_head.fc_cls.weight.normal_().div_(features.norm())
+        streams[name] = Trained(recipe, network)
+    predict = PARAMS.predict.model_copy(update={"precision": "float32"})
+    return Recognizer(streams, SHARES, predict)

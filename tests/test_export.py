@@ -1,0 +1,74 @@
+"""The exported graph says what the networks say, and is not written where it does not."""
+
+import json
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from brl import export as exporting
+from brl.data.normalize import Normalization
+from brl.errors import UserError
+from brl.export import export, graph_inputs, noise, opened
+from brl.params import ModelParams
+from brl.skeleton import COCO17, NTU25
+from tests.recognizers import PARAMS, SMALL, untrained
+
+NETWORKS = get_args(ModelParams.model_fields["name"].annotation)
+CASES = [(name, "skip") for name in NETWORKS] + [("stgcnpp", "pad"), ("aagcn", "pad")]
+
+
+def of_network(name: str, absent_bodies: str):
+    width = {"base_channels": 12} if name == "msg3d" else {}
+    changes = {**SMALL, **width, "name": name, "absent_bodies": absent_bodies}
+    return untrained(NTU25, max_bodies=2, model=PARAMS.model.model_copy(update=changes))
+
+
+@pytest.mark.parametrize(("name", "absent_bodies"), CASES, ids=lambda value: value)
+def test_every_network_agrees_through_torch_export(tmp_path, name, absent_bodies):
+    recognizer = of_network(name, absent_bodies)
+    difference = export(recognizer, tmp_path / "r.pt2")
+    assert difference <= 1e-4
+    recording = noise(recognizer.recipe, 20, 2)
+    (wanted,) = recognizer.of_prepared([recording])
+    assert wanted.min() > 0.02 and np.ptp(wanted) > 0.02, "a test that tells something"
+    found = opened(tmp_path / "r.pt2")(*graph_inputs(recognizer, recording))
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+def test_onnx_agrees_and_says_what_it_is_for(tmp_path):
+    recognizer = untrained(
+        COCO17, Normalization("image"), max_bodies=2, rescale=True, sampling="random"
+    )
+    assert export(recognizer, tmp_path / "r.onnx") <= 1e-4
+    (entry,) = onnx.load(tmp_path / "r.onnx").metadata_props
+    known = json.loads(entry.value)
+    assert known["classes"] == recognizer.classes and known["clip_len"] == 8
+    assert known["normalization"]["kind"] == "image"
+    assert [path.name for path in tmp_path.iterdir()] == ["r.onnx"]
+
+
+def test_a_graph_that_says_something_else_is_not_written(tmp_path, monkeypatch):
+    recognizer = untrained()
+    other = replace(recognizer, shares={"joint": 1.0, "skip_motion": 5.0})
+    monkeypatch.setattr(
+        exporting, "RecognizerGraph", lambda _: exporting_graph(other), raising=True
+    )
+    with pytest.raises(UserError, match=r"r\.pt2: differs by .* nothing is written"):
+        export(recognizer, tmp_path / "r.pt2")
+    assert list(tmp_path.iterdir()) == []
+
+
+exporting_graph = exporting.RecognizerGraph
+
+
+def test_recognising_goes_on_as_before_after_an_export(tmp_path):
+    recognizer = untrained()
+    recording = noise(recognizer.recipe, 11, 1)
+    before = recognizer.of_prepared([recording])
+    export(recognizer, tmp_path / "r.pt2")
+    np.testing.assert_array_equal(recognizer.of_prepared([recording]), before)
+    assert not torch.is_inference_mode_enabled()

@@ -1,0 +1,136 @@
+"""A pipeline's model in MLflow: loaded and served, it says what the pipeline said."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+
+from brl.scores import load_scores
+from tests.own_data import STICK, write_stick_figures
+from tests.project import SMALL, Project
+
+pytestmark = pytest.mark.slow
+STARTS_WITHIN = 120  # seconds
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A pipeline on a user's own stick figures, of two streams, recorded."""
+    project = Project(tmp_path_factory.mktemp("model") / "project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(project.folder))
+        patch.setenv("BRL_TRACKING", "on")
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        assert project.run("brl.preset", "custom").returncode == 0
+        small = {key: value for key, value in SMALL.items() if not key.startswith("subsample")}
+        project.edit(small)
+        project.keep_streams("joint", "bone_motion")
+        write_stick_figures(project.folder / "own")
+        assert "evaluate" in project.reproduce()
+        yield project
+
+
+@pytest.fixture(scope="module")
+def address(project) -> str:
+    """Where the model is, registered as `gestures`."""
+    logged = project.run("brl.model", "--register", "gestures")
+    assert logged.returncode == 0, logged.stderr
+    return logged.stdout.splitlines()[0]
+
+
+@pytest.fixture(scope="module")
+def scores(project):
+    return load_scores(project.folder / "fused/scores.npz")
+
+
+def raw(project, name: str) -> np.ndarray:
+    return np.load(project.folder / "own" / f"{name}.npy")
+
+
+def test_the_command_line_says_what_the_pipeline_said_of_its_test_clips(project, scores):
+    done = project.run("brl.predict", "own", "--json", "--top", "2")
+    found = {Path(row["file"]).stem: row["classes"] for row in json.loads(done.stdout)}
+    assert len(found) == 12
+    for name, row in zip(scores.names, scores.probabilities, strict=True):
+        likeliest = np.argsort(-row)
+        assert [c["class"] for c in found[name]] == [STICK["classes"][c] for c in likeliest]
+        said = [c["probability"] for c in found[name]]
+        np.testing.assert_allclose(said, row[likeliest], atol=1e-4)
+
+
+def test_the_loaded_model_says_what_the_pipeline_said(project, address, scores):
+    mlflow.set_tracking_uri(f"sqlite:///{project.folder / 'mlflow.db'}")
+    for place in (address, "models:/gestures/1"):
+        model = mlflow.pyfunc.load_model(place)
+        for name, row in zip(scores.names, scores.probabilities, strict=True):
+            joints = raw(project, name)  # frames x joints x coordinates
+            found = model.predict(joints)
+            assert list(found.columns) == STICK["classes"]
+            np.testing.assert_allclose(found.to_numpy(), row[None], atol=1e-5)
+            with_bodies = model.predict(joints[None])
+            np.testing.assert_array_equal(with_bodies, found)
+    assert model.metadata.signature is not None and model.input_example.shape[-2:] == (5, 3)
+
+
+def test_the_model_belongs_to_the_pipelines_run(project, address):
+    mlflow.set_tracking_uri(f"sqlite:///{project.folder / 'mlflow.db'}")
+    info = mlflow.models.get_model_info(address)
+    tags = mlflow.get_run(info.run_id).data.tags
+    assert tags["kind"] == "pipeline" and tags["data"].startswith("custom")
+
+
+def test_the_model_is_served(project, address, scores):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["models", "serve", "--env-manager", "local", "-m", address, "-p", str(port)]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", *command],
+        cwd=project.folder,
+        env=os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{project.folder / 'mlflow.db'}"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        base = f"http://127.0.0.1:{port}"
+        for _ in range(STARTS_WITHIN):
+            assert server.poll() is None
+            try:
+                urllib.request.urlopen(f"{base}/ping").close()
+                break
+            except OSError:
+                time.sleep(1)
+        joints = raw(project, str(scores.names[0]))
+        request = urllib.request.Request(
+            f"{base}/invocations",
+            json.dumps({"inputs": joints.tolist()}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as response:
+            (found,) = json.load(response)["predictions"]
+        np.testing.assert_allclose(
+            [found[name] for name in STICK["classes"]], scores.probabilities[0], atol=1e-5
+        )
+    finally:
+        os.killpg(server.pid, 15)
+        server.wait()
+
+
+def test_what_was_edited_and_not_run_has_no_model(project, address):
+    project.edit({"ensemble.weights.joint": 7})
+    refused = project.run("brl.model")
+    project.edit({"ensemble.weights.joint": 2})
+    assert refused.returncode == 1
+    assert re.fullmatch(
+        r"error: sqlite:.*: no run of what is trained here; make repro .*\n", refused.stderr
+    )

@@ -1,0 +1,192 @@
+"""Raw joints in, class probabilities out: the same as the pipeline's on the same recordings."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from brl.data.normalize import Normalization, to_image_frame
+from brl.data.prepare import prepare
+from brl.data.recordings import read_recording
+from brl.data.source import Dataset
+from brl.data.sources import nw_ucla
+from brl.data.store import ClipStore
+from brl.ensemble import fuse
+from brl.params import read_params
+from brl.prediction import predict
+from brl.recognizer import Recognizer
+from brl.scores import Scores
+from brl.skeleton import COCO17, NTU25, NW_UCLA20
+from brl.weights import save_weights
+from tests.conftest import shared
+from tests.recognizers import SHARES, untrained
+
+DRAWS = np.random.default_rng(0)
+
+
+def recording(frames: int = 9, joints: int = 20, channels: int = 3, bodies: int = 1) -> np.ndarray:
+    return DRAWS.normal(size=(bodies, frames, joints, channels)).astype(np.float32)
+
+
+def test_raw_files_of_nw_ucla_have_the_scores_that_the_pipeline_gives_their_clips(tmp_path):
+    archive = shared(f"data/{nw_ucla.ARCHIVE}")
+    dataset = nw_ucla.open_archive(archive.parent)
+    some: Dataset = replace(dataset, items=dataset.items[::150], parallel=False)
+    some = replace(some, splits=lambda names: {"all": {"train": names[:1], "test": names[1:]}})
+    prepare("nw_ucla", some, tmp_path / "store", max_bodies=1)
+    store = ClipStore.open(tmp_path / "store")
+    recognizer = untrained(classes=list(nw_ucla.CLASSES), sampling="random", rescale=True)
+    chosen = np.arange(len(store.names))
+    scores = {
+        name: Scores(store.names, store.labels, predict(stream, store, chosen, recognizer.predict))
+        for name, stream in recognizer.streams.items()
+    }
+    with zipfile.ZipFile(archive) as opened:
+        files = [Path(opened.extract(item, tmp_path)) for item in some.items]
+    raw = [read_recording(file, recognizer.recipe.layout) for file in files]
+    found = recognizer.probabilities(raw)
+    np.testing.assert_array_equal(found, fuse(scores, SHARES).probabilities)
+    alone = np.concatenate([recognizer.probabilities([joints]) for joints in raw])
+    np.testing.assert_allclose(alone, found, atol=1e-5)
+
+
+def test_a_person_is_recognised_wherever_the_camera_stands():
+    """The dataset's normalisation is inside."""
+    recognizer = untrained(NTU25, Normalization("ntu"), max_bodies=2)
+    joints = recording(joints=25, bodies=2)
+    here, there = recognizer.probabilities([joints, joints + 3])
+    np.testing.assert_allclose(there, here, atol=1e-4)
+    assert np.abs(recognizer.of_prepared([joints + 3]) - here).max() > 1e-3
+
+
+def test_what_no_network_was_trained_for_is_left_out():
+    """Bodies beyond the most of any training clip, and coordinates that are no numbers."""
+    recognizer = untrained(NTU25, Normalization("none"), max_bodies=2)
+    joints = recording(joints=25, bodies=3)
+    lost = joints.copy()
+    lost[0, 2, 5] = np.nan
+    zero = joints.copy()
+    zero[0, 2, 5] = 0
+    found = recognizer.probabilities([joints, joints[:2], lost, zero, 0 * joints])
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[2], found[3])
+    assert np.isfinite(found).all()
+
+
+def test_pixels_need_their_images_size(tmp_path):
+    joints = np.abs(recording(joints=17, channels=3)) * [300, 200, 0.2]
+    recognizer = untrained(COCO17, Normalization("image"))
+    in_pixels = replace(recognizer, image_size=(480.0, 640.0))
+    np.testing.assert_array_equal(
+        in_pixels.probabilities([joints]),
+        recognizer.probabilities([to_image_frame(joints, 480, 640)]),
+    )
+
+
+def test_what_is_saved_is_loaded_as_it_was(tmp_path):
+    recognizer, joints = untrained(), [recording(), recording(30)]
+    recognizer.save(tmp_path / "kept")
+    loaded = Recognizer.load(tmp_path / "kept")
+    np.testing.assert_array_equal(loaded.probabilities(joints), recognizer.probabilities(joints))
+
+
+# The command
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    """A folder with the parameters, and two streams that are trained."""
+    folder = tmp_path_factory.mktemp("project")
+    params = Path("params.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
+    keep, inside = [], ""
+    for line in params:  # takes the other streams out
+        inside = "streams" if line.startswith("streams:") else inside if line[0] == " " else ""
+        if inside and line.startswith("  ") and line[2] != " ":
+            inside = line.strip().rstrip(":")
+        if inside in ("", "streams", *SHARES):
+            keep.append(line)
+    (folder / "params.yaml").write_text("".join(keep), encoding="utf-8")
+    for name, stream in untrained().streams.items():
+        save_weights(folder / "classifiers" / f"{name}.safetensors", stream)
+    np.save(folder / "long.npy", recording(40))
+    np.save(folder / "short.npy", recording(5)[0])
+    np.save(folder / "other.npy", recording(5, joints=25))
+    return folder
+
+
+def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "brl.predict", *arguments],
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": str(Path.cwd()), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_prints_the_likeliest_classes(project, monkeypatch):
+    monkeypatch.chdir(project)
+    recognizer = Recognizer.of_project(read_params())
+    done = run(project, "long.npy", "short.npy", "--top", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    long, short = json.loads(done.stdout)
+    assert (long["file"], long["frames"], short["frames"]) == ("long.npy", 40, 5)
+    for found in (long, short):
+        (expected,) = recognizer.probabilities([read_recording(Path(found["file"]), NW_UCLA20)])
+        best = np.argsort(-expected)[:2]
+        assert [row["class"] for row in found["classes"]] == [recognizer.classes[c] for c in best]
+        probabilities = [row["probability"] for row in found["classes"]]
+        np.testing.assert_allclose(probabilities, expected[best], atol=1e-4)
+    table = run(project, "long.npy").stdout
+    assert [line.split()[0] for line in table.splitlines()[:2]] == ["recording", "long.npy"]
+    assert len(table.splitlines()) == 4 and table.count("%") == 3
+
+
+def test_long_recordings_have_a_timeline(project):
+    done = run(project, "long.npy", "--window", "12", "--step", "6", "--json")
+    (found,) = json.loads(done.stdout)
+    timeline = found["timeline"]
+    assert timeline[0]["start"] == 0 and timeline[-1]["end"] == 40
+    table = run(project, "long.npy", "--window", "12").stdout
+    assert "0-" in table and "█" in table
+
+
+WRONG = {
+    "another skeleton": (["other.npy"], "other.npy: an array of shape (1, 5, 25, 3); must be"),
+    "no file": (["gone.npy"], "gone.npy: no such file or folder"),
+    "a step alone": (["long.npy", "--step", "4"], "--step: needs --window"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_mistakes_are_one_line(project, case):
+    arguments, complaint = WRONG[case]
+    done = run(project, *arguments)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("error: ") and complaint in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_before_any_training_one_is_told_to_train(tmp_path):
+    (tmp_path / "params.yaml").write_text(Path("params.yaml").read_text())
+    done = run(tmp_path, "long.npy")
+    assert done.returncode == 1
+    assert done.stderr == "error: classifiers/joint.safetensors is missing; first: make repro\n"
+
+
+def test_networks_stay_as_they_are():
+    """Recognising leaves no trace in batch norms."""
+    recognizer = untrained()
+    before = recognizer.streams["joint"].model.state_dict()
+    before = {name: tensor.clone() for name, tensor in before.items()}
+    recognizer.probabilities([recording()])
+    after = recognizer.streams["joint"].model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)

@@ -1,0 +1,93 @@
+"""Recordings as cameras' software leaves them: each form gives the same joints, or one line."""
+
+import json
+
+import numpy as np
+import pytest
+
+from brl.data.recordings import find_recordings, read_recording
+from brl.errors import UserError
+from brl.skeleton import NTU25, NW_UCLA20
+from tests.ntu_files import people, scene_of, skeleton_text
+
+JOINTS = np.random.default_rng(0).normal(size=(7, 20, 3)).astype(np.float32)
+
+
+def as_json(path, content):
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def as_array(path, joints):
+    np.save(path, joints)
+    return path
+
+
+def test_arrays_and_json_with_and_without_bodies_are_the_same_recording(tmp_path):
+    files = [
+        as_array(tmp_path / "a.npy", JOINTS),
+        as_array(tmp_path / "b.npy", JOINTS[None]),
+        as_json(tmp_path / "c.json", JOINTS.tolist()),
+        as_json(tmp_path / "d.json", JOINTS[None].tolist()),
+        as_json(tmp_path / "e.json", {"label": 3, "skeletons": JOINTS.tolist()}),
+    ]
+    assert find_recordings([tmp_path]) == files
+    for file in files:
+        np.testing.assert_allclose(read_recording(file, NW_UCLA20), JOINTS[None])
+
+
+def test_a_folder_gives_its_recordings_at_any_depth_by_name(tmp_path):
+    (tmp_path / "deeper").mkdir()
+    inner = as_array(tmp_path / "deeper" / "a.npy", JOINTS)
+    outer = as_array(tmp_path / "z.npy", JOINTS)
+    (tmp_path / "notes.txt").write_text("no recording")
+    assert find_recordings([tmp_path]) == [inner, outer]
+    assert find_recordings([outer, inner]) == [outer, inner]
+
+
+def test_of_a_skeleton_file_the_people_are_taken(tmp_path):
+    person = people(20, seed=0)
+    glimpse = people(3, seed=1, motion=5.0)
+    path = tmp_path / "S001.skeleton"
+    path.write_text(skeleton_text(scene_of(20, (range(20), person), (range(3), glimpse))))
+    np.testing.assert_allclose(read_recording(path, NTU25), person[None], rtol=1e-6)
+    with pytest.raises(UserError, match="must be frames x 20 joints"):
+        read_recording(path, NW_UCLA20)
+    path.write_text(skeleton_text([{}, {}]))
+    with pytest.raises(UserError, match="no frame shows a body"):
+        read_recording(path, NTU25)
+
+
+WRONG = {
+    "of another skeleton": ("a.npy", JOINTS[:, :19], "must be frames x 20 joints x 3 channels"),
+    "no frames axis": ("a.npy", JOINTS[0], "must be frames x 20 joints x 3 channels"),
+    "words": ("a.npy", np.array(["a"]), "must hold one array of numbers"),
+    "ragged": ("a.json", [[1, 2], [3]], "not a recording"),
+    "without joints": ("a.json", {"label": 1}, "or with them under `skeletons`"),
+    "no JSON": ("a.json", None, "not a recording"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_no_recording_is_said_in_one_line(tmp_path, case):
+    name, content, complaint = WRONG[case]
+    path = tmp_path / name
+    if isinstance(content, np.ndarray):
+        as_array(path, content)
+    elif content is None:
+        path.write_text("{")
+    else:
+        as_json(path, content)
+    with pytest.raises(UserError, match=complaint) as raised:
+        read_recording(path, NW_UCLA20)
+    assert str(path) in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_files_that_are_not_there_or_of_no_known_kind(tmp_path):
+    (tmp_path / "notes.txt").write_text("no recording")
+    with pytest.raises(UserError, match=r"gone\.npy: no such file or folder"):
+        find_recordings([tmp_path / "gone.npy"])
+    with pytest.raises(UserError, match=r"notes.txt: is no recording \(.npy, .json, .skeleton\)"):
+        find_recordings([tmp_path / "notes.txt"])
+    with pytest.raises(UserError, match="holds no recording"):
+        find_recordings([tmp_path])
