@@ -80,6 +80,11 @@ def subset_metrics(summary: dict[str, float]) -> dict[str, float]:
     return {f"subset/{name}": value for name, value in summary.items()}
 
 
+def in_words(params: Params) -> dict[str, str]:
+    """The tags by which runs are told apart in a list."""
+    return {"method": params.method_in_words, "data": params.data_in_words}
+
+
 @dataclass(frozen=True)
 class SubsetRecord:
     """The training subset as a run's dataset input: dataset, hash, and its summary in numbers."""
@@ -107,8 +112,6 @@ def training_run(
         return
     client, experiment_id = _connect()
     import mlflow
-    from mlflow.data.code_dataset_source import CodeDatasetSource
-    from mlflow.data.meta_dataset import MetaDataset
 
     unfinished = _find(
         client, experiment_id, f"tags.fingerprint = '{fingerprint}'", "status != 'FINISHED'"
@@ -116,16 +119,26 @@ def training_run(
     run_id = unfinished.info.run_id if unfinished else None
     tags = {"kind": "stream", "stream": stream, "fingerprint": fingerprint, **_surroundings()}
     with mlflow.start_run(run_id, experiment_id, run_name=name or stream) as run:
-        mlflow.set_tags(tags | {"subset.digest": subset.digest} | (more_tags or {}))
+        mlflow.set_tags(tags | (more_tags or {}))
         if unfinished is None:
             mlflow.log_params(flattened(params))
             mlflow.log_metrics(subset_metrics(subset.summary))
-            source = CodeDatasetSource(tags={"clips": str(subset.summary["clips"])})
-            # Abstract in mlflow's annotations only: its documentation makes one like this.
-            dataset = MetaDataset(source, subset.dataset, subset.digest[:36])  # type: ignore[abstract]
-            mlflow.log_input(dataset, context="training")
+            _log_subset(subset)
         told = client.get_metric_history(run.info.run_id, "train/loss")
         yield TrainingRun(run.info.run_id, epochs=max((point.step for point in told), default=0))
+
+
+def _log_subset(subset: SubsetRecord) -> None:
+    """The subset as the active run's dataset."""
+    import mlflow
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+
+    source = CodeDatasetSource(tags={"clips": str(subset.summary["clips"])})
+    # Abstract in mlflow's annotations only: its documentation makes one like this.
+    dataset = MetaDataset(source, subset.dataset, subset.digest[:36])  # type: ignore[abstract]
+    mlflow.log_input(dataset, context="training")
+    mlflow.set_tag("subset.digest", subset.digest)
 
 
 class TrainingRun:
@@ -199,9 +212,8 @@ def record_test(stream: str, weights_digest: str, metrics: dict[str, float]) -> 
 
 
 def record_pipeline(
-    name: str,
-    params: dict[str, Any],
-    tags: dict[str, str],
+    params: Params,
+    subset: SubsetRecord,
     metrics: dict[str, float],
     weights_digests: dict[str, str],
     artifacts: list[Path],
@@ -212,9 +224,13 @@ def record_pipeline(
     client, experiment_id = _connect()
     import mlflow
 
+    name = f"{params.method_in_words}: {params.data_in_words}, seed {params.seed}"
+    digest = pipeline_digest(weights_digests, params)
+    tags = {"kind": "pipeline", "pipeline.digest": digest, **in_words(params), **_surroundings()}
     with mlflow.start_run(experiment_id=experiment_id, run_name=name) as parent:
-        mlflow.set_tags({"kind": "pipeline", **tags, **_surroundings()})
-        mlflow.log_params(flattened(params))
+        mlflow.set_tags(tags)
+        _log_subset(subset)
+        mlflow.log_params(flattened(params.model_dump()))
         mlflow.log_metrics(metrics)
         for artifact in artifacts:
             mlflow.log_artifact(str(artifact))

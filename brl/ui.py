@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from urllib.parse import quote
 
 from brl.errors import UserError, one_line_errors
 from brl.tracking import EXPERIMENT, tracking_uri
@@ -18,9 +19,11 @@ def comparison_url(base: str) -> str:
     experiment = mlflow.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
         raise UserError("no runs are recorded yet; make repro records them")
+    # Streams' runs hang below their pipeline's: one row a pipeline or compared method is enough.
+    shown = quote("tags.kind != 'stream' and tags.kind != 'benchmark'")
     return (
         f"{base}/#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
-        "&orderByKey=attributes.start_time&orderByAsc=false"
+        f"&searchFilter={shown}&orderByKey=attributes.start_time&orderByAsc=false"
     )
 
 

@@ -13,7 +13,7 @@ from brl.figures import draw_by_class
 from brl.files import written_whole
 from brl.metrics import GROUPS, Headline, accuracy_by_class, headline, shot_groups
 from brl.params import Params, read_params
-from brl.report.page import Results, described_method, title, write_page
+from brl.report.page import Results, write_page
 from brl.scores import Scores, load_scores
 
 REPORTS = Path("reports")
@@ -77,16 +77,9 @@ def track(
     sizes = described["group"].value_counts()
     classes = {f"{group}_shot_classes": float(sizes.get(group, 0)) for group in GROUPS}
     metrics |= tracking.subset_metrics(summary | classes)
-    method, data = described_method(params), title(params)
     tracking.record_pipeline(
-        name=f"{method}: {data}, seed {params.seed}",
-        params=params.model_dump(),
-        tags={
-            "subset.digest": digest,
-            "pipeline.digest": tracking.pipeline_digest(weights_digests, params),
-            "method": method,
-            "data": data,
-        },
+        params,
+        tracking.SubsetRecord(params.dataset.name, digest, summary),
         metrics=metrics,
         weights_digests=weights_digests,
         artifacts=[REPORTS / name for name in ARTIFACTS],

@@ -49,7 +49,10 @@ def train(stream: str) -> None:
         exclude={"streams", "classifier", "predict", "ensemble", "evaluate"}
     )
     described = tracking.SubsetRecord(params.dataset.name, digest, summary)
-    with tracking.training_run(stream, identity, recorded | {"lr": job.lr}, described) as run:
+    tags = tracking.in_words(params)
+    with tracking.training_run(
+        stream, identity, recorded | {"lr": job.lr}, described, more_tags=tags
+    ) as run:
         trained, curve = train_stream(
             job, store, subset, checkpoint, on_epoch=run.log_epoch if run else lambda row: None
         )

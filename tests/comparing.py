@@ -32,7 +32,9 @@ class Grid:
         chosen = np.concatenate([clips[labels[clips] == c][:n] for c, n in enumerate((8, 5, 2))])
         subset = Subset(chosen, np.bincount(labels[chosen]))
         write_subset(folder / "data/subset", store, subset, np.bincount(labels[clips]))
-        for name in ("brl", "stages", "presets", "dvc.yaml"):
+        (folder / "presets").mkdir()
+        (folder / "presets/t.yaml").write_text("dataset: {name: t, split: half}\n")
+        for name in ("brl", "stages", "presets/methods", "presets/nw_ucla.yaml", "dvc.yaml"):
             (folder / name).symlink_to(HERE / name)
         content = PARAMS.model_dump()
         content["dataset"] |= {"name": "t", "split": "half"}
@@ -50,7 +52,7 @@ class Grid:
     def compare(self, methods: dict[str, Any], **changes: Any) -> None:
         """Writes comparisons/tiny.yaml."""
         content = {
-            "dataset": "t",
+            "preset": "t",
             "seeds": [0],
             "settings": {},
             "reference": next(iter(methods), ""),

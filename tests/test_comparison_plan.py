@@ -77,10 +77,15 @@ CROSS_ENTROPY = {"cross_entropy": JOINT}
             {},
             "ldam: method.loss: ldam takes cosines",
         ),
-        (CROSS_ENTROPY, {"dataset": "nw_ucla"}, "make preset NAME=nw_ucla"),
+        (
+            CROSS_ENTROPY,
+            {"preset": "nw_ucla"},
+            "is for dataset.name nw_ucla, params.yaml has t; first: make preset NAME=nw_ucla",
+        ),
+        (CROSS_ENTROPY, {"preset": "x"}, "unknown preset 'x'; known: nw_ucla, t"),
         (CROSS_ENTROPY, {"reference": "brl"}, "reference: brl is none of its methods"),
         (CROSS_ENTROPY, {"seeds": []}, "seeds: needs 1 or more"),
-        (CROSS_ENTROPY, {"seed": 0}, "seed: unknown key; known here: dataset, seeds"),
+        (CROSS_ENTROPY, {"seed": 0}, "seed: unknown key; known here: preset, seeds"),
         ({"cross_entropy": {"streams": []}}, {}, "streams: needs 1 or more"),
         ({"cross_entropy": {"streams": ["jont"]}}, {}, "methods.cross_entropy.streams.0: must be"),
         (CROSS_ENTROPY, {"without_classes": ["forth"]}, "no class 'forth'; known: first, second"),
@@ -129,10 +134,10 @@ def test_a_stream_that_was_taken_out(grid):
 
 @pytest.mark.parametrize("path", sorted(Path("comparisons").glob("*.yaml")), ids=lambda p: p.stem)
 def test_a_comparison_of_ours_fits_its_datasets_preset(path, tmp_path):
-    dataset = yaml.safe_load(path.read_text(encoding="utf-8"))["dataset"]
+    preset = yaml.safe_load(path.read_text(encoding="utf-8"))["preset"]
     file = tmp_path / "params.yaml"
     file.write_text(Path("params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    apply_preset(dataset, file)
+    apply_preset(preset, file)
     params = read_params(file)
     comparison: Comparison = read_comparison(path.stem, params)
     wanted = sum(len(row.streams) for row in comparison.methods.values())

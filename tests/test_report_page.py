@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from brl.report.changes import last_report
-from brl.report.page import contents, described_method, title, write_page
+from brl.report.page import contents, write_page
 from brl.report.skeletons import STEPS, View, bones, moving_bodies
 from brl.skeleton import COCO17, NTU25, NW_UCLA20
 from tests.project import HERE
@@ -181,14 +181,14 @@ def test_bones_join_every_joint_but_the_centre():
 
 
 def test_the_title_and_the_method_in_words():
-    assert title(PARAMS) == "synthetic (cross_subject_view), long-tailed at factor 30"
+    assert PARAMS.data_in_words == "synthetic (cross_subject_view), long-tailed at factor 30"
     changed = PARAMS.model_dump()
     changed["subsample"]["profile"] = "natural"
     changed["method"] |= {"loss": "balanced_softmax", "sampler": "square_root", "mix": "partial"}
     changed = type(PARAMS).model_validate(changed)
-    assert title(changed).endswith("as it comes")
-    assert described_method(changed) == "balanced-softmax, square-root sampling, partial mixing"
-    assert described_method(PARAMS) == "cross-entropy"
+    assert changed.data_in_words.endswith("as it comes")
+    assert changed.method_in_words == "balanced-softmax, square-root sampling, partial mixing"
+    assert PARAMS.method_in_words == "cross-entropy"
 
 
 class TestLastReport:

@@ -3,13 +3,18 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import mlflow
 import pytest
 
 from brl import tracking
 from brl.errors import UserError
+from brl.params import read_params
 from brl.ui import comparison_url
+
+PARAMS = read_params(Path("params.yaml"))
+SUBSET = tracking.SubsetRecord("t", "digest", {"clips": 3})
 
 
 @pytest.fixture
@@ -42,9 +47,8 @@ def test_processes_that_start_together_share_one_new_store(root):
 def test_switched_off_nothing_is_written(root, monkeypatch):
     monkeypatch.setenv("BRL_TRACKING", "off")
     tracking.record_test("joint", "digest", {"accuracy/top1": 1.0})
-    tracking.record_pipeline("p", {}, {}, {}, {}, [])
-    subset = tracking.SubsetRecord("t", "digest", {"clips": 3})
-    with tracking.training_run("joint", "f", {}, subset) as run:
+    tracking.record_pipeline(PARAMS, SUBSET, {}, {}, [])
+    with tracking.training_run("joint", "f", {}, SUBSET) as run:
         assert run is None
     tracking.record_benchmark("b", {"ratio/x": 2.0}, root / "table.md")
     assert list(root.iterdir()) == []
@@ -72,7 +76,7 @@ def test_a_changed_classifier_is_a_run_linked_to_its_training(root):
     params = {"classifier": {"kind": "logit_adjustment", "tau": 0.5}}
     tracking.record_weights("joint", params, weights, "changed", origin="trained")
     tracking.record_test("joint", "changed", {"accuracy/top1": 2.0})
-    tracking.record_pipeline("p", {}, {}, {}, {"joint": "changed"}, [])
+    tracking.record_pipeline(PARAMS, SUBSET, {}, {"joint": "changed"}, [])
     mlflow.set_tracking_uri(tracking.tracking_uri())
     runs = mlflow.search_runs(experiment_names=[tracking.EXPERIMENT], order_by=["start_time"])
     trained, changed, pipeline = runs.to_dict("records")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brl.errors import UserError
 from brl.params import Params, Seed, StreamName
-from brl.preset import METHODS, overwrite
+from brl.preset import DATASETS, METHODS, overwrite
 from brl.training import Job
 from brl.yaml_file import read_yaml, validated
 
@@ -39,7 +39,7 @@ class Method(_Section):
 class Comparison(_Section):
     """A file of comparisons/.
 
-    dataset          what params.yaml must name: the clips
+    preset           a file of presets/: the dataset and split that params.yaml must have
     seeds            every method is trained from each
     settings         dotted parameters, for all methods alike, whatever params.yaml and the
                      methods' presets say
@@ -48,7 +48,7 @@ class Comparison(_Section):
     methods          the rows
     """
 
-    dataset: str
+    preset: str
     seeds: Annotated[list[Seed], Field(min_length=1)]
     settings: dict[str, Any]
     reference: str
@@ -82,11 +82,14 @@ def read_comparison(name: str, params: Params) -> Comparison:
         known = ", ".join(sorted(file.stem for file in COMPARISONS.glob("*.yaml")))
         raise UserError(f"unknown comparison {name!r}; known: {known}")
     comparison = read_yaml(path, Comparison, called=str(path))
-    if comparison.dataset != params.dataset.name:
-        raise UserError(
-            f"{path}: is for the dataset {comparison.dataset}, params.yaml has "
-            f"{params.dataset.name}; first: make preset NAME={comparison.dataset}"
-        )
+    wanted = DATASETS.read(comparison.preset)["dataset"]
+    for key, value in wanted.items():
+        found = getattr(params.dataset, key)
+        if found != value:
+            raise UserError(
+                f"{path}: is for dataset.{key} {value}, params.yaml has {found}; "
+                f"first: make preset NAME={comparison.preset}"
+            )
     if comparison.reference not in comparison.methods:
         raise UserError(f"{path}: reference: {comparison.reference} is none of its methods")
     return comparison

@@ -23,7 +23,12 @@ def record(scored: list[Scored], runs: list[Run], data: Data, comparison: str) -
             name=f"{comparison}: {method}, seed {seed}",
             fingerprint=key_of(comparison, method, made_of, params.ensemble, params.evaluate),
             params=params.model_dump(),
-            tags={"comparison": comparison, "method": method, "subset.digest": data.digest},
+            tags={
+                "comparison": comparison,
+                "method": method,
+                "data": params.data_in_words,
+                "subset.digest": data.digest,
+            },
             metrics=metrics(found, mine[0], data),
         )
 

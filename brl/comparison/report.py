@@ -71,7 +71,7 @@ def title_of(name: str, comparison: Comparison, runs: list[Run], data: Data) -> 
     validation = runs[0].params.train.validation
     clips = f"{data.summary['clips']:.0f} training clips"
     part = f"validation part ({validation:g} of them)" if validation else "test clips"
-    data_of = "" if name == comparison.dataset else f"{comparison.dataset}, "
+    data_of = "" if name == comparison.preset else f"{comparison.preset}, "
     return f"{name}: {data_of}{clips}, judged by {part}"
 
 
@@ -88,7 +88,7 @@ def page_lines(
     lines = [
         f"# {title_of(name, comparison, runs, data)}",
         "",
-        f"`make preset NAME={comparison.dataset}`, then `make compare NAME={name}`. All methods "
+        f"`make preset NAME={comparison.preset}`, then `make compare NAME={name}`. All methods "
         f"under one recipe: {model.name}, {model.base_channels} channels, {train.epochs} epochs of "
         f"{train.passes} passes, batches of {train.batch_size}, learning rate {train.lr:g}, the "
         f"{'best epoch of the validation part' if train.validation else 'last epoch'}. "
@@ -117,7 +117,7 @@ def how_to_repeat(comparison: Comparison) -> list[str]:
         ["its seed", *(f"{key}: {value}" for key, value in comparison.settings.items())]
     )
     lines = [
-        f"A row by itself: `make preset NAME={comparison.dataset} METHOD=…`, in params.yaml "
+        f"A row by itself: `make preset NAME={comparison.preset} METHOD=…`, in params.yaml "
         f"{edits}; then `make repro`.",
         "",
     ]

@@ -194,7 +194,7 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
     later = {"streams", "classifier", "predict", "ensemble", "evaluate"}
     params = run.params.model_dump(exclude=later)
     described = tracking.SubsetRecord(run.params.dataset.name, data.digest, data.summary)
-    tags = {"comparison": name, "method": run.method}
+    tags = {"comparison": name, "method": run.method, "data": run.params.data_in_words}
     with tracking.training_run(
         run.stream, key, params | {"lr": run.job.lr}, described, name=run.title, more_tags=tags
     ) as recorded:

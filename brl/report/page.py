@@ -87,7 +87,7 @@ def contents(results: Results) -> dict[str, Any]:
         }.items()
     }
     return {
-        "title": title(params),
+        "title": params.data_in_words,
         "facts": facts(results),
         "columns": COLUMNS,
         "numbers": numbers(results),
@@ -111,18 +111,6 @@ def contents(results: Results) -> dict[str, Any]:
     }
 
 
-def title(params: Params) -> str:
-    """Which data, how long a tail."""
-    subset, data = params.subsample, params.dataset
-    tail = "as it comes"
-    if subset.list_file:
-        tail = f"subset of {subset.list_file}"
-    elif subset.profile != "natural":
-        shape = "" if subset.profile == "exp" else " in steps"
-        tail = f"long-tailed{shape} at factor {subset.imbalance_factor:g}"
-    return f"{data.name} ({data.split}), {tail}"
-
-
 def facts(results: Results) -> list[str]:
     """Clips, method, network, seed."""
     params, counts = results.params, results.described["train_clips"]
@@ -130,27 +118,10 @@ def facts(results: Results) -> list[str]:
     return [
         f"{counts.sum()} training clips, {counts.max()} to {counts.min()} a class",
         f"{len(results.fused.labels)} test clips of {len(counts)} classes",
-        described_method(params),
+        params.method_in_words,
         f"{model.name}, {model.base_channels} channels, {len(results.streams)} streams",
         f"seed {params.seed}",
     ]
-
-
-def described_method(params: Params) -> str:
-    """The method in a few words, by what it does beside cross-entropy."""
-    method, classifier = params.method, params.classifier.kind
-    words = [method.loss.replace("_", "-")]
-    if method.class_weights != "none":
-        words.append(f"{method.class_weights.replace('_', '-')} weights")
-    if method.sampler != "instance":
-        words.append(f"{method.sampler.replace('_', '-')} sampling")
-    if method.mix != "none":
-        words.append(f"{method.mix.replace('_', ' ')} mixing")
-    if method.reverse != "none":
-        words.append(f"reversal ({method.reverse})")
-    if classifier != "none":
-        words.append(f"{classifier.replace('_', '-')} after training")
-    return ", ".join(words)
 
 
 def numbers(results: Results) -> list[dict[str, Any]]:
