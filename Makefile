@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset weights why data-check test test-fast lint compare model bench-data bench-training bench-accuracy bench-networks ui clean
+.PHONY: help setup repro results preset weights why data-check test test-fast lint compare model bench-data bench-training bench-accuracy bench-networks ui clean clean-runs
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -77,6 +77,9 @@ bench-networks: setup  ## the networks side by side: size and speed
 
 model: setup  ## what was trained as a model in MLflow, to load or serve; NAME=… registers it
 	@python -m brl.model $(if $(NAME),--register "$(NAME)")
+
+clean-runs: setup  ## failed runs and stale checkpoints: shows what would go; YES=1 removes it
+	@python -m brl.clean_runs $(if $(YES),--yes)
 
 ui: setup  ## compare the runs in MLflow
 	@python -m brl.ui

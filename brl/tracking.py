@@ -23,6 +23,7 @@ from brl.device import describe_device, peak_memory_mb
 from brl.errors import UserError
 from brl.files import project_root
 from brl.params import Params
+from brl.processes import this_process
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -110,7 +111,7 @@ def training_run(
     if not enabled():
         yield None
         return
-    client, experiment_id = _connect()
+    client, experiment_id = connect()
     import mlflow
 
     unfinished = _find(
@@ -176,7 +177,7 @@ def record_weights(
     """
     if not enabled():
         return
-    client, experiment_id = _connect()
+    client, experiment_id = connect()
     import mlflow
 
     tags = {"kind": "stream", "stream": stream, "weights.digest": digest}
@@ -201,7 +202,7 @@ def record_test(stream: str, weights_digest: str, metrics: dict[str, float]) -> 
     """
     if not enabled():
         return
-    client, experiment_id = _connect()
+    client, experiment_id = connect()
     run = _find(client, experiment_id, f"tags.`weights.digest` = '{weights_digest}'")
     if run is None:
         tags = {"kind": "stream", "stream": stream, "weights.digest": weights_digest}
@@ -221,7 +222,7 @@ def record_pipeline(
     """A run of an evaluated pipeline, linked with the runs of its streams, both ways."""
     if not enabled():
         return
-    client, experiment_id = _connect()
+    client, experiment_id = connect()
     import mlflow
 
     name = f"{params.method_in_words}: {params.data_in_words}, seed {params.seed}"
@@ -258,7 +259,7 @@ def pipeline_digest(weights_digests: dict[str, str], params: Params) -> str:
 
 def find_pipeline(digest: str) -> str:
     """Id of the newest run of an evaluated pipeline; UserError where none is recorded."""
-    client, experiment_id = _connect()
+    client, experiment_id = connect()
     run = _find(client, experiment_id, f"tags.`pipeline.digest` = '{digest}'")
     if run is None:
         raise UserError(
@@ -278,7 +279,7 @@ def record_comparison(
     """A run of a method from a seed in a comparison, unless there is one of that fingerprint."""
     if not enabled():
         return
-    client, experiment_id = _connect()
+    client, experiment_id = connect()
     same = f"tags.fingerprint = '{fingerprint}'"
     if _find(client, experiment_id, same, "status = 'FINISHED'"):
         return
@@ -295,7 +296,7 @@ def record_benchmark(name: str, metrics: dict[str, float], report: Path) -> None
     """A run of a benchmark: its figures, and the table that describes the machine."""
     if not enabled():
         return
-    _, experiment_id = _connect()
+    _, experiment_id = connect()
     import mlflow
 
     with mlflow.start_run(experiment_id=experiment_id, run_name=name):
@@ -304,7 +305,7 @@ def record_benchmark(name: str, metrics: dict[str, float], report: Path) -> None
         mlflow.log_artifact(str(report))
 
 
-def _connect() -> tuple["MlflowClient", str]:
+def connect() -> tuple["MlflowClient", str]:
     """A client and the project's experiment; UserError where the store cannot be used."""
     for chatty in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -355,7 +356,8 @@ def _log_metrics(client: "MlflowClient", run_id: str, metrics: dict[str, float])
 
 
 def _surroundings() -> dict[str, str]:
-    """Where a run takes place: DVC stage and experiment, device, torch."""
+    """Where a run takes place: DVC stage and experiment, process, device, torch."""
     names = {"dvc.stage": "DVC_STAGE", "dvc.exp": "DVC_EXP_NAME"}
     from_dvc = {tag: os.environ[name] for tag, name in names.items() if name in os.environ}
-    return {**from_dvc, "device": describe_device(), "torch": torch.__version__}
+    here = {"process": this_process(), "device": describe_device(), "torch": torch.__version__}
+    return from_dvc | here

@@ -1,7 +1,5 @@
 """Stage `train@STREAM`: weights and training curve of one stream."""
 
-import hashlib
-import json
 import sys
 from pathlib import Path
 
@@ -13,22 +11,11 @@ from brl.data.store import ClipStore
 from brl.data.subset import read_subset, read_summary
 from brl.distributed import is_first, launch, requested_processes
 from brl.errors import one_line_errors
-from brl.files import project_root, sha256, stage_code, written_whole
+from brl.files import sha256, written_whole
 from brl.params import CheckpointParams, Params, read_params
+from brl.resuming import checkpoint_file, fingerprint
 from brl.training import Job, train_stream
 from brl.weights import Recipe, save_weights
-
-
-def fingerprint(job: Job, data: list[str]) -> str:
-    """Hash of all that decides a training: the job, its data, and the code as dvc.yaml lists it.
-
-    Names the checkpoint, so that an interrupted training goes on and a changed one does not.
-    """
-    settings = {name: getattr(job, name) for name in ("stream", "hops", "seed", "lr")}
-    sections = {name: getattr(job, name).model_dump() for name in ("model", "method", "train")}
-    code = [sha256(path) for path in stage_code("train", job.model.name)]
-    content = [settings | sections, data, code]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def train(stream: str) -> None:
@@ -40,7 +27,7 @@ def train(stream: str) -> None:
     digest, summary = read_summary(subset_folder)
     job = Job.of(params, stream)
     identity = fingerprint(job, [store.digest, digest])
-    checkpoint = project_root() / ".checkpoints" / f"{stream}-{identity}.pt"
+    checkpoint = checkpoint_file(stream, identity)
     if not is_first():
         train_stream(job, store, subset, checkpoint)
         return

@@ -22,6 +22,7 @@ WITHOUT_INFLUENCE = {
     "brl/errors.py",
     "brl/files.py",
     "brl/params.py",
+    "brl/processes.py",
     "brl/progress.py",
     "brl/tracking.py",
     "brl/yaml_file.py",

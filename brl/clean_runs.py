@@ -1,0 +1,128 @@
+"""Failed and orphaned runs and checkpoints: `python -m brl.clean_runs [--yes]`.
+
+Shows what would go, and with `--yes` removes it. What the next `make repro` would go on with stays.
+"""
+
+import argparse
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from brl import tracking
+from brl.data.store import ClipStore
+from brl.data.subset import read_summary
+from brl.errors import one_line_errors
+from brl.params import Params, read_params
+from brl.processes import is_gone
+from brl.resuming import checkpoints, fingerprint
+from brl.training import Job
+
+STORE, SUBSET = Path("data/store"), Path("data/subset")
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something that nobody will go on with: of MLflow's runs `run_id`, else a `file`."""
+
+    what: str
+    why: str
+    when: datetime
+    run_id: str = ""
+    file: Path | None = None
+
+
+def resumable(params: Params) -> set[str] | None:
+    """Fingerprints of the trainings that `params` ask for; None where their clips are not there,
+    so that nobody can say."""
+    if not (STORE / "meta.json").exists() or not (SUBSET / "summary.json").exists():
+        return None
+    digest, _ = read_summary(SUBSET)
+    data = [ClipStore.open(STORE).digest, digest]
+    return {fingerprint(Job.of(params, stream), data) for stream in params.streams}
+
+
+def old_checkpoints(going_on: set[str]) -> list[Leftover]:
+    """Checkpoints that no present training goes on from."""
+    return [
+        Leftover(
+            what=f"{file.name} ({file.stat().st_size / 1e6:.1f} MB)",
+            why="other parameters, data or code",
+            when=datetime.fromtimestamp(file.stat().st_mtime),
+            file=file,
+        )
+        for file in sorted(checkpoints().glob("*.pt"))
+        if file.stem.rsplit("-", 1)[-1] not in going_on
+    ]
+
+
+def dead_runs(going_on: set[str]) -> list[Leftover]:
+    """Runs that failed or were killed, or whose process is gone, and that nothing goes on with."""
+    client, experiment_id = tracking.connect()
+    leftovers = []
+    for run in client.search_runs([experiment_id], "status != 'FINISHED'"):
+        failed = run.info.status in ("FAILED", "KILLED")
+        dead = failed or is_gone(run.data.tags.get("process", ""))
+        if dead and run.data.tags.get("fingerprint") not in going_on:
+            leftovers.append(
+                Leftover(
+                    what=f"run {run.info.run_name}",
+                    why=run.info.status.lower() if failed else "its process is gone",
+                    when=datetime.fromtimestamp(run.info.start_time / 1000),
+                    run_id=run.info.run_id,
+                )
+            )
+    return leftovers
+
+
+def table_of(leftovers: list[Leftover]) -> Table:
+    """What would go, and why."""
+    table = Table("what", "why", "since", box=None, pad_edge=False, header_style="bold")
+    for one in leftovers:
+        table.add_row(one.what, one.why, f"{one.when:%Y-%m-%d %H:%M}")
+    return table
+
+
+def remove(leftovers: list[Leftover]) -> None:
+    """Checkpoints' files; runs with what they logged, where the store is on this machine."""
+    for one in leftovers:
+        if one.file:
+            one.file.unlink(missing_ok=True)
+    run_ids = [one.run_id for one in leftovers if one.run_id]
+    client, _ = tracking.connect()
+    for run_id in run_ids:
+        client.delete_run(run_id)
+    uri = tracking.tracking_uri()
+    if run_ids and not uri.startswith("http"):
+        command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", uri]
+        subprocess.run([*command, "--run-ids", ",".join(run_ids)], check=True, capture_output=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Remove what failed and what nobody goes on with.")
+    parser.add_argument("--yes", action="store_true", help="remove it, instead of only showing it")
+    removes = parser.parse_args().yes
+    going_on = resumable(read_params())
+    leftovers = dead_runs(going_on or set())
+    if going_on is None:
+        print("Checkpoints stay: without data/ nobody can say which are still good (make repro).")
+    else:
+        leftovers += old_checkpoints(going_on)
+    if not leftovers:
+        print("Nothing to remove.")
+        return
+    Console().print(table_of(leftovers))
+    if removes:
+        remove(leftovers)
+        print(f"Removed: {len(leftovers)}.")
+    else:
+        print(f"{len(leftovers)} to remove: make clean-runs YES=1")
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main()

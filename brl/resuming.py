@@ -1,0 +1,30 @@
+"""Where a training that was interrupted waits to go on."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from brl.files import project_root, sha256, stage_code
+from brl.training import Job
+
+
+def fingerprint(job: Job, data: list[str]) -> str:
+    """Hash of all that decides a training: the job, its data, and the code as dvc.yaml lists it.
+
+    Names the checkpoint, so that an interrupted training goes on and a changed one does not.
+    """
+    settings = {name: getattr(job, name) for name in ("stream", "hops", "seed", "lr")}
+    sections = {name: getattr(job, name).model_dump() for name in ("model", "method", "train")}
+    code = [sha256(path) for path in stage_code("train", job.model.name)]
+    content = [settings | sections, data, code]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def checkpoints() -> Path:
+    """Their folder: outside the stages' outputs, which DVC empties."""
+    return project_root() / ".checkpoints"
+
+
+def checkpoint_file(stream: str, identity: str) -> Path:
+    """A training's checkpoint; identity: its fingerprint."""
+    return checkpoints() / f"{stream}-{identity}.pt"

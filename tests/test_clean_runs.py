@@ -1,0 +1,109 @@
+"""What nobody goes on with is shown, and goes on request; all else stays."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from brl import tracking
+from brl.clean_runs import main
+from brl.data.store import ClipStore
+from brl.data.subset import read_summary
+from brl.processes import is_gone, this_process
+from brl.resuming import checkpoint_file, fingerprint
+from brl.training import Job
+from tests.comparing import Grid
+
+
+@pytest.fixture
+def grid(tmp_path, monkeypatch) -> Grid:
+    """Clips, parameters, and a store for runs of its own; the current folder."""
+    grid = Grid(tmp_path / "grid")
+    monkeypatch.chdir(grid.folder)
+    monkeypatch.setenv("DVC_ROOT", str(grid.folder))
+    monkeypatch.setenv("BRL_TRACKING", "on")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return grid
+
+
+def a_run(name: str, status: str | None, **tags: str) -> str:
+    client, experiment_id = tracking.connect()
+    run = client.create_run(experiment_id, run_name=name, tags=tags)
+    client.log_text(run.info.run_id, "much", "log.txt")
+    if status:
+        client.set_terminated(run.info.run_id, status)
+    return run.info.run_id
+
+
+def names() -> set[str]:
+    client, experiment_id = tracking.connect()
+    return {run.info.run_name for run in client.search_runs([experiment_id])}
+
+
+def cleaned(monkeypatch, capsys, *arguments: str) -> str:
+    """What the command says."""
+    monkeypatch.setattr("sys.argv", ["brl.clean_runs", *arguments])
+    main()
+    return capsys.readouterr().out
+
+
+def of_a_dead_process() -> str:
+    code = "from brl.processes import this_process; print(this_process())"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return run.stdout.strip()
+
+
+def test_whose_process_is_gone():
+    here = this_process()
+    machine, number, began = here.rsplit(" ", 2)
+    assert not is_gone(here)
+    assert is_gone(of_a_dead_process())
+    assert is_gone(f"{machine} {number} {int(began) - 5}"), "another process had that number"
+    assert not is_gone(f"elsewhere {number} 1") and not is_gone("") and not is_gone("x y z")
+
+
+def test_what_failed_is_shown_then_removed_and_what_goes_on_stays(grid, monkeypatch, capsys):
+    digest, _ = read_summary(Path("data/subset"))
+    data = [ClipStore.open(Path("data/store")).digest, digest]
+    present = fingerprint(Job.of(grid.params(), "bone"), data)
+    gone = a_run("failed", "FAILED", fingerprint="former")
+    a_run("orphaned", None, process=of_a_dead_process())
+    for name, status, tags in (
+        ("goes on", "FAILED", {"fingerprint": present}),
+        ("finished", "FINISHED", {}),
+        ("running", None, {"process": this_process()}),
+        ("running elsewhere", None, {"process": "elsewhere 1 1"}),
+    ):
+        a_run(name, status, **tags)
+    for identity in (present, "former"):
+        file = checkpoint_file("bone", identity)
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"0" * 3_000_000)
+    all_runs = names()
+
+    shown = cleaned(monkeypatch, capsys)
+    assert "bone-former.pt" in shown and "3.0 MB" in shown and present not in shown
+    assert "run failed" in shown and "run orphaned" in shown and "its process is gone" in shown
+    assert shown.endswith("3 to remove: make clean-runs YES=1\n")
+    assert names() == all_runs and checkpoint_file("bone", "former").exists()
+
+    removed = cleaned(monkeypatch, capsys, "--yes")
+    assert removed.endswith("Removed: 3.\n")
+    assert names() == all_runs - {"failed", "orphaned"}
+    assert [file.name for file in Path(".checkpoints").iterdir()] == [f"bone-{present}.pt"]
+    assert not list(Path("mlartifacts").rglob(f"{gone}/artifacts/log.txt"))
+    assert cleaned(monkeypatch, capsys) == "Nothing to remove.\n"
+    with pytest.raises(mlflow.MlflowException):
+        tracking.connect()[0].get_run(gone)
+
+
+def test_without_the_clips_no_checkpoint_is_called_stale(grid, monkeypatch, capsys):
+    file = checkpoint_file("bone", "former")
+    file.parent.mkdir()
+    file.write_bytes(b"0")
+    (grid.folder / "data/store/meta.json").unlink()
+    assert "Checkpoints stay" in cleaned(monkeypatch, capsys, "--yes")
+    assert file.exists()
