@@ -14,6 +14,7 @@ from rich.table import Table
 from brl.data.recordings import find_recordings, read_recording
 from brl.errors import UserError, one_line_errors
 from brl.params import read_params
+from brl.progress import progress
 from brl.recognizer import Recognizer
 from brl.timeline import by_frame, segments, windows
 
@@ -105,10 +106,14 @@ def arguments() -> argparse.Namespace:
 
 
 def results(chosen: argparse.Namespace) -> Iterator[Found]:
-    """What is found in each recording, in turn."""
+    """What is found in each recording, in turn; of one that cannot be read its `error`."""
     recognizer = Recognizer.of_project(read_params(), chosen.image_size)
-    for file in find_recordings(chosen.files):
-        recording = read_recording(file, recognizer.recipe.layout)
+    for file in progress(find_recordings(chosen.files), "recordings"):
+        try:
+            recording = read_recording(file, recognizer.recipe.layout)
+        except UserError as error:
+            yield {"file": str(file), "error": str(error)}
+            continue
         if chosen.window:
             step = chosen.step or max(1, chosen.window // 2)
             found = followed(recognizer, recording, chosen.window, step)
@@ -121,11 +126,15 @@ def main() -> None:
     chosen = arguments()
     if chosen.step and not chosen.window:
         raise UserError("--step: needs --window, the frames of a window")
-    found = list(results(chosen))
+    everything = list(results(chosen))
+    read = [found for found in everything if "error" not in found]
     if chosen.json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
-    else:
-        Console().print(table_of(found))
+        print(json.dumps(everything, indent=2, ensure_ascii=False))
+    elif read:
+        Console().print(table_of(read))
+    if unread := [found["error"] for found in everything if "error" in found]:
+        others = f" (and {len(unread) - 1} more recordings)" if unread[1:] else ""
+        raise UserError(unread[0] + others)
 
 
 if __name__ == "__main__":

@@ -142,3 +142,11 @@ def test_a_comparison_of_ours_fits_its_datasets_preset(path, tmp_path):
     comparison: Comparison = read_comparison(path.stem, params)
     wanted = sum(len(row.streams) for row in comparison.methods.values())
     assert len(planned_runs(comparison, params)) == wanted * len(comparison.seeds)
+
+
+def test_the_two_views_of_nw_ucla_are_asked_the_same():
+    one, other = (
+        yaml.safe_load(Path(f"comparisons/nw_ucla_view_{views}.yaml").read_text(encoding="utf-8"))
+        for views in ("1_to_2", "2_to_1")
+    )
+    assert one | {"preset": other["preset"]} == other

@@ -175,6 +175,16 @@ def test_mistakes_are_one_line(project, case):
     assert done.stderr.count("\n") == 1
 
 
+def test_one_bad_recording_does_not_cost_the_others(project):
+    done = run(project, ".", "--json")
+    assert done.returncode == 1 and done.stderr.startswith("error: other.npy: an array of shape")
+    found = json.loads(done.stdout)
+    assert [row["file"] for row in found] == ["long.npy", "other.npy", "short.npy"]
+    assert ["error" in row for row in found] == [False, True, False]
+    done = run(project, ".")
+    assert "long.npy" in done.stdout and "other.npy" not in done.stdout
+
+
 def test_before_any_training_one_is_told_to_train(tmp_path):
     (tmp_path / "params.yaml").write_text(Path("params.yaml").read_text())
     done = run(tmp_path, "long.npy")
