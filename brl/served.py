@@ -1,4 +1,4 @@
-"""The recognizer as MLflow loads and serves it: `brl.model` logs this file, MLflow runs it."""
+"""The recognizer as MLflow loads and serves it: it runs this file, `brl.mlflow_model` logs it."""
 
 from pathlib import Path
 from typing import Any

@@ -42,7 +42,7 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="module")
 def address(project) -> str:
     """Where the model is, registered as `gestures`."""
-    logged = project.run("brl.model", "--register", "gestures")
+    logged = project.run("brl.mlflow_model", "--register", "gestures")
     assert logged.returncode == 0, logged.stderr
     return logged.stdout.splitlines()[0]
 
@@ -128,7 +128,7 @@ def test_the_model_is_served(project, address, scores):
 
 def test_what_was_edited_and_not_run_has_no_model(project, address):
     project.edit({"ensemble.weights.joint": 7})
-    refused = project.run("brl.model")
+    refused = project.run("brl.mlflow_model")
     project.edit({"ensemble.weights.joint": 2})
     assert refused.returncode == 1
     assert re.fullmatch(

@@ -1,4 +1,4 @@
-"""What `make repro` trained as a model in MLflow: `python -m brl.model [--register NAME]`."""
+"""What `make repro` trained, in MLflow: `python -m brl.mlflow_model [--register NAME]`."""
 
 import argparse
 from importlib.metadata import version
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # What brl.served imports, and those import.
 NEEDED = ("mlflow", "numpy", "pandas", "pydantic", "pyyaml", "safetensors", "torch", "tqdm")
-TAKES = "One recording, joints as recorded: T x V x K, or M x T x V x K; its shape and length free."
+TAKES = "One recording, joints as recorded: T x V x K, or M x T x V x K; any length."
 
 
 def an_example(store: ClipStore, split: str) -> np.ndarray:
@@ -40,6 +40,11 @@ def signature(classes: list[str]) -> "ModelSignature":
     return ModelSignature(inputs, Schema([ColSpec(DataType.double, name) for name in classes]))
 
 
+def requirements() -> list[str]:
+    """The versions at hand, without what only a local build says (torch 2.13.0+cpu)."""
+    return [f"{name}=={version(name).split('+')[0]}" for name in NEEDED]
+
+
 def log(recognizer: Recognizer, run_id: str, example: np.ndarray, register: str | None) -> str:
     """Adds the model to a run and gives its address; register: its name in MLflow's registry."""
     import mlflow
@@ -54,7 +59,7 @@ def log(recognizer: Recognizer, run_id: str, example: np.ndarray, register: str 
             artifacts={ARTIFACT: str(kept)},
             signature=signature(recognizer.classes),
             input_example=example,
-            pip_requirements=[f"{name}=={version(name)}" for name in NEEDED],
+            pip_requirements=requirements(),
             code_paths=[str(code)],
             metadata={"takes": TAKES},
             registered_model_name=register,
