@@ -32,6 +32,7 @@ from brl.params import (
 from brl.prediction import probabilities
 from brl.progress import FractionBar, fraction_bar
 from brl.samplers import SAMPLERS
+from brl.skeleton import Layout
 from brl.weights import Recipe, Trained
 
 CurveRow = dict[str, float]
@@ -113,6 +114,7 @@ class Training:
         self.recipe = Recipe.on(
             store, stream=job.stream, hops=job.hops, model=job.model, train=job.train
         )
+        check_halves(job.method, store.layout)
         trained, held_out = hold_out(store, subset, job.train.validation, job.seed)
         self.inputs = self.recipe.inputs(store, trained.clips, self.device)
         self.validation = self.recipe.inputs(store, held_out.clips, self.device)
@@ -254,6 +256,16 @@ class Training:
         self.order_generator.set_state(content["order_generator"])
         self.augment_generator.set_state(content["augment_generator"])
         self.best = content["best"]
+
+
+def check_halves(method: MethodParams, layout: Layout) -> None:
+    """UserError where halves of a body are to be mixed and the layout knows only one."""
+    upper = len(layout.upper_body)
+    if method.mix.startswith("partial") and upper in (0, layout.num_joints):
+        raise UserError(
+            f"params.yaml: method.mix: {method.mix} mixes upper and lower bodies; the upper body "
+            f"of this layout has {upper} of {layout.num_joints} joints, must have some of them"
+        )
 
 
 def hits(logits: Tensor, targets: Targets) -> Tensor:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from multiprocessing import get_context
 
 import numpy as np
 import psutil
@@ -256,3 +257,16 @@ def test_ctrl_c_ends_at_once_and_keeps_checkpoints(grid, by):
     until(lambda: not any(child.is_running() for child in children))
     assert len(list(checkpoints.glob("[!.]*.pt"))) == 1
     assert not (grid.folder / "reports").exists()
+
+
+def test_workers_take_the_gpus_in_turn(monkeypatch):
+    taken = []
+    monkeypatch.setattr(running, "keep_quiet", lambda: None)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("torch.cuda.set_device", taken.append)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    begun = get_context("spawn").Value("i", 0)
+    for _ in range(3):
+        running._begin(3, begun)
+    assert taken == [0, 1, 0]

@@ -127,6 +127,15 @@ def test_an_unreadable_checkpoint_is_said_and_left_behind(store, subset, tmp_pat
     assert "c.pt: unreadable; joint starts afresh" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("upper", [(), tuple(range(20))], ids=["none", "all"])
+def test_halves_of_a_body_that_has_one_only_are_not_mixed(store, subset, upper):
+    layout = {**store.meta["layout"], "upper_body": upper}
+    whole = replace(store, meta=store.meta | {"layout": layout})
+    with pytest.raises(UserError, match=f"the upper body of this layout has {len(upper)} of 20"):
+        Training(job(method=method(mix="partial")), whole, subset)
+    Training(job(method=method(mix="mixup", mix_share=1.0)), whole, subset)
+
+
 def test_learning_rate_falls_along_half_a_cosine():
     assert cosine_lr(0.1, 0) == 0.1
     assert cosine_lr(0.1, 0.5) == pytest.approx(0.05)

@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 import joblib
@@ -130,9 +131,9 @@ def compute(runs: list[Run], data: Data, name: str, jobs: int) -> None:
 
 def _failures(groups: list[list[Run]], name: str, jobs: int) -> Iterator[str]:
     """Computes groups of runs that share a training; gives what went wrong."""
-    pool = ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=_begin, initargs=(jobs,)
-    )
+    context = get_context("spawn")
+    begun = context.Value("i", 0)
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(jobs, begun))
     tasks = [(group, name, present_code(group[0])) for group in groups]
     # Ctrl-C reaches the workers too. They ignore it, by inheritance from their first moment on,
     # say nothing, and are ended below.
@@ -163,9 +164,15 @@ def _failures(groups: list[list[Run]], name: str, jobs: int) -> Iterator[str]:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(jobs: int) -> None:
-    """Begins a worker: it shares terminal and cores with the others."""
+def _begin(jobs: int, begun: "Synchronized[int]") -> None:
+    """Begins a worker: it shares terminal, cores and GPUs with the others, of which `begun` are
+    there already."""
     keep_quiet()
+    with begun.get_lock():
+        number = begun.value
+        begun.value += 1
+    if torch.cuda.is_available():
+        torch.cuda.set_device(number % torch.cuda.device_count())
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, joblib.cpu_count() // jobs))
 
