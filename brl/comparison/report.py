@@ -85,12 +85,15 @@ def page_lines(
 ) -> list[str]:
     """The page, in Markdown."""
     model, train = runs[0].params.model, runs[0].params.train
+    own = [key for row in comparison.methods.values() for key in row.settings]
+    exceptions = ", but where a row says otherwise" if any(map(of_recipe, own)) else ""
     lines = [
         f"# {title_of(name, comparison, runs, data)}",
         "",
         f"`make preset NAME={comparison.preset}`, then `make compare NAME={name}`. All methods "
-        f"under one recipe: {model.name}, {model.base_channels} channels, {train.epochs} epochs of "
-        f"{train.passes} passes, batches of {train.batch_size}, learning rate {train.lr:g}, the "
+        f"under one recipe{exceptions}: {model.name}, {model.base_channels} channels, "
+        f"{train.epochs} epochs of {train.passes} passes, batches of {train.batch_size}, "
+        f"learning rate {train.lr:g}, the "
         f"{'best epoch of the validation part' if train.validation else 'last epoch'}. "
         "Accuracy in %, mean over seeds ± half the 95 % confidence interval (Student's t). "
         "Differences on the same clips: the error is that of other clips and other seeds; each p "
@@ -109,6 +112,11 @@ def page_lines(
         left_out = ", ".join(comparison.without_classes)
         lines += ["", f"*Mean class, others*: without {left_out}."]
     return lines
+
+
+def of_recipe(parameter: str) -> bool:
+    """Whether a dotted parameter is no part of a method."""
+    return parameter.startswith(("train.", "predict.", "model.")) and parameter != "model.head"
 
 
 def how_to_repeat(comparison: Comparison) -> list[str]:
