@@ -57,12 +57,14 @@ def write_as_own(folder: Path, dataset: Dataset) -> None:
     }
     write_description(folder, description)
     clips = [clip for item in dataset.items for clip in dataset.read(item)]
-    (parts,) = dataset.splits([clip.name for clip in clips]).values()
-    part_of = {name: part for part, names in parts.items() for name in names}
     rows = []
     for clip in clips:
         file = f"joints/{clip.name}.npy"
         np.save(folder / file, clip.joints[0])  # frames x joints x coordinates
-        rows.append((clip.name, dataset.classes[clip.label], part_of[clip.name], file))
-    table = pd.DataFrame(rows, columns=["name", "label", "split", "file"])
+        rows.append((clip.name, dataset.classes[clip.label], file))
+    table = pd.DataFrame(rows, columns=["name", "label", "file"])
+    for split, parts in dataset.splits(list(table["name"])).items():
+        part_of = {name: part for part, names in parts.items() for name in names}
+        column = "split" if split == "cross_view" else f"split_{split}"
+        table[column] = table["name"].map(part_of)
     table.to_csv(folder / "clips.csv", index=False)
