@@ -85,6 +85,6 @@ ui: setup  ## compare the runs in MLflow
 	@python -m brl.ui
 
 clean:  ## remove results and caches; keeps recorded runs, .comparison and the virtual environment
-	rm -rf data models classifiers scores fused logs .checkpoints .dvc/cache .dvc/tmp
+	rm -rf data models curves classifiers scores fused logs .checkpoints .dvc/cache .dvc/tmp
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -30,8 +30,9 @@ def main() -> None:
     by_class = pd.DataFrame({name: accuracy_by_class(s) for name, s in scores.items()})
 
     described = counts.assign(group=groups)[["class", "group", "train_clips"]]
+    curves = {name: pd.read_csv(Path("curves") / f"{name}.csv") for name in streams}
     write_reports(scores["ensemble"], headlines, described, by_class)
-    curves = {name: pd.read_csv(REPORTS / "curves" / f"{name}.csv") for name in streams}
+    write_csv(pd.concat(curves, names=["stream"]).reset_index("stream"), "curves.csv")
     store = ClipStore.open(Path("data/store"))
     page = Results(params, described, streams, scores["ensemble"], curves, store)
     write_page(REPORTS / "index.html", page)

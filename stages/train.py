@@ -46,7 +46,7 @@ def train(stream: str) -> None:
         save_weights(weights, trained)
         if run:
             run.finish(weights, sha256(weights))
-    with written_whole(Path("reports/curves") / f"{stream}.csv") as unfinished:
+    with written_whole(Path("curves") / f"{stream}.csv") as unfinished:
         pd.DataFrame(curve).to_csv(unfinished, index=False)
     checkpoint.unlink()
 
@@ -58,7 +58,7 @@ def take(stream: str, checkpoint: CheckpointParams, params: Params) -> None:
     recipe = Recipe.on(store, stream=stream, hops=hops, model=params.model, train=params.train)
     weights = Path("models") / f"{stream}.safetensors"
     save_weights(weights, load_checkpoint(checkpoint, recipe))
-    with written_whole(Path("reports/curves") / f"{stream}.csv") as unfinished:
+    with written_whole(Path("curves") / f"{stream}.csv") as unfinished:
         pd.DataFrame(columns=["epoch", "loss", "accuracy", "lr"]).to_csv(unfinished, index=False)
     frames = {"clip_len", "sampling", "rescale"}  # all of the section that has a say here
     used = {"dataset": True, "prepare": True, "model": True, "train": frames}

@@ -177,7 +177,7 @@ def test_a_run_is_what_the_pipeline_makes_of_the_same_parameters(grid, method):
         stage.main("joint")
     ours = running.weights_file(Data.read().trained_key(grid.runs()[0]))
     assert ours.read_bytes() == (grid.folder / "models/joint.safetensors").read_bytes()
-    curve = (grid.folder / "reports/curves/joint.csv").read_bytes()
+    curve = (grid.folder / "curves/joint.csv").read_bytes()
     assert ours.with_suffix(".csv").read_bytes() == curve
     theirs = load_scores(grid.folder / "scores/joint.npz")
     np.testing.assert_array_equal(found, theirs.probabilities)

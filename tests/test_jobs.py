@@ -21,7 +21,7 @@ LOCKED = (
     "abruptly. Check the page <https://dvc.org> for other possible reasons.\n"
 )
 IN_USE = (
-    "ERROR: failed to reproduce 'train@joint': '/p/reports/curves/joint.csv' is busy, it is being "
+    "ERROR: failed to reproduce 'train@joint': '/p/curves/joint.csv' is busy, it is being "
     "blocked by:\n  (PID 29280): dvc repro -s train@joint\n\n"
     "If there are no processes with such PIDs, you can manually remove '/p/.dvc/tmp/rwlock'.\n"
 )

@@ -150,5 +150,5 @@ def test_an_interruption_leaves_no_process_and_the_next_run_goes_on(project):
     assert project.run("brl.jobs", "2").returncode == 0
     assert kept and not list(checkpoints.glob("[!.]*.pt"))
     for path in kept:
-        curve = project.folder / f"reports/curves/{path.name.split('-')[0]}.csv"
+        curve = project.folder / f"curves/{path.name.split('-')[0]}.csv"
         assert ",123.0," in curve.read_text(encoding="utf-8")

@@ -91,7 +91,7 @@ def test_the_stage_trains_by_two_processes_and_dvc_does_not_mind(tmp_path, monke
     assert project.reproduce() == set()
 
     weights = project.folder / "models/joint.safetensors"
-    curve = project.folder / "reports/curves/joint.csv"
+    curve = project.folder / "curves/joint.csv"
     of_two = load_file(weights), pd.read_csv(curve)
     assert project.run("stages.train", "joint", BRL_TRACKING="off").returncode == 0
     of_one = load_file(weights), pd.read_csv(curve)

@@ -244,7 +244,7 @@ def test_a_killed_training_goes_on_in_its_own_run(project):
     assert run["status"] == "FINISHED"
     curve = mlflow.MlflowClient().get_metric_history(run["run_id"], "train/loss")
     assert [point.step for point in curve] == [1, 2, 3, 4, 5]
-    written = pd.read_csv(project.folder / "reports/curves/joint.csv")
+    written = pd.read_csv(project.folder / "curves/joint.csv")
     assert written["epoch"].tolist() == [1, 2, 3, 4, 5]
     assert list(checkpoints.iterdir()) == []
 

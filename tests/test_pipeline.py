@@ -1,5 +1,8 @@
 """What an edit runs again, by what DVC really ran. In order: each test goes on from the last."""
 
+import json
+import shutil
+
 import pandas as pd
 import pytest
 
@@ -38,6 +41,17 @@ def test_the_first_run_runs_everything_and_the_second_nothing(project):
     assert results(project).index.tolist() == [*STREAMS, "ensemble"]
     assert not (project.folder / "mlflow.db").exists()
     assert list((project.folder / ".checkpoints").iterdir()) == []
+
+
+def test_dvc_shows_the_curves_of_all_streams_in_one_picture(project):
+    shutil.copytree(".dvc/plots", project.folder / ".dvc/plots")
+    shown = json.loads(project.run("dvc", "plots", "show", "--json").stdout)["data"]
+    curves = [name for name in shown if "curves" in name]
+    assert curves == ["reports/curves.csv"]
+    (found,) = shown["reports/curves.csv"]
+    assert found["content"]["encoding"]["color"]["field"] == "stream"
+    rows = found["content"]["data"]["values"]
+    assert list(dict.fromkeys(row["stream"] for row in rows)) == [*STREAMS]
 
 
 def test_another_networks_code_runs_nothing(project):

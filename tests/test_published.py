@@ -183,8 +183,8 @@ def test_a_pipeline_evaluates_a_checkpoint_without_training(project, monkeypatch
     weights = load_file(folder / "models/joint.safetensors")
     assert weights.keys() == state.keys()
     assert all(torch.equal(weights[key], state[key]) for key in state)
-    assert (folder / "reports/curves/joint.csv").read_text() == "epoch,loss,accuracy,lr\n"
-    assert len(pd.read_csv(folder / "reports/curves/bone.csv")) == 1
+    assert (folder / "curves/joint.csv").read_text() == "epoch,loss,accuracy,lr\n"
+    assert len(pd.read_csv(folder / "curves/bone.csv")) == 1
     results = pd.read_csv(folder / "reports/results.csv", index_col="stream")
     assert results.index.tolist() == ["joint", "bone", "ensemble"]
     mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
@@ -209,7 +209,7 @@ def test_another_checkpoint_runs_its_stream_alone(project):
     assert project.reproduce() == set()
     assert project.run("brl.published", "joint", "none").returncode == 0
     assert project.reproduce() == affected
-    assert len(pd.read_csv(project.folder / "reports/curves/joint.csv")) == 1
+    assert len(pd.read_csv(project.folder / "curves/joint.csv")) == 1
 
 
 @pytest.mark.slow
