@@ -13,13 +13,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from brl import tracking
 from brl.data.store import ClipStore
 from brl.data.subset import read_summary
 from brl.errors import one_line_errors
 from brl.params import Params, read_params
 from brl.processes import is_gone
 from brl.resuming import checkpoints, fingerprint
+from brl.tracking_store import connect, tracking_uri
 from brl.training import Job
 
 STORE, SUBSET = Path("data/store"), Path("data/subset")
@@ -62,7 +62,7 @@ def old_checkpoints(going_on: set[str]) -> list[Leftover]:
 
 def dead_runs(going_on: set[str]) -> list[Leftover]:
     """Runs that failed or were killed, or whose process is gone, and that nothing goes on with."""
-    client, experiment_id = tracking.connect()
+    client, experiment_id = connect()
     leftovers = []
     for run in client.search_runs([experiment_id], "status != 'FINISHED'"):
         failed = run.info.status in ("FAILED", "KILLED")
@@ -93,10 +93,10 @@ def remove(leftovers: list[Leftover]) -> None:
         if one.file:
             one.file.unlink(missing_ok=True)
     run_ids = [one.run_id for one in leftovers if one.run_id]
-    client, _ = tracking.connect()
+    client, _ = connect()
     for run_id in run_ids:
         client.delete_run(run_id)
-    uri = tracking.tracking_uri()
+    uri = tracking_uri()
     if run_ids and not uri.startswith("http"):
         command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", uri]
         subprocess.run([*command, "--run-ids", ",".join(run_ids)], check=True, capture_output=True)

@@ -14,6 +14,7 @@ from brl.errors import one_line_errors
 from brl.files import sha256
 from brl.params import read_params
 from brl.recognizer import ARTIFACT, Recognizer
+from brl.tracking_store import tracking_uri
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -81,7 +82,7 @@ def main() -> None:
     address = log(recognizer, run_id, example, register)
     print(
         f"{address}\n  load it: mlflow.pyfunc.load_model({address!r})\n"
-        f"  serve it: MLFLOW_TRACKING_URI={tracking.tracking_uri()} "
+        f"  serve it: MLFLOW_TRACKING_URI={tracking_uri()} "
         f"mlflow models serve --env-manager local -m {address}"
     )
 

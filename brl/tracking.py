@@ -1,51 +1,26 @@
-"""Everything that knows MLflow: a run a trained stream, an evaluated pipeline, a compared method.
+"""What is recorded in MLflow: a run a trained stream, an evaluated pipeline, a compared method.
 
-Runs go to mlflow.db at the project's root, or where MLFLOW_TRACKING_URI points; BRL_TRACKING=off
-records nothing. Runs are found by what they made, the hash of their weights: so an evaluation
-links its streams' runs also when DVC skipped or restored them.
+Runs are found by what they made, the hash of their weights: so an evaluation links its streams'
+runs also when DVC skipped or restored them.
 """
 
 import hashlib
 import json
-import logging
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from filelock import FileLock
 
 from brl.device import describe_device, peak_memory_mb
 from brl.errors import UserError
-from brl.files import project_root
 from brl.params import Params
 from brl.processes import this_process
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
-
-EXPERIMENT = "long-tailed skeleton actions"
-DESCRIPTION = (
-    "One run a trained stream, one run an evaluated pipeline (kind = pipeline), which links its "
-    "streams' runs, one run a method and seed of a comparison (kind = comparison). Compare "
-    "accuracy/… and accuracy/class/…."
-)
-
-
-def enabled() -> bool:
-    """Whether runs are recorded."""
-    return os.environ.get("BRL_TRACKING", "on") != "off"
-
-
-def tracking_uri() -> str:
-    """MLFLOW_TRACKING_URI, or a SQLite file at the project's root."""
-    local = f"sqlite:///{(project_root() / 'mlflow.db').resolve()}"
-    return os.environ.get("MLFLOW_TRACKING_URI") or local
+from brl.tracking_store import connect, enabled, find_run, log_metrics, tracking_uri
 
 
 def flattened(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -114,7 +89,7 @@ def training_run(
     client, experiment_id = connect()
     import mlflow
 
-    unfinished = _find(
+    unfinished = find_run(
         client, experiment_id, f"tags.fingerprint = '{fingerprint}'", "status != 'FINISHED'"
     )
     run_id = unfinished.info.run_id if unfinished else None
@@ -185,7 +160,7 @@ def record_weights(
         tags["trained"] = "elsewhere"
     else:
         tags["trained.digest"] = origin
-        if run := _find(client, experiment_id, f"tags.`weights.digest` = '{origin}'"):
+        if run := find_run(client, experiment_id, f"tags.`weights.digest` = '{origin}'"):
             link = f"[its run](#/experiments/{experiment_id}/runs/{run.info.run_id})"
             tags["mlflow.note.content"] = f"Classifier changed after training: {link}"
     with mlflow.start_run(experiment_id=experiment_id, run_name=stream):
@@ -203,13 +178,13 @@ def record_test(stream: str, weights_digest: str, metrics: dict[str, float]) -> 
     if not enabled():
         return
     client, experiment_id = connect()
-    run = _find(client, experiment_id, f"tags.`weights.digest` = '{weights_digest}'")
+    run = find_run(client, experiment_id, f"tags.`weights.digest` = '{weights_digest}'")
     if run is None:
         tags = {"kind": "stream", "stream": stream, "weights.digest": weights_digest}
         tags["mlflow.note.content"] = "Weights restored by DVC: trained outside this store."
         run = client.create_run(experiment_id, run_name=stream, tags=tags | _surroundings())
         client.set_terminated(run.info.run_id)
-    _log_metrics(client, run.info.run_id, metrics)
+    log_metrics(client, run.info.run_id, metrics)
 
 
 def record_pipeline(
@@ -237,7 +212,7 @@ def record_pipeline(
             mlflow.log_artifact(str(artifact))
         links = []
         for stream, digest in weights_digests.items():
-            run = _find(client, experiment_id, f"tags.`weights.digest` = '{digest}'")
+            run = find_run(client, experiment_id, f"tags.`weights.digest` = '{digest}'")
             if run is None:
                 mlflow.set_tag(f"run.{stream}", "not in this store")
                 continue
@@ -260,7 +235,7 @@ def pipeline_digest(weights_digests: dict[str, str], params: Params) -> str:
 def find_pipeline(digest: str) -> str:
     """Id of the newest run of an evaluated pipeline; UserError where none is recorded."""
     client, experiment_id = connect()
-    run = _find(client, experiment_id, f"tags.`pipeline.digest` = '{digest}'")
+    run = find_run(client, experiment_id, f"tags.`pipeline.digest` = '{digest}'")
     if run is None:
         raise UserError(
             f"{tracking_uri()}: no run of what is trained here; make repro records one, unless "
@@ -281,7 +256,7 @@ def record_comparison(
         return
     client, experiment_id = connect()
     same = f"tags.fingerprint = '{fingerprint}'"
-    if _find(client, experiment_id, same, "status = 'FINISHED'"):
+    if find_run(client, experiment_id, same, "status = 'FINISHED'"):
         return
     import mlflow
 
@@ -303,56 +278,6 @@ def record_benchmark(name: str, metrics: dict[str, float], report: Path) -> None
         mlflow.set_tags({"kind": "benchmark", **_surroundings()})
         mlflow.log_metrics(metrics)
         mlflow.log_artifact(str(report))
-
-
-def connect() -> tuple["MlflowClient", str]:
-    """A client and the project's experiment; UserError where the store cannot be used."""
-    for chatty in ("alembic", "mlflow.store.db.utils"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    import mlflow
-
-    uri = tracking_uri()
-    try:
-        mlflow.set_tracking_uri(uri)
-        # Several processes that create one SQLite store at a time break each other's tables.
-        with FileLock(project_root() / ".mlflow.lock"):
-            client = mlflow.MlflowClient()
-            return client, _experiment(client, local=uri.startswith("sqlite:"))
-    except mlflow.MlflowException as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"MLFLOW_TRACKING_URI: {uri} cannot be used ({reason}); unset it for a local store, "
-            "or set BRL_TRACKING=off to record nothing"
-        ) from error
-
-
-def _experiment(client: "MlflowClient", local: bool) -> str:
-    """Id of the project's experiment, which is made when it is not there yet."""
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    if experiment is not None:
-        if experiment.lifecycle_stage == "deleted":
-            client.restore_experiment(experiment.experiment_id)
-        return experiment.experiment_id
-    artifacts = (project_root() / "mlartifacts").resolve().as_uri()
-    tags = {
-        "mlflow.note.content": DESCRIPTION,
-        "mlflow.experimentKind": "custom_model_development",
-    }
-    return client.create_experiment(EXPERIMENT, artifacts if local else None, tags)
-
-
-def _find(client: "MlflowClient", experiment_id: str, *conditions: str) -> "Run | None":
-    """The newest run that fulfils all conditions."""
-    found = client.search_runs([experiment_id], " and ".join(conditions), max_results=1)
-    return found[0] if found else None
-
-
-def _log_metrics(client: "MlflowClient", run_id: str, metrics: dict[str, float]) -> None:
-    from mlflow.entities import Metric
-    from mlflow.utils.time import get_current_time_millis
-
-    now = get_current_time_millis()
-    client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])
 
 
 def _surroundings() -> dict[str, str]:

@@ -7,12 +7,12 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from brl import tracking
 from brl.clean_runs import main
 from brl.data.store import ClipStore
 from brl.data.subset import read_summary
 from brl.processes import is_gone, this_process
 from brl.resuming import checkpoint_file, fingerprint
+from brl.tracking_store import connect
 from brl.training import Job
 from tests.comparing import Grid
 
@@ -30,7 +30,7 @@ def grid(tmp_path, monkeypatch) -> Grid:
 
 
 def a_run(name: str, status: str | None, **tags: str) -> str:
-    client, experiment_id = tracking.connect()
+    client, experiment_id = connect()
     run = client.create_run(experiment_id, run_name=name, tags=tags)
     client.log_text(run.info.run_id, "much", "log.txt")
     if status:
@@ -39,7 +39,7 @@ def a_run(name: str, status: str | None, **tags: str) -> str:
 
 
 def names() -> set[str]:
-    client, experiment_id = tracking.connect()
+    client, experiment_id = connect()
     return {run.info.run_name for run in client.search_runs([experiment_id])}
 
 
@@ -97,7 +97,7 @@ def test_what_failed_is_shown_then_removed_and_what_goes_on_stays(grid, monkeypa
     assert not list(Path("mlartifacts").rglob(f"{gone}/artifacts/log.txt"))
     assert cleaned(monkeypatch, capsys) == "Nothing to remove.\n"
     with pytest.raises(mlflow.MlflowException):
-        tracking.connect()[0].get_run(gone)
+        connect()[0].get_run(gone)
 
 
 def test_without_the_clips_no_checkpoint_is_called_stale(grid, monkeypatch, capsys):

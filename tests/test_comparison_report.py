@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from brl import tracking
 from brl.comparison.report import write_report
 from brl.comparison.results import finished
 from brl.comparison.run import Data
+from brl.tracking_store import EXPERIMENT, tracking_uri
 from tests.comparing import JOINT, Grid
 
 FOUR = ["joint", "bone", "joint_motion", "bone_motion"]
@@ -162,8 +162,8 @@ def test_results_are_recorded_once(grid, monkeypatch):
     grid.pretend(lambda run, labels: first_wrong(labels, {} if run.stream == "joint" else {0: 4}))
     report(grid)
     report(grid)
-    mlflow.set_tracking_uri(tracking.tracking_uri())
-    experiment = mlflow.get_experiment_by_name(tracking.EXPERIMENT).experiment_id
+    mlflow.set_tracking_uri(tracking_uri())
+    experiment = mlflow.get_experiment_by_name(EXPERIMENT).experiment_id
     runs = {run.info.run_name: run for run in mlflow.MlflowClient().search_runs([experiment])}
     assert sorted(runs) == ["tiny: brl, seed 4", "tiny: mixup, seed 4"]
     brl, mixup = (runs[name].data for name in sorted(runs))

@@ -25,6 +25,7 @@ WITHOUT_INFLUENCE = {
     "brl/processes.py",
     "brl/progress.py",
     "brl/tracking.py",
+    "brl/tracking_store.py",
     "brl/yaml_file.py",
 }
 

@@ -19,7 +19,7 @@ from brl.params import read_params
 from brl.preset import apply_preset
 from brl.published import take_checkpoint, train_again
 from brl.skeleton import Layout
-from brl.tracking import EXPERIMENT
+from brl.tracking_store import EXPERIMENT
 from tests.checkpoints import as_published, network, saved
 from tests.own_data import write_stick_figures
 from tests.project import HERE, SMALL, Project

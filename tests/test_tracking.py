@@ -11,6 +11,7 @@ import pytest
 from brl import tracking
 from brl.errors import UserError
 from brl.params import read_params
+from brl.tracking_store import EXPERIMENT, tracking_uri
 from brl.ui import comparison_url
 
 PARAMS = read_params(Path("params.yaml"))
@@ -36,8 +37,8 @@ def test_processes_that_start_together_share_one_new_store(root):
     ]
     errors = [process.communicate()[1] for process in running]
     assert [process.returncode for process in running] == [0] * 6, errors
-    mlflow.set_tracking_uri(tracking.tracking_uri())
-    runs = mlflow.search_runs(experiment_names=[tracking.EXPERIMENT])
+    mlflow.set_tracking_uri(tracking_uri())
+    runs = mlflow.search_runs(experiment_names=[EXPERIMENT])
     assert sorted(runs["tags.weights.digest"]) == [f"d{number}" for number in range(6)]
     url = comparison_url("http://127.0.0.1:5000")
     assert url.startswith("http://127.0.0.1:5000/#/experiments/")
@@ -58,9 +59,9 @@ def test_a_benchmark_is_a_run_with_its_figures_and_its_table(root):
     table = root / "table.md"
     table.write_text("# made by\n")
     tracking.record_benchmark("bench-x", {"ratio/train-1-ours": 6.5}, table)
-    mlflow.set_tracking_uri(tracking.tracking_uri())
+    mlflow.set_tracking_uri(tracking_uri())
     (run,) = mlflow.MlflowClient().search_runs(
-        [mlflow.get_experiment_by_name(tracking.EXPERIMENT).experiment_id]
+        [mlflow.get_experiment_by_name(EXPERIMENT).experiment_id]
     )
     assert run.info.run_name == "bench-x" and run.data.tags["kind"] == "benchmark"
     assert run.data.metrics == {"ratio/train-1-ours": 6.5}
@@ -77,8 +78,8 @@ def test_a_changed_classifier_is_a_run_linked_to_its_training(root):
     tracking.record_weights("joint", params, weights, "changed", origin="trained")
     tracking.record_test("joint", "changed", {"accuracy/top1": 2.0})
     tracking.record_pipeline(PARAMS, SUBSET, {}, {"joint": "changed"}, [])
-    mlflow.set_tracking_uri(tracking.tracking_uri())
-    runs = mlflow.search_runs(experiment_names=[tracking.EXPERIMENT], order_by=["start_time"])
+    mlflow.set_tracking_uri(tracking_uri())
+    runs = mlflow.search_runs(experiment_names=[EXPERIMENT], order_by=["start_time"])
     trained, changed, pipeline = runs.to_dict("records")
     assert (changed["tags.kind"], changed["tags.stream"]) == ("stream", "joint")
     assert changed["tags.trained.digest"] == trained["tags.weights.digest"]
@@ -89,9 +90,9 @@ def test_a_changed_classifier_is_a_run_linked_to_its_training(root):
 
 
 def test_the_store_lies_at_the_projects_root_or_where_the_user_says(root, monkeypatch):
-    assert tracking.tracking_uri() == f"sqlite:///{root}/mlflow.db"
+    assert tracking_uri() == f"sqlite:///{root}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000")
-    assert tracking.tracking_uri() == "http://server:5000"
+    assert tracking_uri() == "http://server:5000"
 
 
 def test_nobody_is_told():
@@ -113,12 +114,12 @@ def test_a_store_that_cannot_be_used_is_named(root, monkeypatch, uri):
 
 def test_an_experiment_deleted_by_hand_comes_back(root):
     tracking.record_test("joint", "digest", {"accuracy/top1": 1.0})
-    mlflow.set_tracking_uri(tracking.tracking_uri())
+    mlflow.set_tracking_uri(tracking_uri())
     client = mlflow.MlflowClient()
-    client.delete_experiment(client.get_experiment_by_name(tracking.EXPERIMENT).experiment_id)
+    client.delete_experiment(client.get_experiment_by_name(EXPERIMENT).experiment_id)
     tracking.record_test("bone", "another", {"accuracy/top1": 1.0})
     assert "another" in set(
-        mlflow.search_runs(experiment_names=[tracking.EXPERIMENT])["tags.weights.digest"]
+        mlflow.search_runs(experiment_names=[EXPERIMENT])["tags.weights.digest"]
     )
 
 

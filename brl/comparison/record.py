@@ -5,11 +5,12 @@ from brl.comparison.plan import Run, key_of
 from brl.comparison.results import FUSED, Scored
 from brl.comparison.run import Data
 from brl.metrics import accuracy_by_class, headline, shot_groups
+from brl.tracking_store import enabled
 
 
 def record(scored: list[Scored], runs: list[Run], data: Data, comparison: str) -> None:
     """A run a method and seed, once; again where more of its streams are there than before."""
-    if not tracking.enabled():
+    if not enabled():
         return
     by_seed: dict[tuple[str, int], dict[str, Scored]] = {}
     for one in scored:
