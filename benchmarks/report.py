@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import described_machine
-from brl.files import written_whole
+from brl.support.files import written_whole
 
 
 def mb(size: float) -> str:

@@ -1,8 +1,8 @@
 """Checks params.yaml as a whole before any work: `python -m brl.check`."""
 
 from brl.data.sources import source_of
-from brl.errors import UserError, one_line_errors
 from brl.params import Params, read_params
+from brl.support.errors import UserError, one_line_errors
 
 
 def check(params: Params) -> None:

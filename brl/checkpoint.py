@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from brl.errors import UserError
 from brl.params import CheckpointParams
 from brl.recognition import State, check_data, check_fits, recognise
+from brl.support.errors import UserError
 from brl.weights import Recipe, Trained
 
 # Published AAGCN, CTR-GCN and MS-G3D keep a graph that nothing reads.

@@ -16,8 +16,8 @@ from brl.data.subset import Subset
 from brl.device import arithmetic, best_device
 from brl.models.network import Head
 from brl.params import ClassifierParams
-from brl.progress import progress
 from brl.samplers import class_balanced
+from brl.support.progress import progress
 from brl.weights import Trained
 
 # Of classifier re-training. On the built-in dataset, mean over classes, three seeds: one view gives

@@ -15,10 +15,10 @@ from rich.table import Table
 
 from brl.data.store import ClipStore
 from brl.data.subset import read_summary
-from brl.errors import one_line_errors
 from brl.params import Params, read_params
-from brl.processes import is_gone
 from brl.resuming import checkpoints, fingerprint
+from brl.support.errors import one_line_errors
+from brl.support.processes import is_gone
 from brl.tracking_store import connect, tracking_uri
 from brl.training import Job
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from brl.data.report import FINDINGS_FILE, TABLE_FILE
-from brl.errors import UserError, one_line_errors
+from brl.support.errors import UserError, one_line_errors
 
 
 def show(reports: Path) -> None:

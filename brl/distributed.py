@@ -23,7 +23,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from brl.device import best_device
-from brl.errors import UserError
+from brl.support.errors import UserError
 
 # A process that loses another fails too, at once. So long it waits before it ends, that the
 # launcher, which looks ten times a second, sees the one that ended first.

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from brl.errors import UserError
 from brl.scores import Scores
+from brl.support.errors import UserError
 
 
 def fuse(streams: dict[str, Scores], weights: dict[str, float]) -> Scores:

@@ -20,14 +20,14 @@ import torch
 from torch import Tensor, nn
 
 from brl.augment import rescale
-from brl.errors import UserError, one_line_errors
-from brl.files import written_whole
 from brl.models.batch_norm import DataNorm
 from brl.models.network import Network
 from brl.params import read_params
 from brl.recognizer import Recognizer
 from brl.sampling import evaluation_frames
 from brl.streams import motion, offsets, stream_of
+from brl.support.errors import UserError, one_line_errors
+from brl.support.files import written_whole
 from brl.weights import Recipe
 
 LARGEST_DIFFERENCE = 1e-4

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brl.files import written_whole
+from brl.support.files import written_whole
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,9 +18,9 @@ import joblib
 import torch
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from brl.errors import UserError, one_line_errors
 from brl.params import read_params
-from brl.process_groups import Processes
+from brl.support.errors import UserError, one_line_errors
+from brl.support.process_groups import Processes
 
 # Without --wait-for-lock a DVC that finds the project locked for 3 s gives up, also at the end of
 # a stage: then what was trained for hours counts as never made.

@@ -10,10 +10,10 @@ import numpy as np
 
 from brl import tracking
 from brl.data.store import ClipStore
-from brl.errors import one_line_errors
-from brl.files import sha256
 from brl.params import read_params
 from brl.recognizer import ARTIFACT, Recognizer
+from brl.support.errors import one_line_errors
+from brl.support.files import sha256
 from brl.tracking_store import tracking_uri
 
 if TYPE_CHECKING:

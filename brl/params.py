@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from brl.errors import UserError
-from brl.files import project_root, sha256
-from brl.yaml_file import read_yaml
+from brl.support.errors import UserError
+from brl.support.files import project_root, sha256
+from brl.support.yaml_file import read_yaml
 
 StreamName = Literal["joint", "bone", "skip", "joint_motion", "bone_motion", "skip_motion"]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

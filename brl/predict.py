@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from brl.data.recordings import find_recordings, read_recording
-from brl.errors import UserError, one_line_errors
 from brl.params import read_params
-from brl.progress import progress
 from brl.recognizer import Recognizer
+from brl.support.errors import UserError, one_line_errors
+from brl.support.progress import progress
 from brl.timeline import by_frame, segments, windows
 
 BAR = 24  # characters a recording's length is drawn in

@@ -8,7 +8,7 @@ from brl.device import arithmetic, best_device, keep_freed_memory
 from brl.inputs import Inputs
 from brl.models.network import Network
 from brl.params import PredictParams
-from brl.progress import progress
+from brl.support.progress import progress
 from brl.weights import Trained
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from brl.errors import UserError, one_line_errors
-from brl.files import written_whole
 from brl.params import read_params
+from brl.support.errors import UserError, one_line_errors
+from brl.support.files import written_whole
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from brl import models
-from brl.errors import UserError
 from brl.params import ModelParams
 from brl.skeleton import Layout
+from brl.support.errors import UserError
 
 State = dict[str, Tensor]
 

@@ -12,11 +12,11 @@ from brl.data.clip import Clip
 from brl.data.normalize import normalized, to_image_frame
 from brl.data.store import ClipStore, write_store
 from brl.ensemble import fuse
-from brl.errors import UserError
-from brl.files import written_whole
 from brl.params import Params, PredictParams
 from brl.prediction import predict
 from brl.scores import Scores
+from brl.support.errors import UserError
+from brl.support.files import written_whole
 from brl.weights import Recipe, Trained, load_weights, save_weights
 
 ARTIFACT = "recognizer"  # the folder's name in an MLflow model

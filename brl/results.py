@@ -7,7 +7,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from brl.errors import UserError, one_line_errors
+from brl.support.errors import UserError, one_line_errors
 
 RESULTS = Path("reports/results.csv")
 COLUMNS = {

@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from brl.files import project_root, sha256, stage_code
+from brl.support.files import project_root, sha256, stage_code
 from brl.training import Job
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brl.files import written_whole
+from brl.support.files import written_whole
 
 
 @dataclass(frozen=True)

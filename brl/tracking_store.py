@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from brl.errors import UserError
-from brl.files import project_root
+from brl.support.errors import UserError
+from brl.support.files import project_root
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -17,8 +17,6 @@ from brl.data.store import ClipStore
 from brl.data.subset import Subset
 from brl.device import arithmetic, best_device, keep_freed_memory
 from brl.distributed import is_first, of_whole_batch, own_part, sum_gradients, wait_for_all
-from brl.errors import UserError
-from brl.files import written_whole
 from brl.losses import Criterion
 from brl.mixing import MIXES, Batch, Targets, draw_pairs, unmixed
 from brl.params import (
@@ -30,9 +28,11 @@ from brl.params import (
     TrainParams,
 )
 from brl.prediction import probabilities
-from brl.progress import FractionBar, fraction_bar
 from brl.samplers import SAMPLERS
 from brl.skeleton import Layout
+from brl.support.errors import UserError
+from brl.support.files import written_whole
+from brl.support.progress import FractionBar, fraction_bar
 from brl.weights import Recipe, Trained
 
 CurveRow = dict[str, float]

@@ -14,13 +14,13 @@ from brl import models
 from brl.data.batch import Clips
 from brl.data.normalize import Normalization
 from brl.data.store import ClipStore
-from brl.errors import UserError
-from brl.files import written_whole
 from brl.inputs import Inputs
 from brl.models.network import Network
 from brl.params import ModelParams, TrainParams
 from brl.skeleton import Layout
 from brl.streams import stream_of
+from brl.support.errors import UserError
+from brl.support.files import written_whole
 
 
 class Recipe(BaseModel):

@@ -8,9 +8,9 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from brl.changes import differences
-from brl.errors import UserError, one_line_errors
 from brl.params import read_params
+from brl.support.changes import differences
+from brl.support.errors import UserError, one_line_errors
 
 PARAMS = "params.yaml"
 NAMED_FILES = 3  # of a longer list of changed files

@@ -8,9 +8,9 @@ from brl import tracking
 from brl.classifier import adjusted
 from brl.data.store import ClipStore
 from brl.data.subset import read_subset
-from brl.errors import one_line_errors
-from brl.files import sha256, written_whole
 from brl.params import Params, read_params
+from brl.support.errors import one_line_errors
+from brl.support.files import sha256, written_whole
 from brl.weights import load_weights, save_weights
 
 

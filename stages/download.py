@@ -4,8 +4,8 @@ from pathlib import Path
 
 from brl.check import check
 from brl.data.sources import source_of
-from brl.errors import one_line_errors
 from brl.params import read_params
+from brl.support.errors import one_line_errors
 
 
 def main() -> None:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from brl.ensemble import fuse
-from brl.errors import one_line_errors
 from brl.params import read_params
 from brl.scores import load_scores, save_scores
+from brl.support.errors import one_line_errors
 
 
 def main() -> None:

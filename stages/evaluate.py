@@ -8,13 +8,13 @@ import pandas as pd
 from brl import tracking
 from brl.data.store import ClipStore
 from brl.data.subset import read_counts, read_summary
-from brl.errors import one_line_errors
 from brl.figures import draw_by_class
-from brl.files import written_whole
 from brl.metrics import GROUPS, Headline, accuracy_by_class, headline, shot_groups
 from brl.params import Params, read_params
 from brl.report.page import Results, write_page
 from brl.scores import Scores, load_scores
+from brl.support.errors import one_line_errors
+from brl.support.files import written_whole
 
 REPORTS = Path("reports")
 ARTIFACTS = ("index.html", "by_class.png", "by_class.csv", "confusion.csv", "long_tail.png")

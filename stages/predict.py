@@ -6,12 +6,12 @@ from pathlib import Path
 
 from brl import tracking
 from brl.data.store import ClipStore
-from brl.errors import one_line_errors
-from brl.files import sha256, written_whole
 from brl.metrics import accuracy_by_class, overall
 from brl.params import read_params
 from brl.prediction import predict
 from brl.scores import Scores, save_scores
+from brl.support.errors import one_line_errors
+from brl.support.files import sha256, written_whole
 from brl.weights import load_weights
 
 

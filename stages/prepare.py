@@ -6,9 +6,9 @@ from brl.data.prepare import prepare
 from brl.data.report import FINDINGS_FILE, TABLE_FILE, by_class, findings
 from brl.data.sources import source_of
 from brl.data.store import ClipStore
-from brl.errors import one_line_errors
-from brl.files import written_whole
 from brl.params import read_params
+from brl.support.errors import one_line_errors
+from brl.support.files import written_whole
 
 REPORTS = Path("reports")
 

@@ -12,9 +12,9 @@ from brl.data.subsample import (
     profile_counts,
 )
 from brl.data.subset import write_subset
-from brl.errors import one_line_errors
 from brl.figures import draw_profile
 from brl.params import read_params
+from brl.support.errors import one_line_errors
 
 
 def main() -> None:

@@ -10,10 +10,10 @@ from brl.checkpoint import load_checkpoint
 from brl.data.store import ClipStore
 from brl.data.subset import read_subset, read_summary
 from brl.distributed import is_first, launch, requested_processes
-from brl.errors import one_line_errors
-from brl.files import sha256, written_whole
 from brl.params import CheckpointParams, Params, read_params
 from brl.resuming import checkpoint_file, fingerprint
+from brl.support.errors import one_line_errors
+from brl.support.files import sha256, written_whole
 from brl.training import Job, train_stream
 from brl.weights import Recipe, save_weights
 

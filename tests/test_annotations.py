@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from brl.data.normalize import Normalization, to_image_frame
 from brl.data.sources import pyskl
 from brl.data.sources.annotations import open_annotations
-from brl.errors import UserError
 from brl.skeleton import COCO17, NTU25
+from brl.support.errors import UserError
 
 CLASSES = ("sit down", "stand up")
 IN_METRES = Normalization("ntu")

@@ -11,7 +11,7 @@ from pathlib import Path
 import joblib
 import pytest
 
-from brl.errors import one_line_errors
+from brl.support.errors import one_line_errors
 from stages import download, prepare, subsample
 from tests import bad_own, bad_pickles, bad_raw
 from tests.bad_input import OTHER_FILE, params

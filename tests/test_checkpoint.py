@@ -11,12 +11,12 @@ import torch
 
 from brl.checkpoint import load_checkpoint, read_state
 from brl.data.normalize import Normalization
-from brl.errors import UserError
-from brl.files import sha256
 from brl.models import build
 from brl.params import CheckpointParams, read_params
 from brl.recognition import check_network, recognise
 from brl.skeleton import NTU25
+from brl.support.errors import UserError
+from brl.support.files import sha256
 from brl.weights import Recipe
 from tests.checkpoints import as_published, network, saved
 from tests.conftest import shared

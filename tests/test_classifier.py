@@ -17,10 +17,10 @@ from brl.data.holdout import hold_out
 from brl.data.normalize import Normalization
 from brl.data.store import ClipStore, write_store
 from brl.data.subset import Subset, write_subset
-from brl.errors import UserError
 from brl.params import ClassifierParams, PredictParams, read_params
 from brl.prediction import predict
 from brl.skeleton import NW_UCLA20
+from brl.support.errors import UserError
 from brl.training import train_stream
 from brl.weights import Recipe, Trained, load_weights, save_weights
 from stages import classify

@@ -10,8 +10,8 @@ import pytest
 from brl.clean_runs import main
 from brl.data.store import ClipStore
 from brl.data.subset import read_summary
-from brl.processes import is_gone, this_process
 from brl.resuming import checkpoint_file, fingerprint
+from brl.support.processes import is_gone, this_process
 from brl.tracking_store import connect
 from brl.training import Job
 from tests.comparing import Grid
@@ -51,7 +51,7 @@ def cleaned(monkeypatch, capsys, *arguments: str) -> str:
 
 
 def of_a_dead_process() -> str:
-    code = "from brl.processes import this_process; print(this_process())"
+    code = "from brl.support.processes import this_process; print(this_process())"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return run.stdout.strip()
 

@@ -7,9 +7,9 @@ import yaml
 
 from brl.comparison.__main__ import main
 from brl.comparison.plan import Comparison, planned_runs, read_comparison
-from brl.errors import UserError, one_line_errors
 from brl.params import read_params
 from brl.preset import METHODS, apply_preset
+from brl.support.errors import UserError, one_line_errors
 from tests.comparing import JOINT, Grid
 
 

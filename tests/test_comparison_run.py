@@ -17,9 +17,9 @@ from brl.comparison.results import finished
 from brl.comparison.run import Data, compute, trained_by_other_code
 from brl.data.holdout import hold_out
 from brl.data.store import ClipStore
-from brl.errors import UserError, one_line_errors
 from brl.preset import METHODS, overwrite
 from brl.scores import load_scores
+from brl.support.errors import UserError, one_line_errors
 from brl.training import Training
 from stages import classify, predict, train
 from tests.comparing import JOINT, Grid, InThisProcess

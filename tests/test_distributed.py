@@ -23,8 +23,8 @@ from brl.data.store import ClipStore, write_store
 from brl.data.subset import Subset
 from brl.distributed import launch
 from brl.params import ModelParams, read_params
-from brl.progress import fraction_bar
 from brl.skeleton import NW_UCLA20
+from brl.support.progress import fraction_bar
 from brl.training import Job, Training
 from tests.conftest import STREAMS
 

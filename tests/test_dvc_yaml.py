@@ -16,17 +16,16 @@ STAGES = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
 # files, because what has arrived is recorded and checked ever after.
 WITHOUT_INFLUENCE = {
     "brl/__init__.py",
-    "brl/data/__init__.py",
     "brl/data/download.py",
     "brl/data/fetch.py",
-    "brl/errors.py",
-    "brl/files.py",
+    "brl/support/errors.py",
+    "brl/support/files.py",
     "brl/params.py",
-    "brl/processes.py",
-    "brl/progress.py",
+    "brl/support/processes.py",
+    "brl/support/progress.py",
     "brl/tracking.py",
     "brl/tracking_store.py",
-    "brl/yaml_file.py",
+    "brl/support/yaml_file.py",
 }
 
 
@@ -43,7 +42,12 @@ def imported_modules(script: Path) -> set[Path]:
         place = Path(*name.split("."))
         if place.parts[0] == "brl":
             files |= {f for f in (place.with_suffix(".py"), place / "__init__.py") if f.exists()}
-    return files
+    return {file for file in files if not holds_a_docstring_only(file)}
+
+
+def holds_a_docstring_only(file: Path) -> bool:
+    """Whether it is the `__init__.py` of a room, which computes nothing."""
+    return file.name == "__init__.py" and len(ast.parse(file.read_text("utf-8")).body) == 1
 
 
 def all_imports(script: Path) -> set[str]:

@@ -11,10 +11,10 @@ import torch
 
 from brl import export as exporting
 from brl.data.normalize import Normalization
-from brl.errors import UserError
 from brl.export import export, graph_inputs, noise, opened
 from brl.params import ModelParams
 from brl.skeleton import COCO17, NTU25
+from brl.support.errors import UserError
 from tests.recognizers import PARAMS, SMALL, untrained
 
 NETWORKS = get_args(ModelParams.model_fields["name"].annotation)

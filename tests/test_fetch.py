@@ -11,8 +11,8 @@ import pytest
 
 from brl.data import download
 from brl.data.fetch import fetch_file
-from brl.errors import UserError
-from brl.files import sha256
+from brl.support.errors import UserError
+from brl.support.files import sha256
 from tests.web import CONTENT, OTHER, Answer
 
 BY_HAND = "ask its authors"

@@ -4,8 +4,8 @@ import errno
 
 import pytest
 
-from brl.errors import UserError, one_line_errors
-from brl.files import sha256, written_whole
+from brl.support.errors import UserError, one_line_errors
+from brl.support.files import sha256, written_whole
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path):

@@ -12,9 +12,10 @@ import psutil
 import pytest
 import torch
 
-from brl import jobs, process_groups
-from brl.errors import UserError
-from brl.process_groups import Processes
+from brl import jobs
+from brl.support import process_groups
+from brl.support.errors import UserError
+from brl.support.process_groups import Processes
 
 LOCKED = (
     "ERROR: Unable to acquire lock. Most likely another DVC process is running or was terminated "

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from brl import distributed
 from brl.distributed import launch, own_part, requested_processes, wait_for_all
-from brl.errors import UserError
+from brl.support.errors import UserError
 from tests.project import SMALL, Project
 from tests.test_distributed import own_signals, rank
 

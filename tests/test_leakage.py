@@ -17,7 +17,7 @@ from brl.data.store import ClipStore
 from brl.data.subset import Subset
 from brl.params import PredictParams
 from brl.prediction import predict
-from brl.progress import fraction_bar
+from brl.support.progress import fraction_bar
 from brl.training import Job, Training, train_stream
 from brl.weights import save_weights
 from tests.methods import method

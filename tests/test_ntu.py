@@ -7,7 +7,7 @@ import pytest
 
 from brl.data.sources import ntu
 from brl.data.sources.ntu import label_of, ntu_splits
-from brl.errors import UserError
+from brl.support.errors import UserError
 
 
 def some_names(setups: int, performers: int, actions: int, seed: int) -> list[str]:

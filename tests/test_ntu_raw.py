@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from brl.data.sources import ntu
 from brl.data.sources.ntu_raw import ARCHIVES, NTU60_RAW, NTU120_RAW
 from brl.data.sources.ntu_skeleton import read_skeleton
-from brl.errors import UserError
+from brl.support.errors import UserError
 from tests.ntu_files import (
     FIRST_ID,
     Scene,

@@ -19,7 +19,7 @@ from brl.data.report import findings
 from brl.data.sources import nw_ucla
 from brl.data.store import ClipStore
 from brl.data.subsample import choose_clips, profile_counts
-from brl.errors import UserError
+from brl.support.errors import UserError
 from brl.tracking_store import EXPERIMENT
 from tests.conftest import SHARED, shared
 from tests.project import SMALL, Project

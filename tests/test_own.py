@@ -11,8 +11,8 @@ from brl.data.prepare import prepare
 from brl.data.sources import nw_ucla, own
 from brl.data.sources.own_layout import read_description
 from brl.data.store import ClipStore
-from brl.errors import UserError
 from brl.skeleton import COCO17
+from brl.support.errors import UserError
 from tests.conftest import SHARED, shared
 from tests.own_data import STICK, write_as_own, write_description, write_stick_figures
 from tests.project import SMALL, Project

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from brl.check import check
-from brl.errors import UserError
 from brl.params import read_params
+from brl.support.errors import UserError
 
 PARAMS = Path("params.yaml")
 

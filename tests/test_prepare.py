@@ -16,8 +16,8 @@ from brl.data.report import by_class, findings
 from brl.data.source import Dataset
 from brl.data.store import ClipStore
 from brl.data_check import show
-from brl.errors import UserError
 from brl.skeleton import NTU25, NW_UCLA20
+from brl.support.errors import UserError
 from tests.test_store import CLASSES, a_quarter_tests, some_clips
 
 

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from brl.check import check
-from brl.errors import UserError
 from brl.params import Params, read_params
 from brl.preset import DATASETS, METHODS, apply_preset, main
+from brl.support.errors import UserError
 from tests.own_data import write_stick_figures
 from tests.project import HERE
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from brl.progress import fraction_bar, progress
+from brl.support.progress import fraction_bar, progress
 
 
 class Terminal(io.StringIO):

@@ -13,12 +13,12 @@ import yaml
 from safetensors.torch import load_file
 
 from brl.check import check
-from brl.errors import UserError
-from brl.files import sha256
 from brl.params import read_params
 from brl.preset import apply_preset
 from brl.published import take_checkpoint, train_again
 from brl.skeleton import Layout
+from brl.support.errors import UserError
+from brl.support.files import sha256
 from brl.tracking_store import EXPERIMENT
 from tests.checkpoints import as_published, network, saved
 from tests.own_data import write_stick_figures

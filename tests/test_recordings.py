@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from brl.data.recordings import find_recordings, read_recording
-from brl.errors import UserError
 from brl.skeleton import NTU25, NW_UCLA20
+from brl.support.errors import UserError
 from tests.ntu_files import people, scene_of, skeleton_text
 
 JOINTS = np.random.default_rng(0).normal(size=(7, 20, 3)).astype(np.float32)

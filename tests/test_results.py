@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from brl.errors import UserError
 from brl.results import main, markdown, table_rows
+from brl.support.errors import UserError
 
 RESULTS = """stream,top1,top5,mean_class,many,medium,few
 joint,61.25,90.0,60.0,80.0,,40.0

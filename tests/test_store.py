@@ -12,8 +12,8 @@ from brl.data.batch import Clips
 from brl.data.clip import Clip, Splits
 from brl.data.normalize import Normalization
 from brl.data.store import ClipStore, write_store
-from brl.errors import UserError
 from brl.skeleton import NW_UCLA20, Layout
+from brl.support.errors import UserError
 
 CLASSES = ("a", "b", "c")
 

@@ -12,7 +12,7 @@ from brl.data.clip import Clip
 from brl.data.sources.ntu import ntu_splits
 from brl.data.subsample import check_subset, choose_clips, listed_clips, profile_counts
 from brl.data.subset import read_counts, read_subset, read_summary, write_subset
-from brl.errors import UserError
+from brl.support.errors import UserError
 from tests.test_store import some_clips, stored
 
 

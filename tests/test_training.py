@@ -10,10 +10,10 @@ import torch
 from brl.data.store import ClipStore
 from brl.data.subset import Subset
 from brl.device import arithmetic
-from brl.errors import UserError
 from brl.params import PredictParams
 from brl.prediction import predict
-from brl.progress import fraction_bar
+from brl.support.errors import UserError
+from brl.support.progress import fraction_bar
 from brl.training import Training, cosine_lr, train_stream
 from brl.weights import load_weights, save_weights
 from tests.methods import method

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from brl import why
-from brl.changes import differences
-from brl.errors import UserError
+from brl.support.changes import differences
+from brl.support.errors import UserError
 from tests.project import HERE
 
 PIPELINE = """

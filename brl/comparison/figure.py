@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from brl.comparison.results import FUSED
 from brl.comparison.statistics import interval
-from brl.files import written_whole
+from brl.support.files import written_whole
 
 PANELS = {"top1": "top-1, %", "few": "few-shot classes, %"}
 APART = 0.7  # between two methods, in lines

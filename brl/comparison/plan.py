@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from brl.errors import UserError
 from brl.params import Params, Seed, StreamName
 from brl.preset import DATASETS, METHODS, overwrite
+from brl.support.errors import UserError
+from brl.support.yaml_file import read_yaml, validated
 from brl.training import Job
-from brl.yaml_file import read_yaml, validated
 
 COMPARISONS = Path("comparisons")
 # They decide which clips there are, or differ run by run.

@@ -11,9 +11,9 @@ from brl.comparison.record import record
 from brl.comparison.results import Scored, accuracies, finished, predictions
 from brl.comparison.run import Data, trained_by_other_code
 from brl.comparison.statistics import Paired, interval, paired
-from brl.errors import UserError
-from brl.files import written_whole
 from brl.results import COLUMNS as HEADLINE_COLUMNS
+from brl.support.errors import UserError
+from brl.support.files import written_whole
 
 COLUMNS = HEADLINE_COLUMNS | {"mean_other_classes": "mean class, others"}
 

@@ -29,12 +29,12 @@ from brl.comparison.plan import Run, key_of
 from brl.data.holdout import hold_out
 from brl.data.store import ClipStore
 from brl.data.subset import Subset, read_subset, read_summary
-from brl.errors import UserError
-from brl.files import project_root, sha256, stage_code, written_whole
 from brl.metrics import overall
 from brl.prediction import predict
-from brl.progress import keep_quiet, progress
 from brl.scores import Scores, save_scores
+from brl.support.errors import UserError
+from brl.support.files import project_root, sha256, stage_code, written_whole
+from brl.support.progress import keep_quiet, progress
 from brl.training import train_stream
 from brl.weights import Trained, load_weights, save_weights
 

@@ -5,7 +5,7 @@ import zlib
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from brl.errors import UserError
+from brl.support.errors import UserError
 
 # What zipfile raises: not a zip, cut off, damaged inside or in a name, encrypted or of another kind
 # (both RuntimeErrors).

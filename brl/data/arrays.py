@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from brl.errors import UserError
 from brl.skeleton import Layout
+from brl.support.errors import UserError
 
 
 def read_array(

@@ -13,7 +13,7 @@ from pathlib import Path
 import requests
 from tqdm import tqdm
 
-from brl.files import project_root, written_whole
+from brl.support.files import project_root, written_whole
 
 ATTEMPTS = 5  # in a row that bring nothing new
 PAUSE = 1.0  # seconds before the next attempt; twice as long after each that brings nothing new

@@ -15,8 +15,8 @@ import requests
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from brl.data.download import download
-from brl.errors import UserError
-from brl.files import project_root, sha256, written_whole
+from brl.support.errors import UserError
+from brl.support.files import project_root, sha256, written_whole
 
 RECORD = "checksums.json"
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from brl.errors import UserError
+from brl.support.errors import UserError
 
 PLAIN_DTYPE = re.compile(r"b1|[iu][1248]|f[248]|[SU]\d+")
 

@@ -14,8 +14,8 @@ from brl.data.facts import Facts, facts_of
 from brl.data.normalize import normalized
 from brl.data.source import Dataset
 from brl.data.store import write_store
-from brl.errors import UserError
-from brl.progress import progress
+from brl.support.errors import UserError
+from brl.support.progress import progress
 
 ITEMS_A_CORE = 64
 

@@ -9,8 +9,8 @@ import numpy as np
 from brl.data.arrays import as_joints, read_array
 from brl.data.sources.ntu_bodies import choose_bodies
 from brl.data.sources.ntu_skeleton import read_skeleton
-from brl.errors import UserError
 from brl.skeleton import Layout
+from brl.support.errors import UserError
 
 
 def find_recordings(paths: Iterable[Path]) -> list[Path]:

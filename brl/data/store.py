@@ -21,9 +21,9 @@ from pydantic import TypeAdapter
 
 from brl.data.clip import PARTS, Clip, Part, Splits
 from brl.data.normalize import Normalization
-from brl.errors import UserError
-from brl.files import written_whole
 from brl.skeleton import Layout
+from brl.support.errors import UserError
+from brl.support.files import written_whole
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from brl.data.store import ClipStore
 from brl.data.subset import Subset
-from brl.errors import UserError
+from brl.support.errors import UserError
 
 # A dependency of the stage: editing a list runs it again.
 LISTS = Path("lists")

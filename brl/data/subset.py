@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from brl.data.store import ClipStore
-from brl.files import sha256, written_whole
+from brl.support.files import sha256, written_whole
 
 CLIPS_FILE = "train.csv"
 COUNTS_FILE = "counts.csv"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import yaml
 
-from brl.changes import differences
 from brl.metrics import Headline
 from brl.params import Params
+from brl.support.changes import differences
 
 SHOWN_EDITS = 12
 

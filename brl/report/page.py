@@ -10,7 +10,6 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix
 
 from brl.data.store import ClipStore
-from brl.files import written_whole
 from brl.metrics import GROUPS, Headline, accuracy_by_class, headline
 from brl.params import Params
 from brl.report import charts
@@ -26,6 +25,7 @@ from brl.report.changes import last_report
 from brl.report.skeletons import View, bones, moving_bodies
 from brl.results import COLUMNS
 from brl.scores import Scores
+from brl.support.files import written_whole
 
 PAIRS, MOVING = 12, 8
 TEMPLATE = Path(__file__).with_name("page.html")

@@ -2,7 +2,7 @@
 
 from brl.data.source import Source
 from brl.data.sources import builtin, kinetics, ntu_raw, nw_ucla, own, pyskl
-from brl.errors import UserError
+from brl.support.errors import UserError
 
 SOURCES: dict[str, Source] = {
     "synthetic": builtin.SOURCE,

@@ -16,8 +16,8 @@ from brl.data.clip import Clip, Splits
 from brl.data.normalize import Normalization, to_image_frame
 from brl.data.pickles import load_plain, shown
 from brl.data.source import Dataset
-from brl.errors import UserError
 from brl.skeleton import Layout
+from brl.support.errors import UserError
 
 Annotation = dict[str, Any]
 

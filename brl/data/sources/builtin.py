@@ -6,8 +6,8 @@ from brl.data.clip import PARTS, Clip, Splits
 from brl.data.normalize import Normalization
 from brl.data.source import Dataset, Source
 from brl.data.sources import synthetic
-from brl.files import written_whole
 from brl.skeleton import NTU25
+from brl.support.files import written_whole
 
 NOTE = "Nothing to download: the stage `prepare` generates the clips.\n"
 

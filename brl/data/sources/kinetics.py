@@ -27,9 +27,9 @@ from brl.data.sources.annotations import (
     read_annotations,
 )
 from brl.data.sources.classes import class_names
-from brl.errors import UserError
-from brl.files import project_root
 from brl.skeleton import COCO17
+from brl.support.errors import UserError
+from brl.support.files import project_root
 
 INDEX = "k400_hrnet.pkl"
 KPFILES = "kpfiles"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from brl.data.clip import Part, Splits
-from brl.errors import UserError
+from brl.support.errors import UserError
 
 # As rose1.ntu.edu.sg/dataset/actionRecognition lists them, A001 first; ten actions a paragraph.
 CLASSES_120 = (

@@ -28,9 +28,9 @@ from brl.data.sources.ntu import (
 )
 from brl.data.sources.ntu_bodies import choose_bodies
 from brl.data.sources.ntu_skeleton import read_skeleton
-from brl.errors import UserError
-from brl.files import project_root, written_whole
 from brl.skeleton import NTU25
+from brl.support.errors import UserError
+from brl.support.files import project_root, written_whole
 
 ARCHIVES = ("nturgbd_skeletons_s001_to_s017.zip", "nturgbd_skeletons_s018_to_s032.zip")
 ACCESS = "https://rose1.ntu.edu.sg/dataset/actionRecognition/"

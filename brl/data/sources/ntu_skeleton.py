@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brl.errors import UserError
+from brl.support.errors import UserError
 
 NUM_JOINTS = 25
 

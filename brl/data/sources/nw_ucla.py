@@ -17,8 +17,8 @@ from brl.data.clip import PARTS, Clip, Part, Splits
 from brl.data.fetch import fetch_file
 from brl.data.normalize import Normalization
 from brl.data.source import Dataset, Source
-from brl.errors import UserError
 from brl.skeleton import NW_UCLA20
+from brl.support.errors import UserError
 
 ARCHIVE = "all_sqe.zip"
 # No hash: no checksum is published, and copies differ in their bytes. What counts is checked

@@ -18,10 +18,10 @@ from brl.data.source import Dataset, Source
 from brl.data.sources.annotations import open_annotations
 from brl.data.sources.own_layout import Description, read_description
 from brl.data.sources.own_list import CLIPS_FILE, Row, label_of, read_rows, splits_of
-from brl.errors import UserError
-from brl.files import project_root, written_whole
-from brl.progress import progress
 from brl.skeleton import Layout
+from brl.support.errors import UserError
+from brl.support.files import project_root, written_whole
+from brl.support.progress import progress
 
 # Where own data are read in place: a dependency of `prepare`, so their changes are noticed. Of the
 # working folder and not of the project's root: what DVC watched is what is read.

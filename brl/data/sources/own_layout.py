@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from brl.data.normalize import Normalization
 from brl.skeleton import LAYOUTS, Layout
-from brl.yaml_file import read_yaml
+from brl.support.yaml_file import read_yaml
 
 Joint = int | str
 

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from brl.data.clip import PARTS, Splits
 from brl.data.sources.own_layout import Description
-from brl.errors import UserError
+from brl.support.errors import UserError
 
 CLIPS_FILE = "clips.csv"
 Row = dict[str, str]

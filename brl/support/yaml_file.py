@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from brl.errors import UserError
+from brl.support.errors import UserError
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
