@@ -20,7 +20,7 @@ setup: .venv/installed  ## the virtual environment, with everything installed
 	@touch $@
 
 repro: setup  ## the whole pipeline; only what changed runs; JOBS=2: two streams at a time
-	@python -m brl.check
+	@python -m brl.config.check
 	@test -e .git || dvc config --local core.no_scm true
 	@$(if $(JOBS),python -m brl.jobs '$(JOBS)',dvc repro)
 	@python -m brl.results
@@ -33,10 +33,10 @@ results: setup  ## the table of the last run
 	@python -m brl.results
 
 preset: setup  ## a dataset, a method or both into params.yaml: NAME=nw_ucla MIRROR=folder METHOD=brl
-	@python -m brl.preset $(if $(NAME),"$(NAME)") $(if $(METHOD),--method "$(METHOD)") $(if $(MIRROR),--mirror "$(MIRROR)")
+	@python -m brl.config.presets $(if $(NAME),"$(NAME)") $(if $(METHOD),--method "$(METHOD)") $(if $(MIRROR),--mirror "$(MIRROR)")
 
 compare: setup  ## methods side by side: NAME=nw_ucla JOBS=2; done runs stay in .comparison (rm -r)
-	@python -m brl.check
+	@python -m brl.config.check
 	@test -e .git || dvc config --local core.no_scm true
 	@dvc repro --quiet subsample
 	@python -m brl.comparison $(if $(NAME),"$(NAME)") $(if $(JOBS),--jobs "$(JOBS)")
@@ -45,7 +45,7 @@ weights: setup  ## a checkpoint instead of a training: make weights STREAM=joint
 	@python -m brl.published "$(STREAM)" "$(FILE)"
 
 data-check: setup  ## what the dataset's clips are like, and what in them deserves a look
-	@python -m brl.check
+	@python -m brl.config.check
 	@test -e .git || dvc config --local core.no_scm true
 	@dvc repro --quiet prepare
 	@python -m brl.data_check
@@ -68,7 +68,7 @@ bench-training: setup  ## training and test against the published way to compute
 	@python -m benchmarks.training $(if $(MLFLOW),--mlflow)
 
 bench-accuracy: setup  ## whether the fast path costs accuracy, on the dataset of params.yaml: SEEDS=3
-	@python -m brl.check
+	@python -m brl.config.check
 	@dvc repro --quiet subsample
 	@python -m benchmarks.accuracy $(or $(SEEDS),3)
 

@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.report import report
+from brl.config.params import Params, read_params
 from brl.data.store import ClipStore
 from brl.data.subset import read_subset
 from brl.metrics import overall
-from brl.params import Params, read_params
 from brl.prediction import predict
 from brl.scores import Scores
 from brl.training import Job, train_stream

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.report import mb, report
-from brl.preset import apply_preset
+from brl.config.presets import apply_preset
 
 CLIPS = 114_000
 RAW_FILES = 2_000

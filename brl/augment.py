@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
-from brl.params import AugmentParams
+from brl.config.params import AugmentParams
 
 
 def random_matrices(

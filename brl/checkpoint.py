@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from brl.params import CheckpointParams
+from brl.config.params import CheckpointParams
 from brl.recognition import State, check_data, check_fits, recognise
 from brl.support.errors import UserError
 from brl.weights import Recipe, Trained

@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from brl.config.params import Params, read_params
 from brl.data.store import ClipStore
 from brl.data.subset import read_summary
-from brl.params import Params, read_params
 from brl.resuming import checkpoints, fingerprint
 from brl.support.errors import one_line_errors
 from brl.support.processes import is_gone

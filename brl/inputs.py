@@ -7,8 +7,8 @@ import torch
 from torch import Generator, Tensor
 
 from brl.augment import extremes, flip, random_matrices, rescale, transform
+from brl.config.params import TrainParams
 from brl.data.batch import Clips
-from brl.params import TrainParams
 from brl.sampling import evaluation_frames, train_frames
 from brl.streams import Stream, motion, offsets
 

@@ -18,7 +18,7 @@ import joblib
 import torch
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from brl.params import read_params
+from brl.config.params import read_params
 from brl.support.errors import UserError, one_line_errors
 from brl.support.process_groups import Processes
 

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.metrics import recall_score, top_k_accuracy_score
 
-from brl.params import EvaluateParams
+from brl.config.params import EvaluateParams
 from brl.scores import Scores
 
 Headline = dict[str, float | None]

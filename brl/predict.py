@@ -11,8 +11,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from brl.config.params import read_params
 from brl.data.recordings import find_recordings, read_recording
-from brl.params import read_params
 from brl.recognizer import Recognizer
 from brl.support.errors import UserError, one_line_errors
 from brl.support.progress import progress

@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
+from brl.config.params import PredictParams
 from brl.data.store import ClipStore
 from brl.device import arithmetic, best_device, keep_freed_memory
 from brl.inputs import Inputs
 from brl.models.network import Network
-from brl.params import PredictParams
 from brl.support.progress import progress
 from brl.weights import Trained
 

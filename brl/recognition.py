@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from brl import models
-from brl.params import ModelParams
+from brl.config.params import ModelParams
 from brl.skeleton import Layout
 from brl.support.errors import UserError
 

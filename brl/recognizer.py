@@ -8,11 +8,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from brl.config.params import Params, PredictParams
 from brl.data.clip import Clip
 from brl.data.normalize import normalized, to_image_frame
 from brl.data.store import ClipStore, write_store
 from brl.ensemble import fuse
-from brl.params import Params, PredictParams
 from brl.prediction import predict
 from brl.scores import Scores
 from brl.support.errors import UserError

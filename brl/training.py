@@ -12,14 +12,7 @@ import torch
 from sklearn.metrics import balanced_accuracy_score
 from torch import Generator, Tensor
 
-from brl.data.holdout import hold_out
-from brl.data.store import ClipStore
-from brl.data.subset import Subset
-from brl.device import arithmetic, best_device, keep_freed_memory
-from brl.distributed import is_first, of_whole_batch, own_part, sum_gradients, wait_for_all
-from brl.losses import Criterion
-from brl.mixing import MIXES, Batch, Targets, draw_pairs, unmixed
-from brl.params import (
+from brl.config.params import (
     MethodParams,
     ModelParams,
     Params,
@@ -27,6 +20,13 @@ from brl.params import (
     StreamName,
     TrainParams,
 )
+from brl.data.holdout import hold_out
+from brl.data.store import ClipStore
+from brl.data.subset import Subset
+from brl.device import arithmetic, best_device, keep_freed_memory
+from brl.distributed import is_first, of_whole_batch, own_part, sum_gradients, wait_for_all
+from brl.losses import Criterion
+from brl.mixing import MIXES, Batch, Targets, draw_pairs, unmixed
 from brl.prediction import probabilities
 from brl.samplers import SAMPLERS
 from brl.skeleton import Layout

@@ -11,12 +11,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from brl import models
+from brl.config.params import ModelParams, TrainParams
 from brl.data.batch import Clips
 from brl.data.normalize import Normalization
 from brl.data.store import ClipStore
 from brl.inputs import Inputs
 from brl.models.network import Network
-from brl.params import ModelParams, TrainParams
 from brl.skeleton import Layout
 from brl.streams import stream_of
 from brl.support.errors import UserError

@@ -8,7 +8,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from brl.params import read_params
+from brl.config.params import read_params
 from brl.support.changes import differences
 from brl.support.errors import UserError, one_line_errors
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from brl import tracking
 from brl.classifier import adjusted
+from brl.config.params import Params, read_params
 from brl.data.store import ClipStore
 from brl.data.subset import read_subset
-from brl.params import Params, read_params
 from brl.support.errors import one_line_errors
 from brl.support.files import sha256, written_whole
 from brl.weights import load_weights, save_weights

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from brl.check import check
+from brl.config.check import check
+from brl.config.params import read_params
 from brl.data.sources import source_of
-from brl.params import read_params
 from brl.support.errors import one_line_errors
 
 

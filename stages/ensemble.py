@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from brl.config.params import read_params
 from brl.ensemble import fuse
-from brl.params import read_params
 from brl.scores import load_scores, save_scores
 from brl.support.errors import one_line_errors
 

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 from brl import tracking
+from brl.config.params import read_params
 from brl.data.store import ClipStore
 from brl.metrics import accuracy_by_class, overall
-from brl.params import read_params
 from brl.prediction import predict
 from brl.scores import Scores, save_scores
 from brl.support.errors import one_line_errors

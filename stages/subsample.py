@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from brl.config.params import read_params
 from brl.data.store import ClipStore
 from brl.data.subsample import (
     check_subset,
@@ -13,7 +14,6 @@ from brl.data.subsample import (
 )
 from brl.data.subset import write_subset
 from brl.figures import draw_profile
-from brl.params import read_params
 from brl.support.errors import one_line_errors
 
 

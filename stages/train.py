@@ -7,10 +7,10 @@ import pandas as pd
 
 from brl import tracking
 from brl.checkpoint import load_checkpoint
+from brl.config.params import CheckpointParams, Params, read_params
 from brl.data.store import ClipStore
 from brl.data.subset import read_subset, read_summary
 from brl.distributed import is_first, launch, requested_processes
-from brl.params import CheckpointParams, Params, read_params
 from brl.resuming import checkpoint_file, fingerprint
 from brl.support.errors import one_line_errors
 from brl.support.files import sha256, written_whole

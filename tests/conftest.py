@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 import brl  # noqa: F401  # before torch: it chooses how threads wait
-from brl.params import read_params
+from brl.config.params import read_params
 from brl.streams import stream_of
 from tests.web import Server, running_server
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from brl.params import MethodParams
-from brl.preset import METHODS
+from brl.config.params import MethodParams
+from brl.config.presets import METHODS
 
 
 def method(preset: str = "cross_entropy", **changes: Any) -> MethodParams:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
+from brl.config.params import ModelParams, read_params
 from brl.data.normalize import Normalization
-from brl.params import ModelParams, read_params
 from brl.recognizer import Recognizer
 from brl.skeleton import NW_UCLA20, Layout
 from brl.weights import Recipe, Trained

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from brl.config.params import EvaluateParams, Params
 from brl.data.clip import Clip
 from brl.data.normalize import Normalization
 from brl.data.store import ClipStore, write_store
 from brl.metrics import shot_groups
-from brl.params import EvaluateParams, Params
 from brl.report.page import Results
 from brl.scores import Scores
 from brl.skeleton import NTU25, Layout

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from brl.checkpoint import load_checkpoint, read_state
+from brl.config.params import CheckpointParams, read_params
 from brl.data.normalize import Normalization
 from brl.models import build
-from brl.params import CheckpointParams, read_params
 from brl.recognition import check_network, recognise
 from brl.skeleton import NTU25
 from brl.support.errors import UserError

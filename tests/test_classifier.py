@@ -12,12 +12,12 @@ from sklearn.metrics import balanced_accuracy_score
 
 from brl import classifier
 from brl.classifier import adjusted
+from brl.config.params import ClassifierParams, PredictParams, read_params
 from brl.data.clip import Clip
 from brl.data.holdout import hold_out
 from brl.data.normalize import Normalization
 from brl.data.store import ClipStore, write_store
 from brl.data.subset import Subset, write_subset
-from brl.params import ClassifierParams, PredictParams, read_params
 from brl.prediction import predict
 from brl.skeleton import NW_UCLA20
 from brl.support.errors import UserError

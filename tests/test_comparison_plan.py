@@ -7,8 +7,8 @@ import yaml
 
 from brl.comparison.__main__ import main
 from brl.comparison.plan import Comparison, planned_runs, read_comparison
-from brl.params import read_params
-from brl.preset import METHODS, apply_preset
+from brl.config.params import read_params
+from brl.config.presets import METHODS, apply_preset
 from brl.support.errors import UserError, one_line_errors
 from tests.comparing import JOINT, Grid
 

@@ -17,12 +17,12 @@ import torch.distributed as dist
 from torch import nn
 
 from brl import distributed
+from brl.config.params import ModelParams, read_params
 from brl.data.clip import Clip
 from brl.data.normalize import Normalization
 from brl.data.store import ClipStore, write_store
 from brl.data.subset import Subset
 from brl.distributed import launch
-from brl.params import ModelParams, read_params
 from brl.skeleton import NW_UCLA20
 from brl.support.progress import fraction_bar
 from brl.training import Job, Training

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 import yaml
 
-from brl.params import ModelParams
+from brl.config.params import ModelParams
 
 NETWORKS = get_args(ModelParams.model_fields["name"].annotation)
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -20,7 +20,7 @@ WITHOUT_INFLUENCE = {
     "brl/data/fetch.py",
     "brl/support/errors.py",
     "brl/support/files.py",
-    "brl/params.py",
+    "brl/config/params.py",
     "brl/support/processes.py",
     "brl/support/progress.py",
     "brl/tracking.py",

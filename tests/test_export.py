@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from brl import export as exporting
+from brl.config.params import ModelParams
 from brl.data.normalize import Normalization
 from brl.export import export, graph_inputs, noise, opened
-from brl.params import ModelParams
 from brl.skeleton import COCO17, NTU25
 from brl.support.errors import UserError
 from tests.recognizers import PARAMS, SMALL, untrained

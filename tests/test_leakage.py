@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from brl import training
+from brl.config.params import PredictParams
 from brl.data.clip import Clip
 from brl.data.holdout import hold_out
 from brl.data.store import ClipStore
 from brl.data.subset import Subset
-from brl.params import PredictParams
 from brl.prediction import predict
 from brl.support.progress import fraction_bar
 from brl.training import Job, Training, train_stream

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from brl.config.params import MethodParams, PredictParams
+from brl.config.presets import METHODS
 from brl.data.store import ClipStore
 from brl.data.subset import Subset
-from brl.params import MethodParams, PredictParams
 from brl.prediction import predict
-from brl.preset import METHODS
 from brl.training import Training, train_stream
 from brl.weights import Trained, save_weights
 from tests.methods import method, starting

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brl.config.params import EvaluateParams
 from brl.ensemble import fuse
 from brl.metrics import accuracy_by_class, headline, overall, shot_groups
-from brl.params import EvaluateParams
 from brl.scores import Scores, load_scores, save_scores
 from brl.support.errors import UserError
 from brl.tracking import accuracy_metrics, class_metric

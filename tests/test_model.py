@@ -30,7 +30,7 @@ def project(tmp_path_factory):
         patch.setenv("DVC_ROOT", str(project.folder))
         patch.setenv("BRL_TRACKING", "on")
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        assert project.run("brl.preset", "custom").returncode == 0
+        assert project.run("brl.config.presets", "custom").returncode == 0
         small = {key: value for key, value in SMALL.items() if not key.startswith("subsample")}
         project.edit(small)
         project.keep_streams("joint", "bone_motion")

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from brl.config.params import ModelParams
 from brl.models import build
 from brl.models.network import Network
-from brl.params import ModelParams
 from brl.skeleton import COCO17, NTU25, NW_UCLA20
 from tests.conftest import shared
 

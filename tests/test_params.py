@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from brl.check import check
-from brl.params import read_params
+from brl.config.check import check
+from brl.config.params import read_params
 from brl.support.errors import UserError
 
 PARAMS = Path("params.yaml")

@@ -166,7 +166,7 @@ def test_a_mistake_in_the_parameters_stops_before_any_work_and_loses_nothing(pro
     fused = (project.folder / "fused/scores.npz").read_bytes()
     text = (project.folder / "params.yaml").read_text()
     (project.folder / "params.yaml").write_text(text.replace("num_clips: 2", "num_clips: 2e-1"))
-    for module in ("brl.check", "stages.prepare", "stages.ensemble"):
+    for module in ("brl.config.check", "stages.prepare", "stages.ensemble"):
         run = project.run(module)
         assert run.returncode == 1
         assert run.stderr.count("\n") == 1

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from brl.check import check
-from brl.params import Params, read_params
-from brl.preset import DATASETS, METHODS, apply_preset, main
+from brl.config.check import check
+from brl.config.params import Params, read_params
+from brl.config.presets import DATASETS, METHODS, apply_preset, main
 from brl.support.errors import UserError
 from tests.own_data import write_stick_figures
 from tests.project import HERE
@@ -127,7 +127,7 @@ def test_what_is_no_preset_gets_one_line_and_changes_nothing(
 ):
     (file.parent / "presets").symlink_to(HERE / "presets")
     monkeypatch.chdir(file.parent)
-    monkeypatch.setattr(sys, "argv", ["brl.preset", *arguments])
+    monkeypatch.setattr(sys, "argv", ["brl.config.presets", *arguments])
     with pytest.raises(UserError) as caught:
         main()
     assert str(caught.value).startswith(complaint) and "\n" not in str(caught.value)

@@ -12,9 +12,9 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from brl.check import check
-from brl.params import read_params
-from brl.preset import apply_preset
+from brl.config.check import check
+from brl.config.params import read_params
+from brl.config.presets import apply_preset
 from brl.published import take_checkpoint, train_again
 from brl.skeleton import Layout
 from brl.support.errors import UserError
@@ -159,7 +159,7 @@ def project(tmp_path_factory):
         patch.setenv("BRL_TRACKING", "off")
         project = Project(tmp_path_factory.mktemp("published"))
         patch.setenv("DVC_ROOT", str(project.folder))
-        assert project.run("brl.preset", "custom").returncode == 0
+        assert project.run("brl.config.presets", "custom").returncode == 0
         small = {key: value for key, value in SMALL.items() if not key.startswith("subsample")}
         project.edit(small)
         project.keep_streams("joint", "bone")
@@ -178,7 +178,7 @@ def test_a_pipeline_evaluates_a_checkpoint_without_training(project, monkeypatch
     assert run.returncode == 0, run.stderr
     assert "j.pth: stgcnpp of 6 base channels, 2 classes, 5 joints x 3 channels" in run.stdout
     assert "Still to be trained: bone. Next: make repro" in run.stdout
-    assert project.run("brl.check").returncode == 0
+    assert project.run("brl.config.check").returncode == 0
     assert project.reproduce() >= {"train@joint", "predict@joint", "ensemble", "evaluate"}
     weights = load_file(folder / "models/joint.safetensors")
     assert weights.keys() == state.keys()
@@ -200,7 +200,7 @@ def test_another_checkpoint_runs_its_stream_alone(project):
     state = network(STICK, classes=2).state_dict()
     state["cls_head.fc_cls.bias"] = torch.tensor([9.0, 0.0])
     saved(project.folder / "j.pth", state)
-    run = project.run("brl.check")
+    run = project.run("brl.config.check")
     assert run.returncode == 1 and run.stderr.count("\n") == 1
     assert "j.pth: not the file that params.yaml records" in run.stderr
     assert project.run("brl.published", "joint", "j.pth").returncode == 0

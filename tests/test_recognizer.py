@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from brl.config.params import read_params
 from brl.data.normalize import Normalization, to_image_frame
 from brl.data.prepare import prepare
 from brl.data.recordings import read_recording
@@ -19,7 +20,6 @@ from brl.data.source import Dataset
 from brl.data.sources import nw_ucla
 from brl.data.store import ClipStore
 from brl.ensemble import fuse
-from brl.params import read_params
 from brl.prediction import predict
 from brl.recognizer import Recognizer
 from brl.scores import Scores

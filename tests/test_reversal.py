@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from brl.config.params import PredictParams
 from brl.data.batch import Clips
 from brl.data.clip import Clip
 from brl.data.normalize import Normalization
 from brl.data.store import ClipStore, write_store
 from brl.inputs import Inputs
-from brl.params import PredictParams
 from brl.prediction import predict
 from brl.sampling import evaluation_frames
 from brl.skeleton import COCO17, NTU25, Layout

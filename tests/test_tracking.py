@@ -9,7 +9,7 @@ import mlflow
 import pytest
 
 from brl import tracking
-from brl.params import read_params
+from brl.config.params import read_params
 from brl.support.errors import UserError
 from brl.tracking_store import EXPERIMENT, tracking_uri
 from brl.ui import comparison_url

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from brl.config.params import PredictParams
 from brl.data.store import ClipStore
 from brl.data.subset import Subset
 from brl.device import arithmetic
-from brl.params import PredictParams
 from brl.prediction import predict
 from brl.support.errors import UserError
 from brl.support.progress import fraction_bar

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from brl.config.params import MethodParams, read_params
 from brl.data.clip import Clip
 from brl.data.normalize import Normalization
 from brl.data.store import ClipStore, write_store
 from brl.data.subset import Subset
-from brl.params import MethodParams, read_params
 from brl.skeleton import NW_UCLA20
 from brl.training import Job
 from tests.conftest import STREAMS

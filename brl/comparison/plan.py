@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from brl.params import Params, Seed, StreamName
-from brl.preset import DATASETS, METHODS, overwrite
+from brl.config.params import Params, Seed, StreamName
+from brl.config.presets import DATASETS, METHODS, overwrite
 from brl.support.errors import UserError
 from brl.support.yaml_file import read_yaml, validated
 from brl.training import Job

@@ -8,9 +8,9 @@ import pandas as pd
 
 from brl.comparison.plan import Comparison, Run
 from brl.comparison.run import Data
+from brl.config.params import EvaluateParams, StreamName
 from brl.ensemble import fuse
 from brl.metrics import accuracy_by_class, headline, shot_groups
-from brl.params import EvaluateParams, StreamName
 from brl.scores import Scores, load_scores
 
 # Method: section 7.

@@ -2,8 +2,8 @@
 
 from importlib import import_module
 
+from brl.config.params import ModelParams
 from brl.models.network import Network, Shape
-from brl.params import ModelParams
 from brl.skeleton import Layout
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import yaml
 
+from brl.config.params import Params
 from brl.metrics import Headline
-from brl.params import Params
 from brl.support.changes import differences
 
 SHOWN_EDITS = 12

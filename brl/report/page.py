@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
+from brl.config.params import Params
 from brl.data.store import ClipStore
 from brl.metrics import GROUPS, Headline, accuracy_by_class, headline
-from brl.params import Params
 from brl.report import charts
 from brl.report.analysis import (
     calibration,

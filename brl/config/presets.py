@@ -1,4 +1,4 @@
-"""Puts presets into params.yaml: `python -m brl.preset [NAME] [--method METHOD] [--mirror …]`."""
+"""Puts presets into params.yaml."""
 
 import argparse
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from brl.params import read_params
+from brl.config.params import read_params
 from brl.support.errors import UserError, one_line_errors
 from brl.support.files import written_whole
 

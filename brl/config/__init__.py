@@ -1,0 +1,1 @@
+"""params.yaml: its schema, its presets, and the check of the whole file."""
