@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.report import report
+from brl.clips.store import ClipStore
 from brl.config.params import Params, read_params
-from brl.data.store import ClipStore
 from brl.data.subset import read_subset
 from brl.metrics import overall
 from brl.prediction import predict

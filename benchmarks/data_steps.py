@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brl.data.clip import Clip
+from brl.clips.clip import Clip
 
 RAW, STORE = Path("data/raw"), Path("data/store")
 SHORTEST, LONGEST = 40, 120  # frames: 80 on average
@@ -44,11 +44,11 @@ def read_generated(pool: np.ndarray, item: tuple[int, str]) -> list[Clip]:
 
 
 def prepare_streamed(count: int) -> None:
-    from brl.data.normalize import Normalization
+    from brl.clips.layout import NTU25
+    from brl.clips.normalize import Normalization
     from brl.data.prepare import prepare
     from brl.data.source import Dataset
     from brl.data.sources.ntu import CLASSES_120, ntu_splits
-    from brl.skeleton import NTU25
 
     dataset = Dataset(
         layout=NTU25,
@@ -62,7 +62,7 @@ def prepare_streamed(count: int) -> None:
 
 
 def open_store() -> None:
-    from brl.data.store import ClipStore
+    from brl.clips.store import ClipStore
 
     started = time.perf_counter()
     ClipStore.open(STORE)
@@ -78,8 +78,8 @@ def subsample() -> None:
 def gather() -> None:
     import torch
 
+    from brl.clips.store import ClipStore
     from brl.data.batch import Clips
-    from brl.data.store import ClipStore
 
     store = ClipStore.open(STORE)
     chosen = store.part("xsub", "train")

@@ -16,8 +16,8 @@ from benchmarks.pairs import Turns
 from benchmarks.report import mb, report
 from benchmarks.training_steps import CLASSES, PUBLISHED_WIDTHS, STEPS, TEST_CLIPS
 from brl import models
+from brl.clips.layout import NTU25
 from brl.config.params import ModelParams
-from brl.skeleton import NTU25
 
 REPORT = Path("reports/benchmarks/networks.md")
 COLUMNS = (

@@ -19,16 +19,16 @@ from torch import Generator, nn
 from torch.nn import functional as F
 
 from benchmarks.baseline import PlainSTGCNpp
+from brl.clips.clip import Clip
+from brl.clips.layout import NTU25
+from brl.clips.normalize import Normalization
+from brl.clips.store import ClipStore, write_store
 from brl.config.params import Params, read_params
 from brl.config.presets import apply_preset
-from brl.data.clip import Clip
-from brl.data.normalize import Normalization
-from brl.data.store import ClipStore, write_store
 from brl.device import arithmetic, best_device, keep_freed_memory
 from brl.inputs import Inputs
 from brl.models.network import Shape
 from brl.prediction import predict
-from brl.skeleton import NTU25
 from brl.training import sgd
 from brl.weights import Recipe, Trained
 

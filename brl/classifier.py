@@ -10,9 +10,9 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from brl.clips.store import ClipStore
 from brl.config.params import ClassifierParams
 from brl.data.holdout import hold_out
-from brl.data.store import ClipStore
 from brl.data.subset import Subset
 from brl.device import arithmetic, best_device
 from brl.models.network import Head

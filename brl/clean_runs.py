@@ -13,8 +13,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from brl.clips.store import ClipStore
 from brl.config.params import Params, read_params
-from brl.data.store import ClipStore
 from brl.data.subset import read_summary
 from brl.resuming import checkpoints, fingerprint
 from brl.support.errors import one_line_errors

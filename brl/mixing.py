@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from brl.skeleton import Layout
+from brl.clips.layout import Layout
 
 KAPPA = 3  # how many times more clips make a class the more frequent one
 REMIX_TAU = 0.5

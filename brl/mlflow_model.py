@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brl import tracking
+from brl.clips.store import ClipStore
 from brl.config.params import read_params
-from brl.data.store import ClipStore
 from brl.recognizer import ARTIFACT, Recognizer
 from brl.support.errors import one_line_errors
 from brl.support.files import sha256

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
+from brl.clips.store import ClipStore
 from brl.config.params import PredictParams
-from brl.data.store import ClipStore
 from brl.device import arithmetic, best_device, keep_freed_memory
 from brl.inputs import Inputs
 from brl.models.network import Network

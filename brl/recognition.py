@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from brl import models
+from brl.clips.layout import Layout
 from brl.config.params import ModelParams
-from brl.skeleton import Layout
 from brl.support.errors import UserError
 
 State = dict[str, Tensor]

@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from brl.clips.clip import Clip
+from brl.clips.normalize import normalized, to_image_frame
+from brl.clips.store import ClipStore, write_store
 from brl.config.params import Params, PredictParams
-from brl.data.clip import Clip
-from brl.data.normalize import normalized, to_image_frame
-from brl.data.store import ClipStore, write_store
 from brl.ensemble import fuse
 from brl.prediction import predict
 from brl.scores import Scores

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from brl.skeleton import Layout
+from brl.clips.layout import Layout
 
 
 @dataclass(frozen=True)

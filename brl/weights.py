@@ -11,13 +11,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from brl import models
+from brl.clips.layout import Layout
+from brl.clips.normalize import Normalization
+from brl.clips.store import ClipStore
 from brl.config.params import ModelParams, TrainParams
 from brl.data.batch import Clips
-from brl.data.normalize import Normalization
-from brl.data.store import ClipStore
 from brl.inputs import Inputs
 from brl.models.network import Network
-from brl.skeleton import Layout
 from brl.streams import stream_of
 from brl.support.errors import UserError
 from brl.support.files import written_whole

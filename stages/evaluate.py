@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from brl import tracking
+from brl.clips.store import ClipStore
 from brl.config.params import Params, read_params
-from brl.data.store import ClipStore
 from brl.data.subset import read_counts, read_summary
 from brl.figures import draw_by_class
 from brl.metrics import GROUPS, Headline, accuracy_by_class, headline, shot_groups

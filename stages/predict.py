@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from brl import tracking
+from brl.clips.store import ClipStore
 from brl.config.params import read_params
-from brl.data.store import ClipStore
 from brl.metrics import accuracy_by_class, overall
 from brl.prediction import predict
 from brl.scores import Scores, save_scores

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from brl.clips.store import ClipStore
 from brl.config.params import read_params
-from brl.data.store import ClipStore
 from brl.data.subsample import (
     check_subset,
     choose_clips,

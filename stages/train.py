@@ -7,8 +7,8 @@ import pandas as pd
 
 from brl import tracking
 from brl.checkpoint import load_checkpoint
+from brl.clips.store import ClipStore
 from brl.config.params import CheckpointParams, Params, read_params
-from brl.data.store import ClipStore
 from brl.data.subset import read_subset, read_summary
 from brl.distributed import is_first, launch, requested_processes
 from brl.resuming import checkpoint_file, fingerprint

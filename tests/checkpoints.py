@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from brl.clips.layout import NTU25, Layout
 from brl.models import build
 from brl.models.network import Network
-from brl.skeleton import NTU25, Layout
 from tests.test_networks import model_params
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from brl.clips.layout import NW_UCLA20
 from brl.data.source import Dataset
-from brl.skeleton import NW_UCLA20
 
 # Five joints: a trunk with two arms, the smallest body that has all there is to describe.
 STICK = {

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 
+from brl.clips.layout import NW_UCLA20, Layout
+from brl.clips.normalize import Normalization
 from brl.config.params import ModelParams, read_params
-from brl.data.normalize import Normalization
 from brl.recognizer import Recognizer
-from brl.skeleton import NW_UCLA20, Layout
 from brl.weights import Recipe, Trained
 from tests.conftest import STREAMS
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from brl.clips.clip import Clip
+from brl.clips.layout import NTU25, Layout
+from brl.clips.normalize import Normalization
+from brl.clips.store import ClipStore, write_store
 from brl.config.params import EvaluateParams, Params
-from brl.data.clip import Clip
-from brl.data.normalize import Normalization
-from brl.data.store import ClipStore, write_store
 from brl.metrics import shot_groups
 from brl.report.page import Results
 from brl.scores import Scores
-from brl.skeleton import NTU25, Layout
 from tests.tiny import PARAMS
 
 STREAMS = ("joint", "bone", "joint_motion")

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.data.normalize import Normalization, to_image_frame
+from brl.clips.layout import COCO17, NTU25
+from brl.clips.normalize import Normalization, to_image_frame
 from brl.data.sources import pyskl
 from brl.data.sources.annotations import open_annotations
-from brl.skeleton import COCO17, NTU25
 from brl.support.errors import UserError
 
 CLASSES = ("sit down", "stand up")

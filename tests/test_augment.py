@@ -6,8 +6,8 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from brl.augment import extremes, flip, random_matrices, rescale, rotation_matrices, transform
+from brl.clips.layout import NTU25
 from brl.config.params import AugmentParams
-from brl.skeleton import NTU25
 
 CPU = torch.device("cpu")
 

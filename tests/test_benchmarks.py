@@ -8,9 +8,9 @@ from benchmarks import report as reports
 from benchmarks.baseline import PlainSTGCNpp
 from benchmarks.networks import size
 from benchmarks.pairs import compared
+from brl.clips.layout import NTU25
 from brl.models import build
 from brl.models.network import Shape
-from brl.skeleton import NTU25
 from tests.test_networks import model_params
 
 

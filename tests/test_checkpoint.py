@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from brl.checkpoint import load_checkpoint, read_state
+from brl.clips.layout import NTU25
+from brl.clips.normalize import Normalization
 from brl.config.params import CheckpointParams, read_params
-from brl.data.normalize import Normalization
 from brl.models import build
 from brl.recognition import check_network, recognise
-from brl.skeleton import NTU25
 from brl.support.errors import UserError
 from brl.support.files import sha256
 from brl.weights import Recipe

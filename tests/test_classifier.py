@@ -12,14 +12,14 @@ from sklearn.metrics import balanced_accuracy_score
 
 from brl import classifier
 from brl.classifier import adjusted
+from brl.clips.clip import Clip
+from brl.clips.layout import NW_UCLA20
+from brl.clips.normalize import Normalization
+from brl.clips.store import ClipStore, write_store
 from brl.config.params import ClassifierParams, PredictParams, read_params
-from brl.data.clip import Clip
 from brl.data.holdout import hold_out
-from brl.data.normalize import Normalization
-from brl.data.store import ClipStore, write_store
 from brl.data.subset import Subset, write_subset
 from brl.prediction import predict
-from brl.skeleton import NW_UCLA20
 from brl.support.errors import UserError
 from brl.training import train_stream
 from brl.weights import Recipe, Trained, load_weights, save_weights

@@ -8,7 +8,7 @@ import mlflow
 import pytest
 
 from brl.clean_runs import main
-from brl.data.store import ClipStore
+from brl.clips.store import ClipStore
 from brl.data.subset import read_summary
 from brl.resuming import checkpoint_file, fingerprint
 from brl.support.processes import is_gone, this_process

@@ -5,9 +5,9 @@ from contextlib import nullcontext
 import pytest
 import torch
 
+from brl.clips.layout import NTU25
 from brl.device import resident
 from brl.models import build
-from brl.skeleton import NTU25
 from tests.test_networks import NAMES, model_params
 
 

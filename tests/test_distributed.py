@@ -17,13 +17,13 @@ import torch.distributed as dist
 from torch import nn
 
 from brl import distributed
+from brl.clips.clip import Clip
+from brl.clips.layout import NW_UCLA20
+from brl.clips.normalize import Normalization
+from brl.clips.store import ClipStore, write_store
 from brl.config.params import ModelParams, read_params
-from brl.data.clip import Clip
-from brl.data.normalize import Normalization
-from brl.data.store import ClipStore, write_store
 from brl.data.subset import Subset
 from brl.distributed import launch
-from brl.skeleton import NW_UCLA20
 from brl.support.progress import fraction_bar
 from brl.training import Job, Training
 from tests.conftest import STREAMS

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from brl import export as exporting
+from brl.clips.layout import COCO17, NTU25
+from brl.clips.normalize import Normalization
 from brl.config.params import ModelParams
-from brl.data.normalize import Normalization
 from brl.export import export, graph_inputs, noise, opened
-from brl.skeleton import COCO17, NTU25
 from brl.support.errors import UserError
 from tests.recognizers import PARAMS, SMALL, untrained
 

@@ -6,8 +6,8 @@ MS-G3D needs it: its published backward pass runs on no current PyTorch, so ther
 import pytest
 import torch
 
+from brl.clips.layout import Layout
 from brl.models import build
-from brl.skeleton import Layout
 from tests.test_networks import NAMES, model_params
 
 STEP = 1e-7

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from brl import training
+from brl.clips.clip import Clip
+from brl.clips.store import ClipStore
 from brl.config.params import PredictParams
-from brl.data.clip import Clip
 from brl.data.holdout import hold_out
-from brl.data.store import ClipStore
 from brl.data.subset import Subset
 from brl.prediction import predict
 from brl.support.progress import fraction_bar

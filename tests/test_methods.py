@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from brl.clips.store import ClipStore
 from brl.config.params import MethodParams, PredictParams
 from brl.config.presets import METHODS
-from brl.data.store import ClipStore
 from brl.data.subset import Subset
 from brl.prediction import predict
 from brl.training import Training, train_stream

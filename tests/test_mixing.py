@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brl.clips.layout import NTU25, NW_UCLA20
 from brl.mixing import MIXES, Batch, Pairs, Targets, draw_pairs, rarer_takes_all, unmixed
-from brl.skeleton import NTU25, NW_UCLA20
 
 # Method: section 2.
 UPPER = {

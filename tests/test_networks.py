@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from brl.clips.layout import COCO17, NTU25, NW_UCLA20
 from brl.config.params import ModelParams
 from brl.models import build
 from brl.models.network import Network
-from brl.skeleton import COCO17, NTU25, NW_UCLA20
 from tests.conftest import shared
 
 NAMES = get_args(ModelParams.model_fields["name"].annotation)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from brl.data.normalize import (
+from brl.clips.normalize import (
     center_first_frame,
     normalize_ntu,
     present_bodies,

@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brl.clips.store import ClipStore
 from brl.data.facts import Facts
 from brl.data.prepare import prepare
 from brl.data.report import findings
 from brl.data.sources import nw_ucla
-from brl.data.store import ClipStore
 from brl.data.subsample import choose_clips, profile_counts
 from brl.support.errors import UserError
 from brl.tracking_store import EXPERIMENT

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brl.clips.layout import COCO17
+from brl.clips.store import ClipStore
 from brl.data.prepare import prepare
 from brl.data.sources import nw_ucla, own
 from brl.data.sources.own_layout import read_description
-from brl.data.store import ClipStore
-from brl.skeleton import COCO17
 from brl.support.errors import UserError
 from tests.conftest import SHARED, shared
 from tests.own_data import STICK, write_as_own, write_description, write_stick_figures

@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brl.data.clip import Clip
+from brl.clips.clip import Clip
+from brl.clips.layout import NTU25, NW_UCLA20
+from brl.clips.normalize import Normalization, center_first_frame
+from brl.clips.store import ClipStore
 from brl.data.facts import facts_of
-from brl.data.normalize import Normalization, center_first_frame
 from brl.data.prepare import prepare
 from brl.data.report import by_class, findings
 from brl.data.source import Dataset
-from brl.data.store import ClipStore
 from brl.data_check import show
-from brl.skeleton import NTU25, NW_UCLA20
 from brl.support.errors import UserError
 from tests.test_store import CLASSES, a_quarter_tests, some_clips
 

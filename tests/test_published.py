@@ -12,11 +12,11 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from brl.clips.layout import Layout
 from brl.config.check import check
 from brl.config.params import read_params
 from brl.config.presets import apply_preset
 from brl.published import take_checkpoint, train_again
-from brl.skeleton import Layout
 from brl.support.errors import UserError
 from brl.support.files import sha256
 from brl.tracking_store import EXPERIMENT

@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 import torch
 
+from brl.clips.layout import COCO17, NTU25, NW_UCLA20
+from brl.clips.normalize import Normalization, to_image_frame
+from brl.clips.store import ClipStore
 from brl.config.params import read_params
-from brl.data.normalize import Normalization, to_image_frame
 from brl.data.prepare import prepare
 from brl.data.recordings import read_recording
 from brl.data.source import Dataset
 from brl.data.sources import nw_ucla
-from brl.data.store import ClipStore
 from brl.ensemble import fuse
 from brl.prediction import predict
 from brl.recognizer import Recognizer
 from brl.scores import Scores
-from brl.skeleton import COCO17, NTU25, NW_UCLA20
 from brl.weights import save_weights
 from tests.conftest import shared
 from tests.recognizers import SHARES, untrained

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from brl.clips.layout import COCO17, NTU25, NW_UCLA20
 from brl.report.changes import last_report
 from brl.report.page import contents, write_page
 from brl.report.skeletons import STEPS, View, bones, moving_bodies
-from brl.skeleton import COCO17, NTU25, NW_UCLA20
 from tests.project import HERE
 from tests.reported import class_names, results, store_of
 from tests.tiny import PARAMS

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from brl.clips.clip import Clip
+from brl.clips.layout import COCO17, NTU25, Layout
+from brl.clips.normalize import Normalization
+from brl.clips.store import ClipStore, write_store
 from brl.config.params import PredictParams
 from brl.data.batch import Clips
-from brl.data.clip import Clip
-from brl.data.normalize import Normalization
-from brl.data.store import ClipStore, write_store
 from brl.inputs import Inputs
 from brl.prediction import predict
 from brl.sampling import evaluation_frames
-from brl.skeleton import COCO17, NTU25, Layout
 from brl.training import Training, train_stream
 from brl.weights import load_weights, save_weights
 from tests.conftest import STREAMS

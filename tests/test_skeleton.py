@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from brl.skeleton import COCO17, LAYOUTS, NTU25, NW_UCLA20, OPENPOSE18, Layout
+from brl.clips.layout import COCO17, LAYOUTS, NTU25, NW_UCLA20, OPENPOSE18, Layout
 
 ALL = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 

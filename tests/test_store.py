@@ -8,11 +8,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brl.clips.clip import Clip, Splits
+from brl.clips.layout import NW_UCLA20, Layout
+from brl.clips.normalize import Normalization
+from brl.clips.store import ClipStore, write_store
 from brl.data.batch import Clips
-from brl.data.clip import Clip, Splits
-from brl.data.normalize import Normalization
-from brl.data.store import ClipStore, write_store
-from brl.skeleton import NW_UCLA20, Layout
 from brl.support.errors import UserError
 
 CLASSES = ("a", "b", "c")

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.skeleton import COCO17, LAYOUTS, NTU25, NW_UCLA20
+from brl.clips.layout import COCO17, LAYOUTS, NTU25, NW_UCLA20
 from brl.streams import motion, offsets
 from tests.conftest import STREAMS, shared
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brl.clips.clip import Clip
 from brl.data import subsample
-from brl.data.clip import Clip
 from brl.data.sources.ntu import ntu_splits
 from brl.data.subsample import check_subset, choose_clips, listed_clips, profile_counts
 from brl.data.subset import read_counts, read_subset, read_summary, write_subset

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from brl.data.clip import Clip
+from brl.clips.clip import Clip
 from brl.data.sources import synthetic
 from brl.data.sources.synthetic_actions import ACTIONS, Action
 from brl.data.sources.synthetic_body import (

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from brl.clips.store import ClipStore
 from brl.config.params import PredictParams
-from brl.data.store import ClipStore
 from brl.data.subset import Subset
 from brl.device import arithmetic
 from brl.prediction import predict

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from brl.clips.clip import Clip
+from brl.clips.layout import NW_UCLA20
+from brl.clips.normalize import Normalization
+from brl.clips.store import ClipStore, write_store
 from brl.config.params import MethodParams, read_params
-from brl.data.clip import Clip
-from brl.data.normalize import Normalization
-from brl.data.store import ClipStore, write_store
 from brl.data.subset import Subset
-from brl.skeleton import NW_UCLA20
 from brl.training import Job
 from tests.conftest import STREAMS
 from tests.methods import method as method_of

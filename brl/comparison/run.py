@@ -25,9 +25,9 @@ import torch
 
 from brl import tracking
 from brl.classifier import adjusted
+from brl.clips.store import ClipStore
 from brl.comparison.plan import Run, key_of
 from brl.data.holdout import hold_out
-from brl.data.store import ClipStore
 from brl.data.subset import Subset, read_subset, read_summary
 from brl.metrics import overall
 from brl.prediction import predict

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from brl.skeleton import Layout
+from brl.clips.layout import Layout
 from brl.support.errors import UserError
 
 

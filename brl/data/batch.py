@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brl.data.store import ClipStore
+from brl.clips.store import ClipStore
 from brl.device import resident
 
 

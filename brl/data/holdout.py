@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from brl.data.store import ClipStore
+from brl.clips.store import ClipStore
 from brl.data.subset import Subset
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import joblib
 import numpy as np
 
-from brl.data.clip import Clip
+from brl.clips.clip import Clip
+from brl.clips.normalize import normalized
+from brl.clips.store import write_store
 from brl.data.facts import Facts, facts_of
-from brl.data.normalize import normalized
 from brl.data.source import Dataset
-from brl.data.store import write_store
 from brl.support.errors import UserError
 from brl.support.progress import progress
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from brl.clips.layout import Layout
 from brl.data.arrays import as_joints, read_array
 from brl.data.sources.ntu_bodies import choose_bodies
 from brl.data.sources.ntu_skeleton import read_skeleton
-from brl.skeleton import Layout
 from brl.support.errors import UserError
 
 

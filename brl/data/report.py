@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from brl.data.clip import PARTS
+from brl.clips.clip import PARTS
+from brl.clips.store import ClipStore
 from brl.data.facts import Facts
-from brl.data.store import ClipStore
 
 TABLE_FILE = "data.csv"
 FINDINGS_FILE = "data_check.csv"

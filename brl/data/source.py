@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from brl.data.clip import Clip, Splits
-from brl.data.normalize import Normalization
-from brl.skeleton import Layout
+from brl.clips.clip import Clip, Splits
+from brl.clips.layout import Layout
+from brl.clips.normalize import Normalization
 
 
 @dataclass(frozen=True)

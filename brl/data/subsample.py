@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brl.data.store import ClipStore
+from brl.clips.store import ClipStore
 from brl.data.subset import Subset
 from brl.support.errors import UserError
 

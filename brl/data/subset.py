@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brl.data.store import ClipStore
+from brl.clips.store import ClipStore
 from brl.support.files import sha256, written_whole
 
 CLIPS_FILE = "train.csv"

@@ -2,9 +2,9 @@
 
 from importlib import import_module
 
+from brl.clips.layout import Layout
 from brl.config.params import ModelParams
 from brl.models.network import Network, Shape
-from brl.skeleton import Layout
 
 
 def build(

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from brl.clips.layout import Layout
 from brl.models import network
 from brl.models.batch_norm import BatchNorm, DataNorm
 from brl.models.blocks import ConvNorm, Pointwise, PointwiseNorm, aggregate
 from brl.models.temporal import TemporalBranches
-from brl.skeleton import Layout
 
 BLOCKS = (1, 1, 1)
 SCALES = 13

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from brl.clips.layout import Layout
 from brl.models.batch_norm import DataNorm
-from brl.skeleton import Layout
 
 
 class BlockShape(NamedTuple):

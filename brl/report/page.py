@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
+from brl.clips.store import ClipStore
 from brl.config.params import Params
-from brl.data.store import ClipStore
 from brl.metrics import GROUPS, Headline, accuracy_by_class, headline
 from brl.report import charts
 from brl.report.analysis import (

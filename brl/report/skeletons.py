@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from brl.data.store import ClipStore
-from brl.skeleton import Layout
+from brl.clips.layout import Layout
+from brl.clips.store import ClipStore
 
 FRAMES = 40  # of a clip are shown, evenly spaced
 STEPS = 200  # a picture's width and height, in steps of its joints' places

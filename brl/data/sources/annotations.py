@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from brl.data.clip import Clip, Splits
-from brl.data.normalize import Normalization, to_image_frame
+from brl.clips.clip import Clip, Splits
+from brl.clips.layout import Layout
+from brl.clips.normalize import Normalization, to_image_frame
 from brl.data.pickles import load_plain, shown
 from brl.data.source import Dataset
-from brl.skeleton import Layout
 from brl.support.errors import UserError
 
 Annotation = dict[str, Any]

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from brl.data.clip import Part, Splits
+from brl.clips.clip import Part, Splits
 from brl.support.errors import UserError
 
 # As rose1.ntu.edu.sg/dataset/actionRecognition lists them, A001 first; ten actions a paragraph.

@@ -12,10 +12,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from brl.clips.clip import Clip
+from brl.clips.layout import NTU25
+from brl.clips.normalize import Normalization
 from brl.data.archives import member, members
-from brl.data.clip import Clip
 from brl.data.fetch import fetch_file
-from brl.data.normalize import Normalization
 from brl.data.source import Dataset, Source
 from brl.data.sources.ntu import (
     CLASSES_60,
@@ -28,7 +29,6 @@ from brl.data.sources.ntu import (
 )
 from brl.data.sources.ntu_bodies import choose_bodies
 from brl.data.sources.ntu_skeleton import read_skeleton
-from brl.skeleton import NTU25
 from brl.support.errors import UserError
 from brl.support.files import project_root, written_whole
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from brl.clips.clip import PARTS, Clip, Part, Splits
+from brl.clips.layout import NW_UCLA20
+from brl.clips.normalize import Normalization
 from brl.data.archives import UNREADABLE, member, members
-from brl.data.clip import PARTS, Clip, Part, Splits
 from brl.data.fetch import fetch_file
-from brl.data.normalize import Normalization
 from brl.data.source import Dataset, Source
-from brl.skeleton import NW_UCLA20
 from brl.support.errors import UserError
 
 ARCHIVE = "all_sqe.zip"

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from brl.data.normalize import Normalization
-from brl.skeleton import LAYOUTS, Layout
+from brl.clips.layout import LAYOUTS, Layout
+from brl.clips.normalize import Normalization
 from brl.support.yaml_file import read_yaml
 
 Joint = int | str

@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path, PurePosixPath
 
-from brl.data.clip import PARTS, Splits
+from brl.clips.clip import PARTS, Splits
 from brl.data.sources.own_layout import Description
 from brl.support.errors import UserError
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from brl.data.clip import Clip, Part
+from brl.clips.clip import Clip, Part
 from brl.data.sources.synthetic_actions import ACTIONS, WALK, Action
 from brl.data.sources.synthetic_body import (
     COLUMN,

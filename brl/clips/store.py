@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from brl.data.clip import PARTS, Clip, Part, Splits
-from brl.data.normalize import Normalization
-from brl.skeleton import Layout
+from brl.clips.clip import PARTS, Clip, Part, Splits
+from brl.clips.layout import Layout
+from brl.clips.normalize import Normalization
 from brl.support.errors import UserError
 from brl.support.files import written_whole
 

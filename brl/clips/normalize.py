@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from brl.skeleton import Layout
+from brl.clips.layout import Layout
 
 SHORTEST_AXIS = 1e-6
 SPINE_BASE, SPINE, LEFT_SHOULDER, RIGHT_SHOULDER = 0, 1, 4, 8

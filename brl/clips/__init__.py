@@ -1,0 +1,1 @@
+"""Clips: skeleton layouts, normalisation, and the store that keeps them."""
