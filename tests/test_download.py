@@ -8,7 +8,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.data import download
+from brl.fetching import download
 from tests.web import CONTENT, OTHER, Answer, Server
 
 CHUNK = 100

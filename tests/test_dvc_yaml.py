@@ -16,8 +16,8 @@ STAGES = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
 # files, because what has arrived is recorded and checked ever after.
 WITHOUT_INFLUENCE = {
     "brl/__init__.py",
-    "brl/data/download.py",
-    "brl/data/fetch.py",
+    "brl/fetching/download.py",
+    "brl/fetching/fetch.py",
     "brl/support/errors.py",
     "brl/support/files.py",
     "brl/config/params.py",

@@ -9,8 +9,8 @@ from pathlib import Path
 import pooch
 import pytest
 
-from brl.data import download
-from brl.data.fetch import fetch_file
+from brl.fetching import download
+from brl.fetching.fetch import fetch_file
 from brl.support.errors import UserError
 from brl.support.files import sha256
 from tests.web import CONTENT, OTHER, Answer

@@ -15,7 +15,6 @@ import numpy as np
 from brl.clips.clip import Clip
 from brl.clips.layout import COCO17
 from brl.clips.normalize import Normalization, to_image_frame
-from brl.data.fetch import fetch_file
 from brl.data.pickles import load_plain, shown
 from brl.data.source import Dataset, Source
 from brl.data.sources.annotations import (
@@ -28,6 +27,7 @@ from brl.data.sources.annotations import (
     read_annotations,
 )
 from brl.data.sources.classes import class_names
+from brl.fetching.fetch import fetch_file
 from brl.support.errors import UserError
 from brl.support.files import project_root
 

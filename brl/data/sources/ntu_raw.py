@@ -16,7 +16,6 @@ from brl.clips.clip import Clip
 from brl.clips.layout import NTU25
 from brl.clips.normalize import Normalization
 from brl.data.archives import member, members
-from brl.data.fetch import fetch_file
 from brl.data.source import Dataset, Source
 from brl.data.sources.ntu import (
     CLASSES_60,
@@ -29,6 +28,7 @@ from brl.data.sources.ntu import (
 )
 from brl.data.sources.ntu_bodies import choose_bodies
 from brl.data.sources.ntu_skeleton import read_skeleton
+from brl.fetching.fetch import fetch_file
 from brl.support.errors import UserError
 from brl.support.files import project_root, written_whole
 

@@ -16,8 +16,8 @@ from brl.clips.clip import PARTS, Clip, Part, Splits
 from brl.clips.layout import NW_UCLA20
 from brl.clips.normalize import Normalization
 from brl.data.archives import UNREADABLE, member, members
-from brl.data.fetch import fetch_file
 from brl.data.source import Dataset, Source
+from brl.fetching.fetch import fetch_file
 from brl.support.errors import UserError
 
 ARCHIVE = "all_sqe.zip"

@@ -14,7 +14,7 @@ import pooch
 import requests
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from brl.data.download import download
+from brl.fetching.download import download
 from brl.support.errors import UserError
 from brl.support.files import project_root, sha256, written_whole
 

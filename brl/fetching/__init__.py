@@ -1,0 +1,1 @@
+"""Raw files from a mirror or the network, checked by their hashes."""
