@@ -46,9 +46,9 @@ def read_generated(pool: np.ndarray, item: tuple[int, str]) -> list[Clip]:
 def prepare_streamed(count: int) -> None:
     from brl.clips.layout import NTU25
     from brl.clips.normalize import Normalization
-    from brl.data.prepare import prepare
-    from brl.data.source import Dataset
-    from brl.data.sources.ntu import CLASSES_120, ntu_splits
+    from brl.datasets.ntu.names import CLASSES_120, ntu_splits
+    from brl.datasets.prepare import prepare
+    from brl.datasets.source import Dataset
 
     dataset = Dataset(
         layout=NTU25,
@@ -110,7 +110,7 @@ def write_pickle(count: int) -> None:
 
 
 def read_pickle() -> None:
-    from brl.data.pickles import load_plain
+    from brl.datasets.pickles import load_plain
 
     load_plain(RAW / "ntu120_3danno.pkl")
 
@@ -120,7 +120,7 @@ def prepare_pickle() -> None:
 
 
 def write_raw(count: int) -> None:
-    from brl.data.sources.ntu_raw import ARCHIVES
+    from brl.datasets.ntu.raw import ARCHIVES
 
     pool = pool_of_frames()
     for number, archive in enumerate(ARCHIVES):
@@ -149,8 +149,8 @@ def prepare_raw() -> None:
 
 
 def prepare_source(name: str) -> None:
-    from brl.data.prepare import prepare
-    from brl.data.sources import source_of
+    from brl.datasets.prepare import prepare
+    from brl.datasets.table import source_of
 
     prepare(name, source_of(name).open(RAW), Path("data/other_store"), max_bodies=2)
 

@@ -6,7 +6,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from brl.data.report import FINDINGS_FILE, TABLE_FILE
+from brl.datasets.data_report import FINDINGS_FILE, TABLE_FILE
 from brl.support.errors import UserError, one_line_errors
 
 

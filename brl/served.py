@@ -8,7 +8,7 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 
-from brl.data.arrays import as_joints
+from brl.datasets.arrays import as_joints
 from brl.recognizer import ARTIFACT, Recognizer
 
 

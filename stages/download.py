@@ -4,7 +4,7 @@ from pathlib import Path
 
 from brl.config.check import check
 from brl.config.params import read_params
-from brl.data.sources import source_of
+from brl.datasets.table import source_of
 from brl.support.errors import one_line_errors
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
-from brl.data.prepare import prepare
-from brl.data.report import FINDINGS_FILE, TABLE_FILE, by_class, findings
-from brl.data.sources import source_of
+from brl.datasets.data_report import FINDINGS_FILE, TABLE_FILE, by_class, findings
+from brl.datasets.prepare import prepare
+from brl.datasets.table import source_of
 from brl.support.errors import one_line_errors
 from brl.support.files import written_whole
 

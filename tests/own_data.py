@@ -7,7 +7,7 @@ import pandas as pd
 import yaml
 
 from brl.clips.layout import NW_UCLA20
-from brl.data.source import Dataset
+from brl.datasets.source import Dataset
 
 # Five joints: a trunk with two arms, the smallest body that has all there is to describe.
 STICK = {

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from brl.clips.layout import COCO17, NTU25
 from brl.clips.normalize import Normalization, to_image_frame
-from brl.data.sources import pyskl
-from brl.data.sources.annotations import open_annotations
+from brl.datasets import pyskl
+from brl.datasets.annotations import open_annotations
 from brl.support.errors import UserError
 
 CLASSES = ("sit down", "stand up")

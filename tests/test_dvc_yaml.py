@@ -50,6 +50,14 @@ def holds_a_docstring_only(file: Path) -> bool:
     return file.name == "__init__.py" and len(ast.parse(file.read_text("utf-8")).body) == 1
 
 
+def code_in(dependency: str) -> set[str]:
+    """The modules a dependency stands for: of a folder of code all in it."""
+    if dependency.startswith("brl/") and Path(dependency).is_dir():
+        modules = Path(dependency).rglob("*.py")
+        return {str(module) for module in modules if not holds_a_docstring_only(module)}
+    return {dependency} if dependency.endswith(".py") else set()
+
+
 def all_imports(script: Path) -> set[str]:
     """What a script imports from `brl`, and what that imports in turn."""
     found: set[Path] = set()
@@ -73,7 +81,7 @@ def chosen_network(definition: dict) -> set[str]:
 @pytest.mark.parametrize("stage", STAGES)
 def test_declared_code_is_imported_code(stage):
     definition = STAGES[stage].get("do", STAGES[stage])
-    declared = {dep for dep in definition.get("deps", []) if dep.endswith(".py")}
+    declared = set().union(*map(code_in, definition.get("deps", [])))
     script = Path(f"stages/{stage}.py")
     assert definition["cmd"].startswith(f"python -m stages.{stage}")
     if stage == "download":

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.data.sources import kinetics
+from brl.datasets import kinetics
 from tests.test_annotations import clips_of, complaint
 from tests.web import Answer
 

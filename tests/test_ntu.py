@@ -5,8 +5,8 @@ import random
 import numpy as np
 import pytest
 
-from brl.data.sources import ntu
-from brl.data.sources.ntu import label_of, ntu_splits
+from brl.datasets.ntu import names as ntu
+from brl.datasets.ntu.names import label_of, ntu_splits
 from brl.support.errors import UserError
 
 

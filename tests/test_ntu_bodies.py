@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.data.sources.ntu_bodies import choose_bodies, motion
-from brl.data.sources.ntu_skeleton import Body, read_skeleton
+from brl.datasets.ntu.bodies import choose_bodies, motion
+from brl.datasets.ntu.skeleton_file import Body, read_skeleton
 from tests.ntu_files import Scene, people, scene_of, skeleton_text
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.data.sources import ntu
-from brl.data.sources.ntu_raw import ARCHIVES, NTU60_RAW, NTU120_RAW
-from brl.data.sources.ntu_skeleton import read_skeleton
+from brl.datasets.ntu import names as ntu
+from brl.datasets.ntu.raw import ARCHIVES, NTU60_RAW, NTU120_RAW
+from brl.datasets.ntu.skeleton_file import read_skeleton
 from brl.support.errors import UserError
 from tests.ntu_files import (
     FIRST_ID,

@@ -9,9 +9,10 @@ import pytest
 
 from brl.clips.layout import COCO17
 from brl.clips.store import ClipStore
-from brl.data.prepare import prepare
-from brl.data.sources import nw_ucla, own
-from brl.data.sources.own_layout import read_description
+from brl.datasets import nw_ucla
+from brl.datasets.own import source as own
+from brl.datasets.own.description import read_description
+from brl.datasets.prepare import prepare
 from brl.support.errors import UserError
 from tests.conftest import SHARED, shared
 from tests.own_data import STICK, write_as_own, write_description, write_stick_figures

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brl.data.pickles import load_plain
+from brl.datasets.pickles import load_plain
 from tests.test_pickles import refusal
 
 RECONSTRUCT = b"cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntVb\ntR"

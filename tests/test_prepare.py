@@ -12,11 +12,11 @@ from brl.clips.clip import Clip
 from brl.clips.layout import NTU25, NW_UCLA20
 from brl.clips.normalize import Normalization, center_first_frame
 from brl.clips.store import ClipStore
-from brl.data.facts import facts_of
-from brl.data.prepare import prepare
-from brl.data.report import by_class, findings
-from brl.data.source import Dataset
 from brl.data_check import show
+from brl.datasets.data_report import by_class, findings
+from brl.datasets.facts import facts_of
+from brl.datasets.prepare import prepare
+from brl.datasets.source import Dataset
 from brl.support.errors import UserError
 from tests.test_store import CLASSES, a_quarter_tests, some_clips
 
@@ -160,7 +160,7 @@ def test_raw_files_are_read_by_other_processes(tmp_path):
 
 def test_several_processes_make_the_same_store_as_one(tmp_path, monkeypatch):
     """Slice after slice; and an error in one of them is the user's one line."""
-    monkeypatch.setattr("brl.data.prepare.ITEMS_A_CORE", 1)
+    monkeypatch.setattr("brl.datasets.prepare.ITEMS_A_CORE", 1)
     clips = some_clips([(1 + n % 2, 3 + n) for n in range(20)])
     alone, facts = prepared(tmp_path / "a", clips)
     together, same = prepared(tmp_path / "b", clips, parallel=True)

@@ -16,10 +16,10 @@ from brl.clips.layout import COCO17, NTU25, NW_UCLA20
 from brl.clips.normalize import Normalization, to_image_frame
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
-from brl.data.prepare import prepare
 from brl.data.recordings import read_recording
-from brl.data.source import Dataset
-from brl.data.sources import nw_ucla
+from brl.datasets import nw_ucla
+from brl.datasets.prepare import prepare
+from brl.datasets.source import Dataset
 from brl.ensemble import fuse
 from brl.prediction import predict
 from brl.recognizer import Recognizer

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from brl.clips.clip import Clip
 from brl.data import subsample
-from brl.data.sources.ntu import ntu_splits
 from brl.data.subsample import check_subset, choose_clips, listed_clips, profile_counts
 from brl.data.subset import read_counts, read_subset, read_summary, write_subset
+from brl.datasets.ntu.names import ntu_splits
 from brl.support.errors import UserError
 from tests.test_store import some_clips, stored
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from brl.clips.clip import Clip
-from brl.data.sources import synthetic
-from brl.data.sources.synthetic_actions import ACTIONS, Action
-from brl.data.sources.synthetic_body import (
+from brl.datasets.synthetic import scenes as synthetic
+from brl.datasets.synthetic.actions import ACTIONS, Action
+from brl.datasets.synthetic.body import (
     COLUMN,
     DOFS,
     JOINTS,
@@ -18,7 +18,7 @@ from brl.data.sources.synthetic_body import (
     mirrored,
     within_reach,
 )
-from brl.data.sources.synthetic_score import Score, follow, score
+from brl.datasets.synthetic.score import Score, follow, score
 
 PAIRED = [action.name for action in ACTIONS if action.gap]
 REVERSED = [

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from brl.data.sources.ntu_raw import ARCHIVES
+from brl.datasets.ntu.raw import ARCHIVES
 from tests.ntu_files import write_files
 from tests.own_data import STICK, write_description, write_stick_figures
 from tests.project import HERE

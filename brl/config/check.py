@@ -1,7 +1,7 @@
 """Checks params.yaml as a whole before any work: `python -m brl.config.check`."""
 
 from brl.config.params import Params, read_params
-from brl.data.sources import source_of
+from brl.datasets.table import source_of
 from brl.support.errors import UserError, one_line_errors
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from brl.clips.layout import Layout
-from brl.data.arrays import as_joints, read_array
-from brl.data.sources.ntu_bodies import choose_bodies
-from brl.data.sources.ntu_skeleton import read_skeleton
+from brl.datasets.arrays import as_joints, read_array
+from brl.datasets.ntu.bodies import choose_bodies
+from brl.datasets.ntu.skeleton_file import read_skeleton
 from brl.support.errors import UserError
 
 

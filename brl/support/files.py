@@ -22,10 +22,11 @@ def sha256(path: Path) -> str:
 
 
 def stage_code(stage: str, network: str) -> list[Path]:
-    """The code that a stage of one stream runs through, as dvc.yaml lists it for that network."""
+    """The code that a stage of one stream depends on, as dvc.yaml lists it for that network."""
     stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    deps = [path.replace("${model.name}", network) for path in stages[stage]["do"]["deps"]]
-    return [Path(path) for path in deps if path.endswith(".py")]
+    deps = [Path(dep.replace("${model.name}", network)) for dep in stages[stage]["do"]["deps"]]
+    code = [dep for dep in deps if dep.parts[0] in ("brl", "stages")]
+    return [file for dep in code for file in (sorted(dep.rglob("*.py")) if dep.is_dir() else [dep])]
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path, PurePosixPath
 
 from brl.clips.clip import PARTS, Splits
-from brl.data.sources.own_layout import Description
+from brl.datasets.own.description import Description
 from brl.support.errors import UserError
 
 CLIPS_FILE = "clips.csv"

@@ -15,9 +15,7 @@ import numpy as np
 from brl.clips.clip import Clip
 from brl.clips.layout import COCO17
 from brl.clips.normalize import Normalization, to_image_frame
-from brl.data.pickles import load_plain, shown
-from brl.data.source import Dataset, Source
-from brl.data.sources.annotations import (
+from brl.datasets.annotations import (
     Annotation,
     check_annotations,
     image_size,
@@ -26,7 +24,9 @@ from brl.data.sources.annotations import (
     numbers_of,
     read_annotations,
 )
-from brl.data.sources.classes import class_names
+from brl.datasets.classes import class_names
+from brl.datasets.pickles import load_plain, shown
+from brl.datasets.source import Dataset, Source
 from brl.fetching.fetch import fetch_file
 from brl.support.errors import UserError
 from brl.support.files import project_root

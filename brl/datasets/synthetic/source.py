@@ -5,8 +5,8 @@ from pathlib import Path
 from brl.clips.clip import PARTS, Clip, Splits
 from brl.clips.layout import NTU25
 from brl.clips.normalize import Normalization
-from brl.data.source import Dataset, Source
-from brl.data.sources import synthetic
+from brl.datasets.source import Dataset, Source
+from brl.datasets.synthetic import scenes as synthetic
 from brl.support.files import written_whole
 
 NOTE = "Nothing to download: the stage `prepare` generates the clips.\n"

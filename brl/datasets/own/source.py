@@ -14,11 +14,11 @@ import numpy as np
 from brl.clips.clip import Clip
 from brl.clips.layout import Layout
 from brl.clips.normalize import to_image_frame
-from brl.data.arrays import read_array
-from brl.data.source import Dataset, Source
-from brl.data.sources.annotations import open_annotations
-from brl.data.sources.own_layout import Description, read_description
-from brl.data.sources.own_list import CLIPS_FILE, Row, label_of, read_rows, splits_of
+from brl.datasets.annotations import open_annotations
+from brl.datasets.arrays import read_array
+from brl.datasets.own.clip_list import CLIPS_FILE, Row, label_of, read_rows, splits_of
+from brl.datasets.own.description import Description, read_description
+from brl.datasets.source import Dataset, Source
 from brl.support.errors import UserError
 from brl.support.files import project_root, written_whole
 from brl.support.progress import progress

@@ -7,7 +7,7 @@ stands, how much it moves.
 
 import numpy as np
 
-from brl.data.sources.ntu_skeleton import NUM_JOINTS, Body
+from brl.datasets.ntu.skeleton_file import NUM_JOINTS, Body
 
 LONGEST_NOISE = 11  # frames
 LARGEST_SPREAD = 0.8  # width over height of what stands like a person

@@ -5,7 +5,7 @@ import pandas as pd
 
 from brl.clips.clip import PARTS
 from brl.clips.store import ClipStore
-from brl.data.facts import Facts
+from brl.datasets.facts import Facts
 
 TABLE_FILE = "data.csv"
 FINDINGS_FILE = "data_check.csv"

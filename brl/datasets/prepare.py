@@ -12,8 +12,8 @@ import numpy as np
 from brl.clips.clip import Clip
 from brl.clips.normalize import normalized
 from brl.clips.store import write_store
-from brl.data.facts import Facts, facts_of
-from brl.data.source import Dataset
+from brl.datasets.facts import Facts, facts_of
+from brl.datasets.source import Dataset
 from brl.support.errors import UserError
 from brl.support.progress import progress
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from brl.clips.clip import Splits
 from brl.clips.layout import COCO17, NTU25, Layout
 from brl.clips.normalize import Normalization
-from brl.data.source import Dataset, Source
-from brl.data.sources.annotations import check_annotations, open_annotations
-from brl.data.sources.classes import class_names
-from brl.data.sources.ntu import CLASSES_60, CLASSES_120, in_field_order
+from brl.datasets.annotations import check_annotations, open_annotations
+from brl.datasets.classes import class_names
+from brl.datasets.ntu.names import CLASSES_60, CLASSES_120, in_field_order
+from brl.datasets.source import Dataset, Source
 from brl.fetching.fetch import fetch_file
 
 SERVER = "https://download.openmmlab.com/mmaction/pyskl/data"

@@ -15,8 +15,8 @@ import numpy as np
 from brl.clips.clip import Clip, Splits
 from brl.clips.layout import Layout
 from brl.clips.normalize import Normalization, to_image_frame
-from brl.data.pickles import load_plain, shown
-from brl.data.source import Dataset
+from brl.datasets.pickles import load_plain, shown
+from brl.datasets.source import Dataset
 from brl.support.errors import UserError
 
 Annotation = dict[str, Any]

@@ -1,7 +1,10 @@
 """The table of datasets: the names `dataset.name` knows."""
 
-from brl.data.source import Source
-from brl.data.sources import builtin, kinetics, ntu_raw, nw_ucla, own, pyskl
+from brl.datasets import kinetics, nw_ucla, pyskl
+from brl.datasets.ntu import raw as ntu_raw
+from brl.datasets.own import source as own
+from brl.datasets.source import Source
+from brl.datasets.synthetic import source as builtin
 from brl.support.errors import UserError
 
 SOURCES: dict[str, Source] = {

@@ -15,8 +15,8 @@ import numpy as np
 from brl.clips.clip import PARTS, Clip, Part, Splits
 from brl.clips.layout import NW_UCLA20
 from brl.clips.normalize import Normalization
-from brl.data.archives import UNREADABLE, member, members
-from brl.data.source import Dataset, Source
+from brl.datasets.archives import UNREADABLE, member, members
+from brl.datasets.source import Dataset, Source
 from brl.fetching.fetch import fetch_file
 from brl.support.errors import UserError
 

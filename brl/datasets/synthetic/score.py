@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brl.data.sources.synthetic_actions import ACTIONS, REST_POSE, WALK, Action, Key, Pose
-from brl.data.sources.synthetic_body import COLUMN, DOFS
+from brl.datasets.synthetic.actions import ACTIONS, REST_POSE, WALK, Action, Key, Pose
+from brl.datasets.synthetic.body import COLUMN, DOFS
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from brl.clips.clip import Clip, Part
-from brl.data.sources.synthetic_actions import ACTIONS, WALK, Action
-from brl.data.sources.synthetic_body import (
+from brl.datasets.synthetic.actions import ACTIONS, WALK, Action
+from brl.datasets.synthetic.body import (
     COLUMN,
     DOFS,
     Body,
@@ -25,8 +25,8 @@ from brl.data.sources.synthetic_body import (
     mirrored,
     within_reach,
 )
-from brl.data.sources.synthetic_score import REST, Score, follow, score
-from brl.data.sources.synthetic_sensor import Sensor, View, seen_from, slow_noise
+from brl.datasets.synthetic.score import REST, Score, follow, score
+from brl.datasets.synthetic.sensor import Sensor, View, seen_from, slow_noise
 
 CLASSES: tuple[str, ...] = tuple(action.name for action in ACTIONS)
 SPLIT = "cross_subject_view"

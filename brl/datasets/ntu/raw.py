@@ -15,9 +15,9 @@ from typing import NamedTuple
 from brl.clips.clip import Clip
 from brl.clips.layout import NTU25
 from brl.clips.normalize import Normalization
-from brl.data.archives import member, members
-from brl.data.source import Dataset, Source
-from brl.data.sources.ntu import (
+from brl.datasets.archives import member, members
+from brl.datasets.ntu.bodies import choose_bodies
+from brl.datasets.ntu.names import (
     CLASSES_60,
     CLASSES_120,
     NAME,
@@ -26,8 +26,8 @@ from brl.data.sources.ntu import (
     ntu_splits,
     recording,
 )
-from brl.data.sources.ntu_bodies import choose_bodies
-from brl.data.sources.ntu_skeleton import read_skeleton
+from brl.datasets.ntu.skeleton_file import read_skeleton
+from brl.datasets.source import Dataset, Source
 from brl.fetching.fetch import fetch_file
 from brl.support.errors import UserError
 from brl.support.files import project_root, written_whole

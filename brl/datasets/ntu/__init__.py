@@ -1,0 +1,1 @@
+"""NTU RGB+D: names and splits, the authors' raw files, the choice of bodies."""
