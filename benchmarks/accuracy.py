@@ -15,10 +15,10 @@ from pathlib import Path
 from benchmarks.report import report
 from brl.clips.store import ClipStore
 from brl.config.params import Params, read_params
-from brl.data.subset import read_subset
 from brl.metrics import overall
 from brl.prediction import predict
 from brl.scores import Scores
+from brl.subset.subset import read_subset
 from brl.training import Job, train_stream
 
 REPORT = Path("reports/benchmarks/accuracy.md")

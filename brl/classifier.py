@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from brl.clips.store import ClipStore
 from brl.config.params import ClassifierParams
 from brl.data.holdout import hold_out
-from brl.data.subset import Subset
 from brl.device import arithmetic, best_device
 from brl.models.network import Head
 from brl.samplers import class_balanced
+from brl.subset.subset import Subset
 from brl.support.progress import progress
 from brl.weights import Trained
 

@@ -8,7 +8,7 @@ from brl import tracking
 from brl.classifier import adjusted
 from brl.clips.store import ClipStore
 from brl.config.params import Params, read_params
-from brl.data.subset import read_subset
+from brl.subset.subset import read_subset
 from brl.support.errors import one_line_errors
 from brl.support.files import sha256, written_whole
 from brl.weights import load_weights, save_weights

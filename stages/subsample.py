@@ -6,14 +6,14 @@ import numpy as np
 
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
-from brl.data.subsample import (
+from brl.figures import draw_profile
+from brl.subset.subsample import (
     check_subset,
     choose_clips,
     listed_clips,
     profile_counts,
 )
-from brl.data.subset import write_subset
-from brl.figures import draw_profile
+from brl.subset.subset import write_subset
 from brl.support.errors import one_line_errors
 
 

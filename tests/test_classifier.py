@@ -18,8 +18,8 @@ from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import ClassifierParams, PredictParams, read_params
 from brl.data.holdout import hold_out
-from brl.data.subset import Subset, write_subset
 from brl.prediction import predict
+from brl.subset.subset import Subset, write_subset
 from brl.support.errors import UserError
 from brl.training import train_stream
 from brl.weights import Recipe, Trained, load_weights, save_weights

@@ -22,8 +22,8 @@ from brl.clips.layout import NW_UCLA20
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import ModelParams, read_params
-from brl.data.subset import Subset
 from brl.distributed import launch
+from brl.subset.subset import Subset
 from brl.support.progress import fraction_bar
 from brl.training import Job, Training
 from tests.conftest import STREAMS

@@ -15,8 +15,8 @@ from brl.clips.clip import Clip
 from brl.clips.store import ClipStore
 from brl.config.params import PredictParams
 from brl.data.holdout import hold_out
-from brl.data.subset import Subset
 from brl.prediction import predict
+from brl.subset.subset import Subset
 from brl.support.progress import fraction_bar
 from brl.training import Job, Training, train_stream
 from brl.weights import save_weights

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from brl.clips.store import ClipStore
 from brl.config.params import MethodParams, PredictParams
 from brl.config.presets import METHODS
-from brl.data.subset import Subset
 from brl.prediction import predict
+from brl.subset.subset import Subset
 from brl.training import Training, train_stream
 from brl.weights import Trained, save_weights
 from tests.methods import method, starting

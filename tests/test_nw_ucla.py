@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 
 from brl.clips.store import ClipStore
-from brl.data.subsample import choose_clips, profile_counts
 from brl.datasets import nw_ucla
 from brl.datasets.data_report import findings
 from brl.datasets.facts import Facts
 from brl.datasets.prepare import prepare
+from brl.subset.subsample import choose_clips, profile_counts
 from brl.support.errors import UserError
 from brl.tracking_store import EXPERIMENT
 from tests.conftest import SHARED, shared

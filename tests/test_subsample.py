@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brl.clips.clip import Clip
-from brl.data import subsample
-from brl.data.subsample import check_subset, choose_clips, listed_clips, profile_counts
-from brl.data.subset import read_counts, read_subset, read_summary, write_subset
 from brl.datasets.ntu.names import ntu_splits
+from brl.subset import subsample
+from brl.subset.subsample import check_subset, choose_clips, listed_clips, profile_counts
+from brl.subset.subset import read_counts, read_subset, read_summary, write_subset
 from brl.support.errors import UserError
 from tests.test_store import some_clips, stored
 

@@ -9,9 +9,9 @@ import torch
 
 from brl.clips.store import ClipStore
 from brl.config.params import PredictParams
-from brl.data.subset import Subset
 from brl.device import arithmetic
 from brl.prediction import predict
+from brl.subset.subset import Subset
 from brl.support.errors import UserError
 from brl.support.progress import fraction_bar
 from brl.training import Training, cosine_lr, train_stream

@@ -9,7 +9,7 @@ from brl.clips.layout import NW_UCLA20
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import MethodParams, read_params
-from brl.data.subset import Subset
+from brl.subset.subset import Subset
 from brl.training import Job
 from tests.conftest import STREAMS
 from tests.methods import method as method_of

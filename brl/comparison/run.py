@@ -28,10 +28,10 @@ from brl.classifier import adjusted
 from brl.clips.store import ClipStore
 from brl.comparison.plan import Run, key_of
 from brl.data.holdout import hold_out
-from brl.data.subset import Subset, read_subset, read_summary
 from brl.metrics import overall
 from brl.prediction import predict
 from brl.scores import Scores, save_scores
+from brl.subset.subset import Subset, read_subset, read_summary
 from brl.support.errors import UserError
 from brl.support.files import project_root, sha256, stage_code, written_whole
 from brl.support.progress import keep_quiet, progress

@@ -3,7 +3,7 @@
 import numpy as np
 
 from brl.clips.store import ClipStore
-from brl.data.subset import Subset
+from brl.subset.subset import Subset
 
 
 def hold_out(store: ClipStore, subset: Subset, share: float, seed: int) -> tuple[Subset, Subset]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from brl.clips.store import ClipStore
-from brl.data.subset import Subset
+from brl.subset.subset import Subset
 from brl.support.errors import UserError
 
 # A dependency of the stage: editing a list runs it again.

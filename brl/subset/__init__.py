@@ -1,0 +1,1 @@
+"""The long-tailed training subset: drawn, written, read."""
