@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from brl.models.network import BlockShape, Shape
+from brl.models.common.network import BlockShape, Shape
 from brl.models.stgcnpp import BLOCKS
 
 DILATIONS = (1, 2, 3, 4)

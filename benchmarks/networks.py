@@ -15,9 +15,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.pairs import Turns
 from benchmarks.report import mb, report
 from benchmarks.training_steps import CLASSES, PUBLISHED_WIDTHS, STEPS, TEST_CLIPS
-from brl import models
 from brl.clips.layout import NTU25
 from brl.config.params import ModelParams
+from brl.models.common.build import build
 
 REPORT = Path("reports/benchmarks/networks.md")
 COLUMNS = (
@@ -55,7 +55,7 @@ def size(name: str) -> tuple[int, int]:
     model = ModelParams(
         name=name, base_channels=width, blocks=None, absent_bodies="skip", head="linear"
     )
-    network = models.build(model, NTU25, 3, len(CLASSES), BODIES).eval()
+    network = build(model, NTU25, 3, len(CLASSES), BODIES).eval()
     clip = torch.zeros(1, BODIES, FRAMES, NTU25.num_joints, 3)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(clip, torch.ones(1, BODIES, dtype=torch.bool))

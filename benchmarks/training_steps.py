@@ -27,7 +27,7 @@ from brl.config.params import Params, read_params
 from brl.config.presets import apply_preset
 from brl.device import arithmetic, best_device, keep_freed_memory
 from brl.inputs import Inputs
-from brl.models.network import Shape
+from brl.models.common.network import Shape
 from brl.prediction import predict
 from brl.training import sgd
 from brl.weights import Recipe, Trained

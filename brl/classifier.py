@@ -14,7 +14,7 @@ from brl.clips.store import ClipStore
 from brl.config.params import ClassifierParams
 from brl.data.holdout import hold_out
 from brl.device import arithmetic, best_device
-from brl.models.network import Head
+from brl.models.common.network import Head
 from brl.samplers import class_balanced
 from brl.subset.subset import Subset
 from brl.support.progress import progress

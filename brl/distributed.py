@@ -2,7 +2,7 @@
 
 The result is that of one process, but for rounding. All processes draw the same random numbers for
 the whole batch and compute their part of it; batch norms share their statistics
-(brl/models/batch_norm.py), the loss sees the logits of all, and gradients are summed.
+(brl/models/common/batch_norm.py), the loss sees the logits of all, and gradients are summed.
 """
 
 import logging

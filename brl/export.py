@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from brl.augment import rescale
 from brl.config.params import read_params
-from brl.models.batch_norm import DataNorm
-from brl.models.network import Network
+from brl.models.common.batch_norm import DataNorm
+from brl.models.common.network import Network
 from brl.recognizer import Recognizer
 from brl.sampling import evaluation_frames
 from brl.streams import motion, offsets, stream_of

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from brl.classes import rare_classes
 from brl.config.params import MethodParams
 from brl.mixing import Targets
-from brl.models.network import CosineHead
+from brl.models.common.network import CosineHead
 
 EachLoss = Callable[[Tensor, Tensor], Tensor]  # logits (N, C), labels (N,) -> losses (N,)
 

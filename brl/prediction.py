@@ -7,7 +7,7 @@ from brl.clips.store import ClipStore
 from brl.config.params import PredictParams
 from brl.device import arithmetic, best_device, keep_freed_memory
 from brl.inputs import Inputs
-from brl.models.network import Network
+from brl.models.common.network import Network
 from brl.support.progress import progress
 from brl.weights import Trained
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from pydantic import ValidationError
 from torch import Tensor
 
-from brl import models
 from brl.clips.layout import Layout
 from brl.config.params import ModelParams
+from brl.models.common.build import build
 from brl.support.errors import UserError
 
 State = dict[str, Tensor]
@@ -146,7 +146,7 @@ def _fresh_state(
 ) -> State:
     """A fresh network's. Of the joints, their number alone decides its shapes."""
     chain = Layout("", (0, *range(joints - 1)), mirror_pairs=(), upper_body=())
-    return models.build(model, chain, channels, classes, bodies).state_dict()
+    return build(model, chain, channels, classes, bodies).state_dict()
 
 
 def check_data(

@@ -10,14 +10,14 @@ from pydantic import BaseModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from brl import models
 from brl.clips.layout import Layout
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore
 from brl.config.params import ModelParams, TrainParams
 from brl.data.batch import Clips
 from brl.inputs import Inputs
-from brl.models.network import Network
+from brl.models.common.build import build
+from brl.models.common.network import Network
 from brl.streams import stream_of
 from brl.support.errors import UserError
 from brl.support.files import written_whole
@@ -56,7 +56,7 @@ class Recipe(BaseModel):
     def build(self, directions: int = 1) -> Network:
         """The network, with fresh weights; directions: outputs of each class (2: it is also to
         tell clips that are played backwards)."""
-        return models.build(
+        return build(
             self.model,
             self.layout,
             self.channels,

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from brl.clips.layout import NTU25, Layout
-from brl.models import build
-from brl.models.network import Network
+from brl.models.common.build import build
+from brl.models.common.network import Network
 from tests.test_networks import model_params
 
 

@@ -9,8 +9,8 @@ from benchmarks.baseline import PlainSTGCNpp
 from benchmarks.networks import size
 from benchmarks.pairs import compared
 from brl.clips.layout import NTU25
-from brl.models import build
-from brl.models.network import Shape
+from brl.models.common.build import build
+from brl.models.common.network import Shape
 from tests.test_networks import model_params
 
 

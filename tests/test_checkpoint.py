@@ -13,7 +13,7 @@ from brl.checkpoint import load_checkpoint, read_state
 from brl.clips.layout import NTU25
 from brl.clips.normalize import Normalization
 from brl.config.params import CheckpointParams, read_params
-from brl.models import build
+from brl.models.common.build import build
 from brl.recognition import check_network, recognise
 from brl.support.errors import UserError
 from brl.support.files import sha256

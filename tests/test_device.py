@@ -7,7 +7,7 @@ import torch
 
 from brl.clips.layout import NTU25
 from brl.device import resident
-from brl.models import build
+from brl.models.common.build import build
 from tests.test_networks import NAMES, model_params
 
 

@@ -72,7 +72,7 @@ def all_imports(script: Path) -> set[str]:
 
 def chosen_network(definition: dict) -> set[str]:
     """The network a stage imports by its name in params.yaml, and what any network imports."""
-    if "brl/models/__init__.py" not in definition["deps"]:
+    if "brl/models/common/build.py" not in definition["deps"]:
         return set()
     networks = [Path(f"brl/models/{name}.py") for name in NETWORKS]
     return {"brl/models/${model.name}.py"}.union(*map(all_imports, networks))

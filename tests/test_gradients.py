@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from brl.clips.layout import Layout
-from brl.models import build
+from brl.models.common.build import build
 from tests.test_networks import NAMES, model_params
 
 STEP = 1e-7

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from brl.models.network import HEADS
+from brl.models.common.network import HEADS
 
 
 def head_of(name: str) -> torch.nn.Module:

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from brl.clips.layout import COCO17, LAYOUTS, NTU25, NW_UCLA20, Layout
-from brl.models import build
-from brl.models.network import Network
+from brl.models.common.build import build
+from brl.models.common.network import Network
 from tests.test_networks import NAMES, model_params, parameters_of
 
 EVERY = pytest.mark.parametrize("name", NAMES)

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from brl.clips.layout import COCO17, NTU25, NW_UCLA20
 from brl.config.params import ModelParams
-from brl.models import build
-from brl.models.network import Network
+from brl.models.common.build import build
+from brl.models.common.network import Network
 from tests.conftest import shared
 
 NAMES = get_args(ModelParams.model_fields["name"].annotation)

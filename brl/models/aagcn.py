@@ -7,16 +7,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from brl.models import network
-from brl.models.batch_norm import BatchNorm, DataNorm, batch_norm
-from brl.models.blocks import (
+from brl.models.common import network
+from brl.models.common.batch_norm import BatchNorm, DataNorm, batch_norm
+from brl.models.common.blocks import (
     Block,
     Pointwise,
     beside,
     pointwise_norm,
     stacked,
 )
-from brl.models.temporal import TimeConvNorm
+from brl.models.common.temporal import TimeConvNorm
 
 BLOCKS = (4, 3, 3)
 # Frames that the attention over time sees at once.

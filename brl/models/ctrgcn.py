@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from brl.models import network
-from brl.models.batch_norm import BatchNorm, DataNorm
-from brl.models.blocks import (
+from brl.models.common import network
+from brl.models.common.batch_norm import BatchNorm, DataNorm
+from brl.models.common.blocks import (
     Pointwise,
     PointwiseNorm,
     aggregate_channels,
@@ -17,7 +17,7 @@ from brl.models.blocks import (
     pointwise_norm,
     stacked,
 )
-from brl.models.temporal import TemporalBranches
+from brl.models.common.temporal import TemporalBranches
 
 BLOCKS = (4, 3, 3)
 

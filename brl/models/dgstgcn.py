@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from brl.models import network
-from brl.models.batch_norm import BatchNorm, DataNorm
-from brl.models.blocks import (
+from brl.models.common import network
+from brl.models.common.batch_norm import BatchNorm, DataNorm
+from brl.models.common.blocks import (
     Block,
     ConvNorm,
     Pointwise,
@@ -18,7 +18,7 @@ from brl.models.blocks import (
     conv_norm,
     pointwise_norm,
 )
-from brl.models.temporal import MixedBranches, TemporalBranches
+from brl.models.common.temporal import MixedBranches, TemporalBranches
 
 BLOCKS = (4, 3, 3)
 GRAPHS = 8

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from brl.clips.layout import Layout
-from brl.models import network
-from brl.models.batch_norm import BatchNorm, DataNorm
-from brl.models.blocks import ConvNorm, Pointwise, PointwiseNorm, aggregate
-from brl.models.temporal import TemporalBranches
+from brl.models.common import network
+from brl.models.common.batch_norm import BatchNorm, DataNorm
+from brl.models.common.blocks import ConvNorm, Pointwise, PointwiseNorm, aggregate
+from brl.models.common.temporal import TemporalBranches
 
 BLOCKS = (1, 1, 1)
 SCALES = 13

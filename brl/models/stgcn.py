@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from brl.models import network
-from brl.models.batch_norm import BatchNorm, DataNorm
-from brl.models.blocks import Block, Pointwise, graph_conv
-from brl.models.temporal import TimeConvNorm
+from brl.models.common import network
+from brl.models.common.batch_norm import BatchNorm, DataNorm
+from brl.models.common.blocks import Block, Pointwise, graph_conv
+from brl.models.common.temporal import TimeConvNorm
 
 BLOCKS = (4, 3, 3)
 

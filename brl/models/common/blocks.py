@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from brl.models.batch_norm import BatchNorm, batch_norm
+from brl.models.common.batch_norm import BatchNorm, batch_norm
 
 
 class Conv(nn.Conv2d, ABC):

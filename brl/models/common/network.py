@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from brl.clips.layout import Layout
-from brl.models.batch_norm import DataNorm
+from brl.models.common.batch_norm import DataNorm
 
 
 class BlockShape(NamedTuple):

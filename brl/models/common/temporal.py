@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from brl.models.batch_norm import BatchNorm, batch_norm
-from brl.models.blocks import Conv, Pointwise, conv_norm
+from brl.models.common.batch_norm import BatchNorm, batch_norm
+from brl.models.common.blocks import Conv, Pointwise, conv_norm
 
 # Rows of activations that are a multiple of this are read in whole vector registers.
 ALIGNMENT = 16

@@ -1,0 +1,1 @@
+"""What all networks share: blocks, norms, the head, and `build`."""
