@@ -1,9 +1,9 @@
-"""The recognizer as one graph for other programs: `python -m brl.export FILE.onnx` (or `FILE.pt2`).
+"""The recognizer as one graph for other programs.
 
 Inputs: `clip` (M, L, V, K) float32, a recording as the clip store would hold it
 (`Recognizer.prepared`), absent bodies zero; `frames` (I, T) int64, the frames of its I test views
-(`brl.sampling.evaluation_frames`). Output: `probabilities` (C,), of streams and ensemble. L and I
-are free. In float32.
+(`evaluation_frames`). Output: `probabilities` (C,), of streams and ensemble. L and I are free. In
+float32.
 """
 
 import argparse

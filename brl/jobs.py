@@ -1,4 +1,4 @@
-"""The pipeline with its streams side by side: `python -m brl.jobs N`, or `make repro JOBS=N`.
+"""The pipeline with its streams side by side.
 
 `dvc repro` runs one stage after the other. Here each stream's three stages are a DVC process of
 their own, at most N at a time, before and after which plain `dvc repro` does the rest. How many

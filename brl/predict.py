@@ -1,4 +1,4 @@
-"""Recognises recordings: `python -m brl.predict FILE... [--top N] [--window T] [--json]`."""
+"""Recognises recordings."""
 
 import argparse
 import json

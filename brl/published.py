@@ -1,4 +1,4 @@
-"""Takes a published checkpoint instead of a training: `python -m brl.published STREAM FILE`."""
+"""Takes a published checkpoint instead of a training."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""The recognizer as MLflow loads and serves it: it runs this file, `brl.mlflow_model` logs it."""
+"""The recognizer as MLflow loads and serves it: MLflow runs this file."""
 
 from pathlib import Path
 from typing import Any

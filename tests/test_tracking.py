@@ -28,7 +28,7 @@ def root(tmp_path, monkeypatch):
 
 def test_processes_that_start_together_share_one_new_store(root):
     """Six streams trained at once on a machine where nothing was recorded yet."""
-    code = "from brl import tracking; tracking.record_test('s', 'd{}', {{'accuracy/top1': 1.0}})"
+    code = "from brl.tracking import record_test as f; f('s', 'd{}', {{'accuracy/top1': 1.0}})"
     running = [
         subprocess.Popen(
             [sys.executable, "-c", code.format(number)], stderr=subprocess.PIPE, text=True
