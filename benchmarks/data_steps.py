@@ -79,7 +79,7 @@ def gather() -> None:
     import torch
 
     from brl.clips.store import ClipStore
-    from brl.data.batch import Clips
+    from brl.streams.batch import Clips
 
     store = ClipStore.open(STORE)
     chosen = store.part("xsub", "train")

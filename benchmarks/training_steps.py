@@ -25,12 +25,12 @@ from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import Params, read_params
 from brl.config.presets import apply_preset
-from brl.device import arithmetic, best_device, keep_freed_memory
-from brl.inputs import Inputs
 from brl.models.common.network import Shape
 from brl.prediction import predict
+from brl.streams.device import arithmetic, best_device, keep_freed_memory
+from brl.streams.inputs import Inputs
+from brl.streams.weights import Recipe, Trained
 from brl.training import sgd
-from brl.weights import Recipe, Trained
 
 CLASSES = tuple(map(str, range(60)))
 CLIPS = 64  # of each number of bodies

@@ -13,12 +13,12 @@ from torch.nn import functional as F
 from brl.clips.store import ClipStore
 from brl.config.params import ClassifierParams
 from brl.data.holdout import hold_out
-from brl.device import arithmetic, best_device
 from brl.models.common.network import Head
 from brl.samplers import class_balanced
+from brl.streams.device import arithmetic, best_device
+from brl.streams.weights import Trained
 from brl.subset.subset import Subset
 from brl.support.progress import progress
-from brl.weights import Trained
 
 # Of classifier re-training. On the built-in dataset, mean over classes, three seeds: one view gives
 # 78.8 %, four 81.1 %, eight 81.9 % for twice the time; the learning rate hardly matters.

@@ -22,7 +22,7 @@ import torch.distributed as dist
 from torch import Tensor
 from tqdm import tqdm
 
-from brl.device import best_device
+from brl.streams.device import best_device
 from brl.support.errors import UserError
 
 # A process that loses another fails too, at once. So long it waits before it ends, that the

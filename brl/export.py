@@ -19,16 +19,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from brl.augment import rescale
 from brl.config.params import read_params
 from brl.models.common.batch_norm import DataNorm
 from brl.models.common.network import Network
 from brl.recognizer import Recognizer
-from brl.sampling import evaluation_frames
-from brl.streams import motion, offsets, stream_of
+from brl.streams.augment import rescale
+from brl.streams.frames import evaluation_frames
+from brl.streams.stream import motion, offsets, stream_of
+from brl.streams.weights import Recipe
 from brl.support.errors import UserError, one_line_errors
 from brl.support.files import written_whole
-from brl.weights import Recipe
 
 LARGEST_DIFFERENCE = 1e-4
 CHECKED_LENGTHS = (1, 37, 150)

@@ -5,11 +5,11 @@ import torch
 
 from brl.clips.store import ClipStore
 from brl.config.params import PredictParams
-from brl.device import arithmetic, best_device, keep_freed_memory
-from brl.inputs import Inputs
 from brl.models.common.network import Network
+from brl.streams.device import arithmetic, best_device, keep_freed_memory
+from brl.streams.inputs import Inputs
+from brl.streams.weights import Trained
 from brl.support.progress import progress
-from brl.weights import Trained
 
 
 def predict(

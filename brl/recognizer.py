@@ -15,9 +15,9 @@ from brl.config.params import Params, PredictParams
 from brl.ensemble import fuse
 from brl.prediction import predict
 from brl.scores import Scores
+from brl.streams.weights import Recipe, Trained, load_weights, save_weights
 from brl.support.errors import UserError
 from brl.support.files import written_whole
-from brl.weights import Recipe, Trained, load_weights, save_weights
 
 ARTIFACT = "recognizer"  # the folder's name in an MLflow model
 DESCRIPTION = "recognizer.json"

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from brl.config.params import Params
-from brl.device import describe_device, peak_memory_mb
+from brl.streams.device import describe_device, peak_memory_mb
 from brl.support.errors import UserError
 from brl.support.processes import this_process
 from brl.tracking_store import connect, enabled, find_run, log_metrics, tracking_uri

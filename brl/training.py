@@ -23,17 +23,17 @@ from brl.config.params import (
     TrainParams,
 )
 from brl.data.holdout import hold_out
-from brl.device import arithmetic, best_device, keep_freed_memory
 from brl.distributed import is_first, of_whole_batch, own_part, sum_gradients, wait_for_all
 from brl.losses import Criterion
 from brl.mixing import MIXES, Batch, Targets, draw_pairs, unmixed
 from brl.prediction import probabilities
 from brl.samplers import SAMPLERS
+from brl.streams.device import arithmetic, best_device, keep_freed_memory
+from brl.streams.weights import Recipe, Trained
 from brl.subset.subset import Subset
 from brl.support.errors import UserError
 from brl.support.files import written_whole
 from brl.support.progress import FractionBar, fraction_bar
-from brl.weights import Recipe, Trained
 
 CurveRow = dict[str, float]
 

@@ -8,10 +8,10 @@ from brl import tracking
 from brl.classifier import adjusted
 from brl.clips.store import ClipStore
 from brl.config.params import Params, read_params
+from brl.streams.weights import load_weights, save_weights
 from brl.subset.subset import read_subset
 from brl.support.errors import one_line_errors
 from brl.support.files import sha256, written_whole
-from brl.weights import load_weights, save_weights
 
 
 def change(stream: str, weights: Path, changed: Path, params: Params) -> None:

@@ -10,9 +10,9 @@ from brl.config.params import read_params
 from brl.metrics import accuracy_by_class, overall
 from brl.prediction import predict
 from brl.scores import Scores, save_scores
+from brl.streams.weights import load_weights
 from brl.support.errors import one_line_errors
 from brl.support.files import sha256, written_whole
-from brl.weights import load_weights
 
 
 def main(stream: str) -> None:

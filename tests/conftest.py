@@ -9,7 +9,7 @@ from hypothesis import settings
 
 import brl  # noqa: F401  # before torch: it chooses how threads wait
 from brl.config.params import read_params
-from brl.streams import stream_of
+from brl.streams.stream import stream_of
 from tests.web import Server, running_server
 
 # No time limit an example: the machine's load must not fail a test. The same examples each run.

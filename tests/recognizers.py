@@ -8,7 +8,7 @@ from brl.clips.layout import NW_UCLA20, Layout
 from brl.clips.normalize import Normalization
 from brl.config.params import ModelParams, read_params
 from brl.recognizer import Recognizer
-from brl.weights import Recipe, Trained
+from brl.streams.weights import Recipe, Trained
 from tests.conftest import STREAMS
 
 PARAMS = read_params(Path("params.yaml"))

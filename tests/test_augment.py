@@ -5,9 +5,16 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from brl.augment import extremes, flip, random_matrices, rescale, rotation_matrices, transform
 from brl.clips.layout import NTU25
 from brl.config.params import AugmentParams
+from brl.streams.augment import (
+    extremes,
+    flip,
+    random_matrices,
+    rescale,
+    rotation_matrices,
+    transform,
+)
 
 CPU = torch.device("cpu")
 

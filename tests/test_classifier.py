@@ -19,10 +19,10 @@ from brl.clips.store import ClipStore, write_store
 from brl.config.params import ClassifierParams, PredictParams, read_params
 from brl.data.holdout import hold_out
 from brl.prediction import predict
+from brl.streams.weights import Recipe, Trained, load_weights, save_weights
 from brl.subset.subset import Subset, write_subset
 from brl.support.errors import UserError
 from brl.training import train_stream
-from brl.weights import Recipe, Trained, load_weights, save_weights
 from stages import classify
 from tests.tiny import PARAMS, job
 

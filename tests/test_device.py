@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from brl.clips.layout import NTU25
-from brl.device import resident
 from brl.models.common.build import build
+from brl.streams.device import resident
 from tests.test_networks import NAMES, model_params
 
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from brl.augment import random_matrices
 from brl.clips.clip import Clip
 from brl.clips.layout import COCO17
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import read_params
-from brl.data.batch import Clips
-from brl.inputs import Inputs
-from brl.sampling import evaluation_frames, train_frames
+from brl.streams.augment import random_matrices
+from brl.streams.batch import Clips
+from brl.streams.frames import evaluation_frames, train_frames
+from brl.streams.inputs import Inputs
 from tests.conftest import STREAMS
 from tests.test_store import some_clips, stored
 

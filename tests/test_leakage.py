@@ -16,10 +16,10 @@ from brl.clips.store import ClipStore
 from brl.config.params import PredictParams
 from brl.data.holdout import hold_out
 from brl.prediction import predict
+from brl.streams.weights import save_weights
 from brl.subset.subset import Subset
 from brl.support.progress import fraction_bar
 from brl.training import Job, Training, train_stream
-from brl.weights import save_weights
 from tests.methods import method
 from tests.tiny import job, stored, swinging_arms, training_part
 

@@ -12,9 +12,9 @@ from brl.clips.store import ClipStore
 from brl.config.params import MethodParams, PredictParams
 from brl.config.presets import METHODS
 from brl.prediction import predict
+from brl.streams.weights import Trained, save_weights
 from brl.subset.subset import Subset
 from brl.training import Training, train_stream
-from brl.weights import Trained, save_weights
 from tests.methods import method, starting
 from tests.tiny import job, stored, swinging_arms
 

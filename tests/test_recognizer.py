@@ -24,7 +24,7 @@ from brl.ensemble import fuse
 from brl.prediction import predict
 from brl.recognizer import Recognizer
 from brl.scores import Scores
-from brl.weights import save_weights
+from brl.streams.weights import save_weights
 from tests.conftest import shared
 from tests.recognizers import SHARES, untrained
 

@@ -11,12 +11,12 @@ from brl.clips.layout import COCO17, NTU25, Layout
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import PredictParams
-from brl.data.batch import Clips
-from brl.inputs import Inputs
 from brl.prediction import predict
-from brl.sampling import evaluation_frames
+from brl.streams.batch import Clips
+from brl.streams.frames import evaluation_frames
+from brl.streams.inputs import Inputs
+from brl.streams.weights import load_weights, save_weights
 from brl.training import Training, train_stream
-from brl.weights import load_weights, save_weights
 from tests.conftest import STREAMS
 from tests.methods import method
 from tests.tiny import PARAMS, job, stored, swinging_arms, training_part

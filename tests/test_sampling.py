@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.sampling import evaluation_frames, train_frames
+from brl.streams.frames import evaluation_frames, train_frames
 from tests.conftest import shared
 
 

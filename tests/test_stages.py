@@ -42,7 +42,7 @@ def test_changed_code_starts_afresh(tmp_path, monkeypatch):
     with Path("brl/tracking.py").open("a") as file:
         file.write("# no influence on the weights\n")
     assert fingerprint(JOB, []) == before
-    with Path("brl/augment.py").open("a") as file:
+    with Path("brl/streams/augment.py").open("a") as file:
         file.write("# may change them\n")
     assert fingerprint(JOB, []) != before
 

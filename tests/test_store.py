@@ -12,7 +12,7 @@ from brl.clips.clip import Clip, Splits
 from brl.clips.layout import NW_UCLA20, Layout
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
-from brl.data.batch import Clips
+from brl.streams.batch import Clips
 from brl.support.errors import UserError
 
 CLASSES = ("a", "b", "c")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brl.clips.layout import COCO17, LAYOUTS, NTU25, NW_UCLA20
-from brl.streams import motion, offsets
+from brl.streams.stream import motion, offsets
 from tests.conftest import STREAMS, shared
 
 LAYOUT = {"nturgbd": NTU25, "nw_ucla": NW_UCLA20, "coco": COCO17}

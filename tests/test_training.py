@@ -9,13 +9,13 @@ import torch
 
 from brl.clips.store import ClipStore
 from brl.config.params import PredictParams
-from brl.device import arithmetic
 from brl.prediction import predict
+from brl.streams.device import arithmetic
+from brl.streams.weights import load_weights, save_weights
 from brl.subset.subset import Subset
 from brl.support.errors import UserError
 from brl.support.progress import fraction_bar
 from brl.training import Training, cosine_lr, train_stream
-from brl.weights import load_weights, save_weights
 from tests.methods import method
 from tests.tiny import job, stored, swinging_arms, training_part
 

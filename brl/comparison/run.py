@@ -31,12 +31,12 @@ from brl.data.holdout import hold_out
 from brl.metrics import overall
 from brl.prediction import predict
 from brl.scores import Scores, save_scores
+from brl.streams.weights import Trained, load_weights, save_weights
 from brl.subset.subset import Subset, read_subset, read_summary
 from brl.support.errors import UserError
 from brl.support.files import project_root, sha256, stage_code, written_whole
 from brl.support.progress import keep_quiet, progress
 from brl.training import train_stream
-from brl.weights import Trained, load_weights, save_weights
 
 SUBSET = Path("data/subset")
 

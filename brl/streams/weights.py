@@ -14,11 +14,11 @@ from brl.clips.layout import Layout
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore
 from brl.config.params import ModelParams, TrainParams
-from brl.data.batch import Clips
-from brl.inputs import Inputs
 from brl.models.common.build import build
 from brl.models.common.network import Network
-from brl.streams import stream_of
+from brl.streams.batch import Clips
+from brl.streams.inputs import Inputs
+from brl.streams.stream import stream_of
 from brl.support.errors import UserError
 from brl.support.files import written_whole
 

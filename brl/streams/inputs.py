@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from brl.augment import extremes, flip, random_matrices, rescale, transform
 from brl.config.params import TrainParams
-from brl.data.batch import Clips
-from brl.sampling import evaluation_frames, train_frames
-from brl.streams import Stream, motion, offsets
+from brl.streams.augment import extremes, flip, random_matrices, rescale, transform
+from brl.streams.batch import Clips
+from brl.streams.frames import evaluation_frames, train_frames
+from brl.streams.stream import Stream, motion, offsets
 
 
 @dataclass(frozen=True)

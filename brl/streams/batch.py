@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from brl.clips.store import ClipStore
-from brl.device import resident
+from brl.streams.device import resident
 
 
 class Clips:
