@@ -10,11 +10,11 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from brl.balance.holdout import hold_out
+from brl.balance.samplers import class_balanced
 from brl.clips.store import ClipStore
 from brl.config.params import ClassifierParams
-from brl.data.holdout import hold_out
 from brl.models.common.network import Head
-from brl.samplers import class_balanced
 from brl.streams.device import arithmetic, best_device
 from brl.streams.weights import Trained
 from brl.subset.subset import Subset

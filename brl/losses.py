@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from brl.classes import rare_classes
+from brl.balance.rare import rare_classes
 from brl.config.params import MethodParams
 from brl.mixing import Targets
 from brl.models.common.network import CosineHead

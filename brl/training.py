@@ -12,6 +12,8 @@ import torch
 from sklearn.metrics import balanced_accuracy_score
 from torch import Generator, Tensor
 
+from brl.balance.holdout import hold_out
+from brl.balance.samplers import SAMPLERS
 from brl.clips.layout import Layout
 from brl.clips.store import ClipStore
 from brl.config.params import (
@@ -22,12 +24,10 @@ from brl.config.params import (
     StreamName,
     TrainParams,
 )
-from brl.data.holdout import hold_out
 from brl.distributed import is_first, of_whole_batch, own_part, sum_gradients, wait_for_all
 from brl.losses import Criterion
 from brl.mixing import MIXES, Batch, Targets, draw_pairs, unmixed
 from brl.prediction import probabilities
-from brl.samplers import SAMPLERS
 from brl.streams.device import arithmetic, best_device, keep_freed_memory
 from brl.streams.weights import Recipe, Trained
 from brl.subset.subset import Subset

@@ -11,13 +11,13 @@ from ruamel.yaml import YAML
 from sklearn.metrics import balanced_accuracy_score
 
 from brl import classifier
+from brl.balance.holdout import hold_out
 from brl.classifier import adjusted
 from brl.clips.clip import Clip
 from brl.clips.layout import NW_UCLA20
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import ClassifierParams, PredictParams, read_params
-from brl.data.holdout import hold_out
 from brl.prediction import predict
 from brl.streams.weights import Recipe, Trained, load_weights, save_weights
 from brl.subset.subset import Subset, write_subset

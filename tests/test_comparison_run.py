@@ -11,13 +11,13 @@ import psutil
 import pytest
 import torch
 
+from brl.balance.holdout import hold_out
 from brl.clips.store import ClipStore
 from brl.comparison import run as running
 from brl.comparison.__main__ import main
 from brl.comparison.results import finished
 from brl.comparison.run import Data, compute, trained_by_other_code
 from brl.config.presets import METHODS, overwrite
-from brl.data.holdout import hold_out
 from brl.scores import load_scores
 from brl.support.errors import UserError, one_line_errors
 from brl.training import Training

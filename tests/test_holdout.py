@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.data.holdout import hold_out
+from brl.balance.holdout import hold_out
 from brl.subset.subset import Subset
 
 counts_strategy = st.lists(st.integers(0, 30), min_size=1, max_size=8).filter(any)

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from brl import training
+from brl.balance.holdout import hold_out
 from brl.clips.clip import Clip
 from brl.clips.store import ClipStore
 from brl.config.params import PredictParams
-from brl.data.holdout import hold_out
 from brl.prediction import predict
 from brl.streams.weights import save_weights
 from brl.subset.subset import Subset

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.samplers import SAMPLERS, instance, rebalanced
+from brl.balance.samplers import SAMPLERS, instance, rebalanced
 
 
 def of_counts(counts: list[int]) -> tuple[torch.Tensor, torch.Tensor]:

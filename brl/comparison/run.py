@@ -24,10 +24,10 @@ import pandas as pd
 import torch
 
 from brl import tracking
+from brl.balance.holdout import hold_out
 from brl.classifier import adjusted
 from brl.clips.store import ClipStore
 from brl.comparison.plan import Run, key_of
-from brl.data.holdout import hold_out
 from brl.metrics import overall
 from brl.prediction import predict
 from brl.scores import Scores, save_scores

@@ -7,7 +7,7 @@ over (0 to 1), and returns places in `labels`.
 import torch
 from torch import Generator, Tensor
 
-from brl.classes import rare_classes
+from brl.balance.rare import rare_classes
 
 
 def instance(labels: Tensor, counts: Tensor, generator: Generator, passed: float) -> Tensor:

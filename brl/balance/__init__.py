@@ -1,0 +1,1 @@
+"""Imbalance: which classes are rare, which clips a pass shows, which are held out."""
