@@ -19,7 +19,7 @@ from brl.metrics import overall
 from brl.prediction import predict
 from brl.scores import Scores
 from brl.subset.subset import read_subset
-from brl.training import Job, train_stream
+from brl.training.loop import Job, train_stream
 
 REPORT = Path("reports/benchmarks/accuracy.md")
 STREAM = "joint"

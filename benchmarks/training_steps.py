@@ -30,7 +30,7 @@ from brl.prediction import predict
 from brl.streams.device import arithmetic, best_device, keep_freed_memory
 from brl.streams.inputs import Inputs
 from brl.streams.weights import Recipe, Trained
-from brl.training import sgd
+from brl.training.loop import sgd
 
 CLASSES = tuple(map(str, range(60)))
 CLIPS = 64  # of each number of bodies

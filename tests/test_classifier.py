@@ -22,7 +22,7 @@ from brl.prediction import predict
 from brl.streams.weights import Recipe, Trained, load_weights, save_weights
 from brl.subset.subset import Subset, write_subset
 from brl.support.errors import UserError
-from brl.training import train_stream
+from brl.training.loop import train_stream
 from stages import classify
 from tests.tiny import PARAMS, job
 

@@ -20,7 +20,7 @@ from brl.comparison.run import Data, compute, trained_by_other_code
 from brl.config.presets import METHODS, overwrite
 from brl.scores import load_scores
 from brl.support.errors import UserError, one_line_errors
-from brl.training import Training
+from brl.training.loop import Training
 from stages import classify, predict, train
 from tests.comparing import JOINT, Grid, InThisProcess
 from tests.test_jobs import until
@@ -206,7 +206,7 @@ def test_what_decides_a_training_is_its_code(grid, monkeypatch):
     with (grid.folder / "brl/comparison/run.py").open("a") as file:
         file.write("# no influence\n")
     assert running.present_code(run) == before
-    with (grid.folder / "brl/losses.py").open("a") as file:
+    with (grid.folder / "brl/training/losses.py").open("a") as file:
         file.write("# may have some\n")
     assert running.present_code(run) != before
 

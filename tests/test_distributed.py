@@ -16,16 +16,16 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from brl import distributed
 from brl.clips.clip import Clip
 from brl.clips.layout import NW_UCLA20
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import ModelParams, read_params
-from brl.distributed import launch
 from brl.subset.subset import Subset
 from brl.support.progress import fraction_bar
-from brl.training import Job, Training
+from brl.training import distributed
+from brl.training.distributed import launch
+from brl.training.loop import Job, Training
 from tests.conftest import STREAMS
 
 PARAMS = read_params(Path("params.yaml"))

@@ -10,9 +10,9 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import load_file
 
-from brl import distributed
-from brl.distributed import launch, own_part, requested_processes, wait_for_all
 from brl.support.errors import UserError
+from brl.training import distributed
+from brl.training.distributed import launch, own_part, requested_processes, wait_for_all
 from tests.project import SMALL, Project
 from tests.test_distributed import own_signals, rank
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from brl import training
 from brl.balance.holdout import hold_out
 from brl.clips.clip import Clip
 from brl.clips.store import ClipStore
@@ -19,7 +18,8 @@ from brl.prediction import predict
 from brl.streams.weights import save_weights
 from brl.subset.subset import Subset
 from brl.support.progress import fraction_bar
-from brl.training import Job, Training, train_stream
+from brl.training import loop as training
+from brl.training.loop import Job, Training, train_stream
 from tests.methods import method
 from tests.tiny import job, stored, swinging_arms, training_part
 

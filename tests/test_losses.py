@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.losses import CLASS_WEIGHTS, LOSSES, Criterion, halves_apart, together
-from brl.mixing import Targets
+from brl.training.losses import CLASS_WEIGHTS, LOSSES, Criterion, halves_apart, together
+from brl.training.mixing import Targets
 from tests.conftest import shared
 from tests.methods import method, starting
 

@@ -14,7 +14,7 @@ from brl.config.presets import METHODS
 from brl.prediction import predict
 from brl.streams.weights import Trained, save_weights
 from brl.subset.subset import Subset
-from brl.training import Training, train_stream
+from brl.training.loop import Training, train_stream
 from tests.methods import method, starting
 from tests.tiny import job, stored, swinging_arms
 

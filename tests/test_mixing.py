@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brl.clips.layout import NTU25, NW_UCLA20
-from brl.mixing import MIXES, Batch, Pairs, Targets, draw_pairs, rarer_takes_all, unmixed
+from brl.training.mixing import MIXES, Batch, Pairs, Targets, draw_pairs, rarer_takes_all, unmixed
 
 # Method: section 2.
 UPPER = {

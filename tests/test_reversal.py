@@ -16,7 +16,7 @@ from brl.streams.batch import Clips
 from brl.streams.frames import evaluation_frames
 from brl.streams.inputs import Inputs
 from brl.streams.weights import load_weights, save_weights
-from brl.training import Training, train_stream
+from brl.training.loop import Training, train_stream
 from tests.conftest import STREAMS
 from tests.methods import method
 from tests.tiny import PARAMS, job, stored, swinging_arms, training_part

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from brl.config.params import read_params
-from brl.resuming import fingerprint
-from brl.training import Job
+from brl.training.loop import Job
+from brl.training.resuming import fingerprint
 from tests.project import Project
 
 PARAMS = read_params(Path("params.yaml"))

@@ -15,7 +15,7 @@ from brl.streams.weights import load_weights, save_weights
 from brl.subset.subset import Subset
 from brl.support.errors import UserError
 from brl.support.progress import fraction_bar
-from brl.training import Training, cosine_lr, train_stream
+from brl.training.loop import Training, cosine_lr, train_stream
 from tests.methods import method
 from tests.tiny import job, stored, swinging_arms, training_part
 

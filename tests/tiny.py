@@ -10,7 +10,7 @@ from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import MethodParams, read_params
 from brl.subset.subset import Subset
-from brl.training import Job
+from brl.training.loop import Job
 from tests.conftest import STREAMS
 from tests.methods import method as method_of
 

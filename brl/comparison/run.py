@@ -36,7 +36,7 @@ from brl.subset.subset import Subset, read_subset, read_summary
 from brl.support.errors import UserError
 from brl.support.files import project_root, sha256, stage_code, written_whole
 from brl.support.progress import keep_quiet, progress
-from brl.training import train_stream
+from brl.training.loop import train_stream
 
 SUBSET = Path("data/subset")
 

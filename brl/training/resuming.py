@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from brl.support.files import project_root, sha256, stage_code
-from brl.training import Job
+from brl.training.loop import Job
 
 
 def fingerprint(job: Job, data: list[str]) -> str:

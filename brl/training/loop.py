@@ -24,9 +24,6 @@ from brl.config.params import (
     StreamName,
     TrainParams,
 )
-from brl.distributed import is_first, of_whole_batch, own_part, sum_gradients, wait_for_all
-from brl.losses import Criterion
-from brl.mixing import MIXES, Batch, Targets, draw_pairs, unmixed
 from brl.prediction import probabilities
 from brl.streams.device import arithmetic, best_device, keep_freed_memory
 from brl.streams.weights import Recipe, Trained
@@ -34,6 +31,9 @@ from brl.subset.subset import Subset
 from brl.support.errors import UserError
 from brl.support.files import written_whole
 from brl.support.progress import FractionBar, fraction_bar
+from brl.training.distributed import is_first, of_whole_batch, own_part, sum_gradients, wait_for_all
+from brl.training.losses import Criterion
+from brl.training.mixing import MIXES, Batch, Targets, draw_pairs, unmixed
 
 CurveRow = dict[str, float]
 

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from brl.balance.rare import rare_classes
 from brl.config.params import MethodParams
-from brl.mixing import Targets
 from brl.models.common.network import CosineHead
+from brl.training.mixing import Targets
 
 EachLoss = Callable[[Tensor, Tensor], Tensor]  # logits (N, C), labels (N,) -> losses (N,)
 

@@ -1,0 +1,1 @@
+"""Training of one stream: the loop, losses, mixing, checkpoints."""
