@@ -15,9 +15,9 @@ from pathlib import Path
 from benchmarks.report import report
 from brl.clips.store import ClipStore
 from brl.config.params import Params, read_params
-from brl.metrics import overall
 from brl.prediction import predict
-from brl.scores import Scores
+from brl.scores.metrics import overall
+from brl.scores.scores import Scores
 from brl.subset.subset import read_subset
 from brl.training.loop import Job, train_stream
 

@@ -12,9 +12,9 @@ from brl.clips.clip import Clip
 from brl.clips.normalize import normalized, to_image_frame
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import Params, PredictParams
-from brl.ensemble import fuse
 from brl.prediction import predict
-from brl.scores import Scores
+from brl.scores.fusion import fuse
+from brl.scores.scores import Scores
 from brl.streams.weights import Recipe, Trained, load_weights, save_weights
 from brl.support.errors import UserError
 from brl.support.files import written_whole

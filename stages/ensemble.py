@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from brl.config.params import read_params
-from brl.ensemble import fuse
-from brl.scores import load_scores, save_scores
+from brl.scores.fusion import fuse
+from brl.scores.scores import load_scores, save_scores
 from brl.support.errors import one_line_errors
 
 

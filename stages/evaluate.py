@@ -9,9 +9,9 @@ from brl import tracking
 from brl.clips.store import ClipStore
 from brl.config.params import Params, read_params
 from brl.figures import draw_by_class
-from brl.metrics import GROUPS, Headline, accuracy_by_class, headline, shot_groups
 from brl.report.page import Results, write_page
-from brl.scores import Scores, load_scores
+from brl.scores.metrics import GROUPS, Headline, accuracy_by_class, headline, shot_groups
+from brl.scores.scores import Scores, load_scores
 from brl.subset.subset import read_counts, read_summary
 from brl.support.errors import one_line_errors
 from brl.support.files import written_whole

@@ -7,9 +7,9 @@ from pathlib import Path
 from brl import tracking
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
-from brl.metrics import accuracy_by_class, overall
 from brl.prediction import predict
-from brl.scores import Scores, save_scores
+from brl.scores.metrics import accuracy_by_class, overall
+from brl.scores.scores import Scores, save_scores
 from brl.streams.weights import load_weights
 from brl.support.errors import one_line_errors
 from brl.support.files import sha256, written_whole

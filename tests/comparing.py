@@ -11,7 +11,7 @@ import yaml
 from brl.comparison.plan import Comparison, Run, planned_runs, read_comparison
 from brl.comparison.run import Data
 from brl.config.params import Params, read_params
-from brl.scores import Scores, save_scores
+from brl.scores.scores import Scores, save_scores
 from brl.subset.subset import Subset, write_subset
 from tests.project import HERE
 from tests.tiny import PARAMS, stored, swinging_arms

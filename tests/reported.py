@@ -10,9 +10,9 @@ from brl.clips.layout import NTU25, Layout
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import EvaluateParams, Params
-from brl.metrics import shot_groups
 from brl.report.page import Results
-from brl.scores import Scores
+from brl.scores.metrics import shot_groups
+from brl.scores.scores import Scores
 from tests.tiny import PARAMS
 
 STREAMS = ("joint", "bone", "joint_motion")

@@ -18,7 +18,7 @@ from brl.comparison.__main__ import main
 from brl.comparison.results import finished
 from brl.comparison.run import Data, compute, trained_by_other_code
 from brl.config.presets import METHODS, overwrite
-from brl.scores import load_scores
+from brl.scores.scores import load_scores
 from brl.support.errors import UserError, one_line_errors
 from brl.training.loop import Training
 from stages import classify, predict, train

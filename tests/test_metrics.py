@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brl.config.params import EvaluateParams
-from brl.ensemble import fuse
-from brl.metrics import accuracy_by_class, headline, overall, shot_groups
-from brl.scores import Scores, load_scores, save_scores
+from brl.scores.fusion import fuse
+from brl.scores.metrics import accuracy_by_class, headline, overall, shot_groups
+from brl.scores.scores import Scores, load_scores, save_scores
 from brl.support.errors import UserError
 from brl.tracking import accuracy_metrics, class_metric
 

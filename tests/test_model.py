@@ -14,7 +14,7 @@ import mlflow
 import numpy as np
 import pytest
 
-from brl.scores import load_scores
+from brl.scores.scores import load_scores
 from tests.own_data import STICK, write_stick_figures
 from tests.project import SMALL, Project
 

@@ -20,10 +20,10 @@ from brl.data.recordings import read_recording
 from brl.datasets import nw_ucla
 from brl.datasets.prepare import prepare
 from brl.datasets.source import Dataset
-from brl.ensemble import fuse
 from brl.prediction import predict
 from brl.recognizer import Recognizer
-from brl.scores import Scores
+from brl.scores.fusion import fuse
+from brl.scores.scores import Scores
 from brl.streams.weights import save_weights
 from tests.conftest import shared
 from tests.recognizers import SHARES, untrained

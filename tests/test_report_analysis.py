@@ -6,8 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from brl.ensemble import fuse
-from brl.metrics import headline
 from brl.report.analysis import (
     calibration,
     confused_pairs,
@@ -16,7 +14,9 @@ from brl.report.analysis import (
     intervals,
     without_each,
 )
-from brl.scores import Scores
+from brl.scores.fusion import fuse
+from brl.scores.metrics import headline
+from brl.scores.scores import Scores
 
 GROUPS = np.array(["many", "medium", "few"])
 

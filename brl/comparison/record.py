@@ -4,7 +4,7 @@ from brl import tracking
 from brl.comparison.plan import Run, key_of
 from brl.comparison.results import FUSED, Scored
 from brl.comparison.run import Data
-from brl.metrics import accuracy_by_class, headline, shot_groups
+from brl.scores.metrics import accuracy_by_class, headline, shot_groups
 from brl.tracking_store import enabled
 
 

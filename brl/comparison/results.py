@@ -9,9 +9,9 @@ import pandas as pd
 from brl.comparison.plan import Comparison, Run
 from brl.comparison.run import Data
 from brl.config.params import EvaluateParams, StreamName
-from brl.ensemble import fuse
-from brl.metrics import accuracy_by_class, headline, shot_groups
-from brl.scores import Scores, load_scores
+from brl.scores.fusion import fuse
+from brl.scores.metrics import accuracy_by_class, headline, shot_groups
+from brl.scores.scores import Scores, load_scores
 
 # Method: section 7.
 FUSED = {

@@ -28,9 +28,9 @@ from brl.balance.holdout import hold_out
 from brl.classifier import adjusted
 from brl.clips.store import ClipStore
 from brl.comparison.plan import Run, key_of
-from brl.metrics import overall
 from brl.prediction import predict
-from brl.scores import Scores, save_scores
+from brl.scores.metrics import overall
+from brl.scores.scores import Scores, save_scores
 from brl.streams.weights import Trained, load_weights, save_weights
 from brl.subset.subset import Subset, read_subset, read_summary
 from brl.support.errors import UserError

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from brl.ensemble import fuse
-from brl.metrics import GROUPS, Headline, accuracy_by_class, headline
-from brl.scores import Scores
+from brl.scores.fusion import fuse
+from brl.scores.metrics import GROUPS, Headline, accuracy_by_class, headline
+from brl.scores.scores import Scores
 
 DRAWS = 4000
 BINS = 15  # of the calibration curve, as arXiv 1706.04599 has it

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import yaml
 
 from brl.config.params import Params
-from brl.metrics import Headline
+from brl.scores.metrics import Headline
 from brl.support.changes import differences
 
 SHOWN_EDITS = 12

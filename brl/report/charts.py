@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from brl.metrics import GROUPS
 from brl.report.analysis import Calibration
+from brl.scores.metrics import GROUPS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,6 @@ from sklearn.metrics import confusion_matrix
 
 from brl.clips.store import ClipStore
 from brl.config.params import Params
-from brl.metrics import GROUPS, Headline, accuracy_by_class, headline
 from brl.report import charts
 from brl.report.analysis import (
     calibration,
@@ -24,7 +23,8 @@ from brl.report.analysis import (
 from brl.report.changes import last_report
 from brl.report.skeletons import View, bones, moving_bodies
 from brl.results import COLUMNS
-from brl.scores import Scores
+from brl.scores.metrics import GROUPS, Headline, accuracy_by_class, headline
+from brl.scores.scores import Scores
 from brl.support.files import written_whole
 
 PAIRS, MOVING = 12, 8

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.metrics import recall_score, top_k_accuracy_score
 
 from brl.config.params import EvaluateParams
-from brl.scores import Scores
+from brl.scores.scores import Scores
 
 Headline = dict[str, float | None]
 GROUPS = ("many", "medium", "few")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from brl.scores import Scores
+from brl.scores.scores import Scores
 from brl.support.errors import UserError
 
 

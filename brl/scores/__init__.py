@@ -1,0 +1,1 @@
+"""Scores of test clips: on disk, measured, fused."""
