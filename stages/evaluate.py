@@ -8,7 +8,7 @@ import pandas as pd
 from brl import tracking
 from brl.clips.store import ClipStore
 from brl.config.params import Params, read_params
-from brl.figures import draw_by_class
+from brl.report.figure import draw_by_class
 from brl.report.page import Results, write_page
 from brl.scores.metrics import GROUPS, Headline, accuracy_by_class, headline, shot_groups
 from brl.scores.scores import Scores, load_scores
