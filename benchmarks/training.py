@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.pairs import Compared, Turns, compared
 from benchmarks.report import mb, report
 from benchmarks.training_steps import BATCHES, STEPS
-from brl.tracking import record_benchmark
+from brl.tracking.runs import record_benchmark
 
 REPORT = Path("reports/benchmarks/training.md")
 PAIRS = 7

@@ -18,7 +18,7 @@ from brl.config.params import Params, read_params
 from brl.subset.subset import read_summary
 from brl.support.errors import one_line_errors
 from brl.support.processes import is_gone
-from brl.tracking_store import connect, tracking_uri
+from brl.tracking.store import connect, tracking_uri
 from brl.training.loop import Job
 from brl.training.resuming import checkpoints, fingerprint
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brl import tracking
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
 from brl.recognizer import ARTIFACT, Recognizer
 from brl.support.errors import one_line_errors
 from brl.support.files import sha256
-from brl.tracking_store import tracking_uri
+from brl.tracking import runs as tracking
+from brl.tracking.store import tracking_uri
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature

@@ -6,7 +6,7 @@ import sys
 from urllib.parse import quote
 
 from brl.support.errors import UserError, one_line_errors
-from brl.tracking_store import EXPERIMENT, tracking_uri
+from brl.tracking.store import EXPERIMENT, tracking_uri
 
 PORT = os.environ.get("BRL_UI_PORT", "5000")
 

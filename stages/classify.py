@@ -4,7 +4,6 @@ import shutil
 import sys
 from pathlib import Path
 
-from brl import tracking
 from brl.classifier import adjusted
 from brl.clips.store import ClipStore
 from brl.config.params import Params, read_params
@@ -12,6 +11,7 @@ from brl.streams.weights import load_weights, save_weights
 from brl.subset.subset import read_subset
 from brl.support.errors import one_line_errors
 from brl.support.files import sha256, written_whole
+from brl.tracking import runs as tracking
 
 
 def change(stream: str, weights: Path, changed: Path, params: Params) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from brl import tracking
 from brl.clips.store import ClipStore
 from brl.config.params import Params, read_params
 from brl.report.figure import draw_by_class
@@ -15,6 +14,7 @@ from brl.scores.scores import Scores, load_scores
 from brl.subset.subset import read_counts, read_summary
 from brl.support.errors import one_line_errors
 from brl.support.files import written_whole
+from brl.tracking import runs as tracking
 
 REPORTS = Path("reports")
 ARTIFACTS = ("index.html", "by_class.png", "by_class.csv", "confusion.csv", "long_tail.png")

@@ -4,7 +4,6 @@ import json
 import sys
 from pathlib import Path
 
-from brl import tracking
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
 from brl.prediction import predict
@@ -13,6 +12,7 @@ from brl.scores.scores import Scores, save_scores
 from brl.streams.weights import load_weights
 from brl.support.errors import one_line_errors
 from brl.support.files import sha256, written_whole
+from brl.tracking import runs as tracking
 
 
 def main(stream: str) -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from brl import tracking
 from brl.clips.store import ClipStore
 from brl.config.params import CheckpointParams, Params, read_params
 from brl.streams.weights import Recipe, save_weights
 from brl.subset.subset import read_subset, read_summary
 from brl.support.errors import one_line_errors
 from brl.support.files import sha256, written_whole
+from brl.tracking import runs as tracking
 from brl.training.distributed import is_first, launch, requested_processes
 from brl.training.loop import Job, train_stream
 from brl.training.published import load_checkpoint

@@ -11,7 +11,7 @@ from brl.clean_runs import main
 from brl.clips.store import ClipStore
 from brl.subset.subset import read_summary
 from brl.support.processes import is_gone, this_process
-from brl.tracking_store import connect
+from brl.tracking.store import connect
 from brl.training.loop import Job
 from brl.training.resuming import checkpoint_file, fingerprint
 from tests.comparing import Grid

@@ -9,7 +9,7 @@ from matplotlib.image import imread
 from brl.comparison.report import write_report
 from brl.comparison.results import finished
 from brl.comparison.run import Data
-from brl.tracking_store import EXPERIMENT, tracking_uri
+from brl.tracking.store import EXPERIMENT, tracking_uri
 from tests.comparing import JOINT, Grid
 
 FOUR = ["joint", "bone", "joint_motion", "bone_motion"]

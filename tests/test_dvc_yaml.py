@@ -23,8 +23,8 @@ WITHOUT_INFLUENCE = {
     "brl/config/params.py",
     "brl/support/processes.py",
     "brl/support/progress.py",
-    "brl/tracking.py",
-    "brl/tracking_store.py",
+    "brl/tracking/runs.py",
+    "brl/tracking/store.py",
     "brl/support/yaml_file.py",
 }
 

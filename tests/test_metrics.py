@@ -12,7 +12,7 @@ from brl.scores.fusion import fuse
 from brl.scores.metrics import accuracy_by_class, headline, overall, shot_groups
 from brl.scores.scores import Scores, load_scores, save_scores
 from brl.support.errors import UserError
-from brl.tracking import accuracy_metrics, class_metric
+from brl.tracking.runs import accuracy_metrics, class_metric
 
 GROUPED = EvaluateParams(many_shot_above=100, few_shot_below=20)
 

@@ -20,7 +20,7 @@ from brl.datasets.facts import Facts
 from brl.datasets.prepare import prepare
 from brl.subset.subsample import choose_clips, profile_counts
 from brl.support.errors import UserError
-from brl.tracking_store import EXPERIMENT
+from brl.tracking.store import EXPERIMENT
 from tests.conftest import SHARED, shared
 from tests.project import SMALL, Project
 

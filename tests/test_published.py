@@ -19,7 +19,7 @@ from brl.config.presets import apply_preset
 from brl.published import take_checkpoint, train_again
 from brl.support.errors import UserError
 from brl.support.files import sha256
-from brl.tracking_store import EXPERIMENT
+from brl.tracking.store import EXPERIMENT
 from tests.checkpoints import as_published, network, saved
 from tests.own_data import write_stick_figures
 from tests.project import HERE, SMALL, Project

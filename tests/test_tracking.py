@@ -8,10 +8,10 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from brl import tracking
 from brl.config.params import read_params
 from brl.support.errors import UserError
-from brl.tracking_store import EXPERIMENT, tracking_uri
+from brl.tracking import runs as tracking
+from brl.tracking.store import EXPERIMENT, tracking_uri
 from brl.ui import comparison_url
 
 PARAMS = read_params(Path("params.yaml"))
@@ -28,7 +28,7 @@ def root(tmp_path, monkeypatch):
 
 def test_processes_that_start_together_share_one_new_store(root):
     """Six streams trained at once on a machine where nothing was recorded yet."""
-    code = "from brl.tracking import record_test as f; f('s', 'd{}', {{'accuracy/top1': 1.0}})"
+    code = "from brl.tracking.runs import record_test as f; f('s', 'd{}', {{'accuracy/top1': 1.0}})"
     running = [
         subprocess.Popen(
             [sys.executable, "-c", code.format(number)], stderr=subprocess.PIPE, text=True

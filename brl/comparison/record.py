@@ -1,11 +1,11 @@
 """The results of a comparison among MLflow's runs."""
 
-from brl import tracking
 from brl.comparison.plan import Run, key_of
 from brl.comparison.results import FUSED, Scored
 from brl.comparison.run import Data
 from brl.scores.metrics import accuracy_by_class, headline, shot_groups
-from brl.tracking_store import enabled
+from brl.tracking import runs as tracking
+from brl.tracking.store import enabled
 
 
 def record(scored: list[Scored], runs: list[Run], data: Data, comparison: str) -> None:

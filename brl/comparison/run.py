@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from brl import tracking
 from brl.balance.holdout import hold_out
 from brl.classifier import adjusted
 from brl.clips.store import ClipStore
@@ -36,6 +35,7 @@ from brl.subset.subset import Subset, read_subset, read_summary
 from brl.support.errors import UserError
 from brl.support.files import project_root, sha256, stage_code, written_whole
 from brl.support.progress import keep_quiet, progress
+from brl.tracking import runs as tracking
 from brl.training.loop import train_stream
 
 SUBSET = Path("data/subset")

@@ -20,7 +20,7 @@ from brl.config.params import Params
 from brl.streams.device import describe_device, peak_memory_mb
 from brl.support.errors import UserError
 from brl.support.processes import this_process
-from brl.tracking_store import connect, enabled, find_run, log_metrics, tracking_uri
+from brl.tracking.store import connect, enabled, find_run, log_metrics, tracking_uri
 
 
 def flattened(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:
