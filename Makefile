@@ -76,7 +76,7 @@ bench-networks: setup  ## the networks side by side: size and speed
 	@python -m benchmarks.networks
 
 model: setup  ## what was trained as a model in MLflow, to load or serve; NAME=… registers it
-	@python -m brl.mlflow_model $(if $(NAME),--register "$(NAME)")
+	@python -m brl.serving.mlflow_model $(if $(NAME),--register "$(NAME)")
 
 clean-runs: setup  ## failed runs and stale checkpoints: shows what would go; YES=1 removes it
 	@python -m brl.clean_runs $(if $(YES),--yes)

@@ -7,7 +7,7 @@ import torch
 from brl.clips.layout import NW_UCLA20, Layout
 from brl.clips.normalize import Normalization
 from brl.config.params import ModelParams, read_params
-from brl.recognizer import Recognizer
+from brl.serving.recognizer import Recognizer
 from brl.streams.weights import Recipe, Trained
 from tests.conftest import STREAMS
 

@@ -9,11 +9,11 @@ import onnx
 import pytest
 import torch
 
-from brl import export as exporting
 from brl.clips.layout import COCO17, NTU25
 from brl.clips.normalize import Normalization
 from brl.config.params import ModelParams
-from brl.export import export, graph_inputs, noise, opened
+from brl.serving import export as exporting
+from brl.serving.export import export, graph_inputs, noise, opened
 from brl.support.errors import UserError
 from tests.recognizers import PARAMS, SMALL, untrained
 

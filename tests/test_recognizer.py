@@ -16,14 +16,14 @@ from brl.clips.layout import COCO17, NTU25, NW_UCLA20
 from brl.clips.normalize import Normalization, to_image_frame
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
-from brl.data.recordings import read_recording
 from brl.datasets import nw_ucla
 from brl.datasets.prepare import prepare
 from brl.datasets.source import Dataset
 from brl.prediction import predict
-from brl.recognizer import Recognizer
 from brl.scores.fusion import fuse
 from brl.scores.scores import Scores
+from brl.serving.recognizer import Recognizer
+from brl.serving.recordings import read_recording
 from brl.streams.weights import save_weights
 from tests.conftest import shared
 from tests.recognizers import SHARES, untrained
@@ -123,7 +123,7 @@ def project(tmp_path_factory) -> Path:
 
 def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "brl.predict", *arguments],
+        [sys.executable, "-m", "brl.serving.predict", *arguments],
         cwd=project,
         env=os.environ | {"PYTHONPATH": str(Path.cwd()), "COLUMNS": "200"},
         capture_output=True,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from brl.clips.layout import NTU25, NW_UCLA20
-from brl.data.recordings import find_recordings, read_recording
+from brl.serving.recordings import find_recordings, read_recording
 from brl.support.errors import UserError
 from tests.ntu_files import people, scene_of, skeleton_text
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.timeline import Segment, by_frame, segments, windows
+from brl.serving.timeline import Segment, by_frame, segments, windows
 
 sizes = st.tuples(st.integers(1, 300), st.integers(1, 90), st.integers(1, 120))
 

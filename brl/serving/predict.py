@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from brl.config.params import read_params
-from brl.data.recordings import find_recordings, read_recording
-from brl.recognizer import Recognizer
+from brl.serving.recognizer import Recognizer
+from brl.serving.recordings import find_recordings, read_recording
+from brl.serving.timeline import by_frame, segments, windows
 from brl.support.errors import UserError, one_line_errors
 from brl.support.progress import progress
-from brl.timeline import by_frame, segments, windows
 
 BAR = 24  # characters a recording's length is drawn in
 Found = dict[str, Any]
@@ -91,7 +91,7 @@ def positive(text: str) -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m brl.predict",
+        prog="python -m brl.serving.predict",
         description="Recognise recordings with the streams that make repro trained.",
     )
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""What `make repro` trained, in MLflow: `python -m brl.mlflow_model [--register NAME]`."""
+"""What `make repro` trained, in MLflow: `python -m brl.serving.mlflow_model [--register NAME]`."""
 
 import argparse
 from importlib.metadata import version
@@ -10,7 +10,7 @@ import numpy as np
 
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
-from brl.recognizer import ARTIFACT, Recognizer
+from brl.serving.recognizer import ARTIFACT, Recognizer
 from brl.support.errors import one_line_errors
 from brl.support.files import sha256
 from brl.tracking import runs as tracking
@@ -19,7 +19,7 @@ from brl.tracking.store import tracking_uri
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-# What brl.served imports, and those import.
+# What brl.serving.served imports, and those import.
 NEEDED = ("mlflow", "numpy", "pandas", "pydantic", "pyyaml", "safetensors", "torch", "tqdm")
 TAKES = "One recording, joints as recorded: T x V x K, or M x T x V x K; any length."
 

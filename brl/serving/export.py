@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from brl.config.params import read_params
 from brl.models.common.batch_norm import DataNorm
 from brl.models.common.network import Network
-from brl.recognizer import Recognizer
+from brl.serving.recognizer import Recognizer
 from brl.streams.augment import rescale
 from brl.streams.frames import evaluation_frames
 from brl.streams.stream import motion, offsets, stream_of

@@ -9,7 +9,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 
 from brl.datasets.arrays import as_joints
-from brl.recognizer import ARTIFACT, Recognizer
+from brl.serving.recognizer import ARTIFACT, Recognizer
 
 
 class Served(PythonModel):

@@ -1,0 +1,1 @@
+"""Use of what was trained: recordings in, classes out."""
