@@ -22,15 +22,15 @@ setup: .venv/installed  ## the virtual environment, with everything installed
 repro: setup  ## the whole pipeline; only what changed runs; JOBS=2: two streams at a time
 	@python -m brl.config.check
 	@test -e .git || dvc config --local core.no_scm true
-	@$(if $(JOBS),python -m brl.jobs '$(JOBS)',dvc repro)
-	@python -m brl.results
+	@$(if $(JOBS),python -m brl.commands.repro '$(JOBS)',dvc repro)
+	@python -m brl.commands.results
 
 why: setup  ## which stages would run now, and because of what
 	@test -e .git || dvc config --local core.no_scm true
-	@python -m brl.why
+	@python -m brl.commands.why
 
 results: setup  ## the table of the last run
-	@python -m brl.results
+	@python -m brl.commands.results
 
 preset: setup  ## a dataset, a method or both into params.yaml: NAME=nw_ucla MIRROR=folder METHOD=brl
 	@python -m brl.config.presets $(if $(NAME),"$(NAME)") $(if $(METHOD),--method "$(METHOD)") $(if $(MIRROR),--mirror "$(MIRROR)")
@@ -42,13 +42,13 @@ compare: setup  ## methods side by side: NAME=nw_ucla JOBS=2; done runs stay in 
 	@python -m brl.comparison $(if $(NAME),"$(NAME)") $(if $(JOBS),--jobs "$(JOBS)")
 
 weights: setup  ## a checkpoint instead of a training: make weights STREAM=joint FILE=j.pth (or none)
-	@python -m brl.published "$(STREAM)" "$(FILE)"
+	@python -m brl.commands.weights "$(STREAM)" "$(FILE)"
 
 data-check: setup  ## what the dataset's clips are like, and what in them deserves a look
 	@python -m brl.config.check
 	@test -e .git || dvc config --local core.no_scm true
 	@dvc repro --quiet prepare
-	@python -m brl.data_check
+	@python -m brl.commands.data
 
 test: setup  ## all tests, a process a core
 	@OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile
@@ -79,10 +79,10 @@ model: setup  ## what was trained as a model in MLflow, to load or serve; NAME=â
 	@python -m brl.serving.mlflow_model $(if $(NAME),--register "$(NAME)")
 
 clean-runs: setup  ## failed runs and stale checkpoints: shows what would go; YES=1 removes it
-	@python -m brl.clean_runs $(if $(YES),--yes)
+	@python -m brl.commands.clean $(if $(YES),--yes)
 
 ui: setup  ## compare the runs in MLflow
-	@python -m brl.ui
+	@python -m brl.commands.ui
 
 clean:  ## remove results and caches; keeps recorded runs, .comparison and the virtual environment
 	rm -rf data models curves classifiers scores fused logs .checkpoints .dvc/cache .dvc/tmp

@@ -7,8 +7,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from brl.clean_runs import main
 from brl.clips.store import ClipStore
+from brl.commands.clean import main
 from brl.subset.subset import read_summary
 from brl.support.processes import is_gone, this_process
 from brl.tracking.store import connect
@@ -45,7 +45,7 @@ def names() -> set[str]:
 
 def cleaned(monkeypatch, capsys, *arguments: str) -> str:
     """What the command says."""
-    monkeypatch.setattr("sys.argv", ["brl.clean_runs", *arguments])
+    monkeypatch.setattr("sys.argv", ["brl.commands.clean", *arguments])
     main()
     return capsys.readouterr().out
 

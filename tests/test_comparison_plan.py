@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from brl.comparison.__main__ import main
+from brl.commands.compare import main
 from brl.comparison.plan import Comparison, planned_runs, read_comparison
 from brl.config.params import read_params
 from brl.config.presets import METHODS, apply_preset

@@ -13,8 +13,8 @@ import torch
 
 from brl.balance.holdout import hold_out
 from brl.clips.store import ClipStore
+from brl.commands.compare import main
 from brl.comparison import run as running
-from brl.comparison.__main__ import main
 from brl.comparison.results import finished
 from brl.comparison.run import Data, compute, trained_by_other_code
 from brl.config.presets import METHODS, overwrite

@@ -12,7 +12,7 @@ import psutil
 import pytest
 import torch
 
-from brl import jobs
+from brl.commands import repro as jobs
 from brl.support import process_groups
 from brl.support.errors import UserError
 from brl.support.process_groups import Processes

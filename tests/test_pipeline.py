@@ -75,10 +75,10 @@ def test_a_weight_of_no_stream_changes_no_result(project):
 
 def test_the_number_of_test_clips_runs_the_predictions(project):
     project.edit({"predict.num_clips": 2})
-    said = project.run("brl.why").stdout
+    said = project.run("brl.commands.why").stdout
     assert said.count("predict.num_clips: 1 became 2") == 1 and "train" not in said
     assert project.reproduce() == TESTED
-    assert project.run("brl.why").stdout.startswith("Nothing would run")
+    assert project.run("brl.commands.why").stdout.startswith("Nothing would run")
 
 
 def test_the_classifier_runs_the_predictions_and_no_training(project):

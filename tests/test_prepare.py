@@ -12,7 +12,7 @@ from brl.clips.clip import Clip
 from brl.clips.layout import NTU25, NW_UCLA20
 from brl.clips.normalize import Normalization, center_first_frame
 from brl.clips.store import ClipStore
-from brl.data_check import show
+from brl.commands.data import show
 from brl.datasets.data_report import by_class, findings
 from brl.datasets.facts import facts_of
 from brl.datasets.prepare import prepare

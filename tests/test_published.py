@@ -13,10 +13,10 @@ import yaml
 from safetensors.torch import load_file
 
 from brl.clips.layout import Layout
+from brl.commands.weights import take_checkpoint, train_again
 from brl.config.check import check
 from brl.config.params import read_params
 from brl.config.presets import apply_preset
-from brl.published import take_checkpoint, train_again
 from brl.support.errors import UserError
 from brl.support.files import sha256
 from brl.tracking.store import EXPERIMENT
@@ -174,7 +174,7 @@ def test_a_pipeline_evaluates_a_checkpoint_without_training(project, monkeypatch
     folder = project.folder
     state = network(STICK, classes=2).state_dict()
     saved(folder / "j.pth", as_published(state))
-    run = project.run("brl.published", "joint", "j.pth")
+    run = project.run("brl.commands.weights", "joint", "j.pth")
     assert run.returncode == 0, run.stderr
     assert "j.pth: stgcnpp of 6 base channels, 2 classes, 5 joints x 3 channels" in run.stdout
     assert "Still to be trained: bone. Next: make repro" in run.stdout
@@ -203,11 +203,11 @@ def test_another_checkpoint_runs_its_stream_alone(project):
     run = project.run("brl.config.check")
     assert run.returncode == 1 and run.stderr.count("\n") == 1
     assert "j.pth: not the file that params.yaml records" in run.stderr
-    assert project.run("brl.published", "joint", "j.pth").returncode == 0
+    assert project.run("brl.commands.weights", "joint", "j.pth").returncode == 0
     affected = {"train@joint", "classify@joint", "predict@joint", "ensemble", "evaluate"}
     assert project.reproduce() == affected
     assert project.reproduce() == set()
-    assert project.run("brl.published", "joint", "none").returncode == 0
+    assert project.run("brl.commands.weights", "joint", "none").returncode == 0
     assert project.reproduce() == affected
     assert len(pd.read_csv(project.folder / "curves/joint.csv")) == 1
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from brl.results import main, markdown, table_rows
+from brl.commands.results import main, markdown, table_rows
 from brl.support.errors import UserError
 
 RESULTS = """stream,top1,top5,mean_class,many,medium,few

@@ -8,11 +8,11 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from brl.commands.ui import comparison_url
 from brl.config.params import read_params
 from brl.support.errors import UserError
 from brl.tracking import runs as tracking
 from brl.tracking.store import EXPERIMENT, tracking_uri
-from brl.ui import comparison_url
 
 PARAMS = read_params(Path("params.yaml"))
 SUBSET = tracking.SubsetRecord("t", "digest", {"clips": 3})

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from brl import why
+from brl.commands import why
 from brl.support.changes import differences
 from brl.support.errors import UserError
 from tests.project import HERE

@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix
 
 from brl.clips.store import ClipStore
+from brl.commands.results import COLUMNS
 from brl.config.params import Params
 from brl.report import charts
 from brl.report.analysis import (
@@ -22,7 +23,6 @@ from brl.report.analysis import (
 )
 from brl.report.changes import last_report
 from brl.report.skeletons import View, bones, moving_bodies
-from brl.results import COLUMNS
 from brl.scores.metrics import GROUPS, Headline, accuracy_by_class, headline
 from brl.scores.scores import Scores
 from brl.support.files import written_whole

@@ -1,4 +1,4 @@
-"""Which stages would run now, and because of what: `python -m brl.why`. Nothing runs."""
+"""Which stages would run now, and because of what: `python -m brl.commands.why`. Nothing runs."""
 
 from collections.abc import Iterator
 from pathlib import Path

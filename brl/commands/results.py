@@ -1,4 +1,4 @@
-"""The table of the last run: `python -m brl.results [--markdown]`."""
+"""The table of the last run: `python -m brl.commands.results [--markdown]`."""
 
 import argparse
 from pathlib import Path

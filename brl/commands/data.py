@@ -1,4 +1,4 @@
-"""Prints the data report that `prepare` wrote: `python -m brl.data_check`."""
+"""Prints the data report that `prepare` wrote: `python -m brl.commands.data`."""
 
 from pathlib import Path
 

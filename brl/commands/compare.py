@@ -4,11 +4,11 @@ import argparse
 import signal
 from pathlib import Path
 
+from brl.commands.repro import checked_jobs
 from brl.comparison.plan import planned_runs, read_comparison
 from brl.comparison.report import write_report
 from brl.comparison.run import Data, compute
 from brl.config.params import read_params
-from brl.jobs import checked_jobs
 from brl.support.errors import UserError, one_line_errors
 
 

@@ -1,4 +1,4 @@
-"""Failed and orphaned runs and checkpoints: `python -m brl.clean_runs [--yes]`.
+"""Failed and orphaned runs and checkpoints: `python -m brl.commands.clean [--yes]`.
 
 Shows what would go, and with `--yes` removes it. What the next `make repro` would go on with stays.
 """

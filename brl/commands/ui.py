@@ -1,4 +1,4 @@
-"""Opens MLflow on the comparison of runs: `python -m brl.ui`."""
+"""Opens MLflow on the comparison of runs: `python -m brl.commands.ui`."""
 
 import os
 import subprocess
