@@ -6,7 +6,7 @@ import numpy as np
 
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
-from brl.report.figure import draw_profile
+from brl.subset.figure import draw_profile
 from brl.subset.subsample import (
     check_subset,
     choose_clips,

@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from brl.clips.store import ClipStore
-from brl.config.params import CheckpointParams, Params, read_params
+from brl.config.params import CheckpointParams, Params, StreamName, read_params
+from brl.published.checkpoint import load_checkpoint
 from brl.streams.weights import Recipe, save_weights
 from brl.subset.subset import read_subset, read_summary
 from brl.support.errors import one_line_errors
@@ -14,13 +15,11 @@ from brl.support.files import sha256, written_whole
 from brl.tracking import runs as tracking
 from brl.training.distributed import is_first, launch, requested_processes
 from brl.training.loop import Job, train_stream
-from brl.training.published import load_checkpoint
 from brl.training.resuming import checkpoint_file, fingerprint
 
 
-def train(stream: str) -> None:
+def train(stream: StreamName, params: Params) -> None:
     """Trains and writes; in several processes each calls it, and the first alone writes."""
-    params = read_params()
     store = ClipStore.open(Path("data/store"))
     subset_folder = Path("data/subset")
     subset = read_subset(subset_folder, store)
@@ -51,7 +50,7 @@ def train(stream: str) -> None:
     checkpoint.unlink()
 
 
-def take(stream: str, checkpoint: CheckpointParams, params: Params) -> None:
+def take(stream: StreamName, checkpoint: CheckpointParams, params: Params) -> None:
     """Writes what training would, from a checkpoint; the curve has no row."""
     store = ClipStore.open(Path("data/store"))
     hops = params.streams[stream].hops
@@ -66,16 +65,16 @@ def take(stream: str, checkpoint: CheckpointParams, params: Params) -> None:
     tracking.record_weights(stream, recorded, weights, sha256(weights))
 
 
-def main(stream: str) -> None:
+def main(stream: StreamName) -> None:
     params = read_params()
     if checkpoint := params.streams[stream].weights:
         take(stream, checkpoint, params)
         return
     processes = requested_processes()
     if processes == 1:
-        train(stream)
+        train(stream, params)
     else:
-        launch(processes, train, stream)
+        launch(processes, train, stream, params)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ from brl.clips.layout import NTU25
 from brl.clips.normalize import Normalization
 from brl.config.params import CheckpointParams, read_params
 from brl.models.common.build import build
+from brl.published.checkpoint import load_checkpoint, read_state
+from brl.published.identify import check_network, recognise
 from brl.streams.weights import Recipe
 from brl.support.errors import UserError
 from brl.support.files import sha256
-from brl.training.identify import check_network, recognise
-from brl.training.published import load_checkpoint, read_state
 from tests.checkpoints import as_published, network, saved
 from tests.conftest import shared
 from tests.test_networks import FILES, LAYOUTS, MISSING, NAMES, assert_agrees, model_params

@@ -11,22 +11,18 @@ from brl.config.params import ModelParams
 
 NETWORKS = get_args(ModelParams.model_fields["name"].annotation)
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
-# They cannot change a result, so editing them runs nothing again. `params` is among them,
-# because the schema has no defaults: a value stands in params.yaml or nowhere; what fetches raw
-# files, because what has arrived is recorded and checked ever after.
-WITHOUT_INFLUENCE = {
+# They cannot change a result, so editing them runs nothing again. `config` is among them, because
+# the schema has no defaults: a value stands in params.yaml or nowhere; what fetches raw files,
+# because what has arrived is recorded and checked ever after; what identifies a published
+# checkpoint, because it only refuses.
+WITHOUT_INFLUENCE = (
     "brl/__init__.py",
-    "brl/fetching/download.py",
-    "brl/fetching/fetch.py",
-    "brl/support/errors.py",
-    "brl/support/files.py",
-    "brl/config/params.py",
-    "brl/support/processes.py",
-    "brl/support/progress.py",
-    "brl/tracking/runs.py",
-    "brl/tracking/store.py",
-    "brl/support/yaml_file.py",
-}
+    "brl/config/",
+    "brl/fetching/",
+    "brl/published/identify.py",
+    "brl/support/",
+    "brl/tracking/",
+)
 
 
 def imported_modules(script: Path) -> set[Path]:
@@ -64,7 +60,7 @@ def all_imports(script: Path) -> set[str]:
     waiting = {script}
     while waiting:
         new = imported_modules(waiting.pop()) - found
-        new = {file for file in new if str(file) not in WITHOUT_INFLUENCE}
+        new = {file for file in new if not str(file).startswith(WITHOUT_INFLUENCE)}
         found |= new
         waiting |= new
     return {str(file) for file in found}
@@ -72,7 +68,7 @@ def all_imports(script: Path) -> set[str]:
 
 def chosen_network(definition: dict) -> set[str]:
     """The network a stage imports by its name in params.yaml, and what any network imports."""
-    if "brl/models/common/build.py" not in definition["deps"]:
+    if "brl/models/common" not in definition["deps"]:
         return set()
     networks = [Path(f"brl/models/{name}.py") for name in NETWORKS]
     return {"brl/models/${model.name}.py"}.union(*map(all_imports, networks))

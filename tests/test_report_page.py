@@ -1,20 +1,17 @@
 """The page: what stands in it, that it needs nothing else, and what the skeletons look like."""
 
 import re
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from brl.clips.layout import COCO17, NTU25, NW_UCLA20
-from brl.report.changes import last_report
 from brl.report.page import contents, write_page
 from brl.report.skeletons import STEPS, View, bones, moving_bodies
-from tests.project import HERE
+from brl.report.words import data_in_words, method_in_words
 from tests.reported import class_names, results, store_of
 from tests.tiny import PARAMS
 
@@ -181,72 +178,11 @@ def test_bones_join_every_joint_but_the_centre():
 
 
 def test_the_title_and_the_method_in_words():
-    assert PARAMS.data_in_words == "synthetic (cross_subject_view), long-tailed at factor 30"
+    assert data_in_words(PARAMS) == "synthetic (cross_subject_view), long-tailed at factor 30"
     changed = PARAMS.model_dump()
     changed["subsample"]["profile"] = "natural"
     changed["method"] |= {"loss": "balanced_softmax", "sampler": "square_root", "mix": "partial"}
     changed = type(PARAMS).model_validate(changed)
-    assert changed.data_in_words.endswith("as it comes")
-    assert changed.method_in_words == "balanced-softmax, square-root sampling, partial mixing"
-    assert PARAMS.method_in_words == "cross-entropy"
-
-
-class TestLastReport:
-    """Against the report in git."""
-
-    @pytest.fixture(autouse=True)
-    def repository(self, tmp_path, monkeypatch):
-        monkeypatch.delenv("GIT_DIR")
-        monkeypatch.chdir(tmp_path)
-        for name in ("AUTHOR", "COMMITTER"):
-            monkeypatch.setenv(f"GIT_{name}_NAME", "t")
-            monkeypatch.setenv(f"GIT_{name}_EMAIL", "t@t")
-        Path("params.yaml").write_text((HERE / "params.yaml").read_text())
-        Path("reports").mkdir()
-        Path("reports/metrics.json").write_text('{"top1": 50.0, "few": null}')
-        self.git("init", "-q")
-
-    def git(self, *arguments: str) -> None:
-        subprocess.run(["git", *arguments], check=True)
-
-    def edited(self, section: str, **changes):
-        content = PARAMS.model_dump()
-        content[section] |= changes
-        return type(PARAMS).model_validate(content)
-
-    def test_nothing_was_committed(self):
-        assert last_report(PARAMS) is None
-
-    def test_edits_are_named_and_numbers_are_those_of_then(self):
-        self.git("add", ".")
-        self.git("commit", "-qm", "first")
-        Path("reports/metrics.json").write_text("{}")
-        found = last_report(self.edited("train", lr=0.25))
-        assert found.headline == {"top1": 50.0, "few": None} and found.comparable
-        assert found.edits == ["train.lr: 0.1 became 0.25"]
-        assert re.fullmatch(r"[0-9a-f]+, \d{4}-\d\d-\d\d", found.commit)
-        assert last_report(PARAMS).edits == []
-
-    def test_other_clips_are_not_compared(self):
-        self.git("add", ".")
-        self.git("commit", "-qm", "first")
-        assert not last_report(self.edited("dataset", name="nw_ucla", split="x")).comparable
-
-    def test_many_edits_are_cut(self):
-        content = yaml.safe_load(Path("params.yaml").read_text())
-        content["streams"] = {"other": 1}
-        content["train"] = {}
-        Path("params.yaml").write_text(yaml.safe_dump(content))
-        self.git("add", ".")
-        self.git("commit", "-qm", "first")
-        found = last_report(PARAMS)
-        assert len(found.edits) == 13 and found.edits[-1].startswith("and ")
-
-    def test_the_page_tells_of_it(self, ten, tmp_path):
-        self.git("add", ".")
-        self.git("commit", "-qm", "first")
-        page = Page(
-            written(tmp_path, type(ten)(**vars(ten) | {"params": self.edited("train", lr=0.25)}))
-        )
-        assert "train.lr: 0.1 became 0.25" in page.sections["numbers"]
-        assert "since the last committed report" in page.sections["numbers"]
+    assert data_in_words(changed).endswith("as it comes")
+    assert method_in_words(changed) == "balanced-softmax, square-root sampling, partial mixing"
+    assert method_in_words(PARAMS) == "cross-entropy"

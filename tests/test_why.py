@@ -1,5 +1,6 @@
 """What `make why` says, of a small pipeline that DVC really ran."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from brl.commands import why
-from brl.support.changes import differences
+from brl.commands.differences import differences
 from brl.support.errors import UserError
 from tests.project import HERE
 
@@ -30,7 +31,7 @@ stages:
       outs: ["second_${item}.txt"]
   third:
     cmd: cat second_joint.txt second_bone.txt > third.txt
-    deps: [second_joint.txt, second_bone.txt]
+    deps: [second_joint.txt, second_bone.txt, code]
     params: [ensemble, streams]
     outs: [third.txt]
 """
@@ -44,6 +45,9 @@ def ran(tmp_path_factory) -> Path:
     shutil.copy(HERE / "params.yaml", folder)
     (folder / "dvc.yaml").write_text(PIPELINE)
     (folder / "source.txt").write_text("1")
+    (folder / "code").mkdir()
+    for name in ("kept.py", "edited.py"):
+        (folder / "code" / name).write_text("1")
     Repo.init(str(folder), no_scm=True).close()
     with pytest.MonkeyPatch.context() as patch, Repo(str(folder)) as repo:
         patch.chdir(folder)
@@ -110,6 +114,17 @@ def test_a_stream_taken_out_is_told_as_such(folder):
 def test_a_changed_file_is_named(folder):
     Path("source.txt").write_text("2")
     assert why.reasons()["first"] == ["changed: source.txt"]
+
+
+def test_of_a_changed_folder_the_edited_file_is_named(folder):
+    Path("code/kept.py").touch()
+    os.utime("code/kept.py", (0, 0))
+    Path("code/edited.py").write_text("2")
+    assert why.reasons()["third"] == ["changed: code/edited.py"]
+    Path("code/edited.py").write_text("1")
+    Path("code/kept.py").unlink()
+    os.utime("code/edited.py", (0, 0))
+    assert why.reasons()["third"] == ["changed: code"]
 
 
 def test_a_result_that_is_gone_or_edited_is_named(folder):

@@ -1,22 +1,20 @@
 """The table of the last run: `python -m brl.commands.results [--markdown]`."""
 
 import argparse
+import json
 from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from brl.commands.last_report import last_report, lines_on
+from brl.config.params import read_params
+from brl.report.columns import COLUMNS
 from brl.support.errors import UserError, one_line_errors
 
 RESULTS = Path("reports/results.csv")
-COLUMNS = {
-    "top1": "top-1",
-    "mean_class": "mean class",
-    "many": "many-shot",
-    "medium": "medium-shot",
-    "few": "few-shot",
-}
+METRICS = Path("reports/metrics.json")
 LOOK_FURTHER = (
     "reports/index.html, in a browser: what fails, and what it looks like",
     "make ui: compare all runs, class by class, in MLflow",
@@ -62,7 +60,15 @@ def main() -> None:
     table.add_section()
     table.add_row(*rows[-1], style="bold")
     Console().print(table)
-    print("\n".join(LOOK_FURTHER))
+    print("\n".join([*since_the_last_report(), *LOOK_FURTHER]))
+
+
+def since_the_last_report() -> list[str]:
+    """What has changed since the last committed report; empty without git or a report."""
+    last = last_report(read_params()) if METRICS.exists() else None
+    if last is None:
+        return []
+    return list(lines_on(last, json.loads(METRICS.read_text(encoding="utf-8"))))
 
 
 if __name__ == "__main__":

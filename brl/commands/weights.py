@@ -9,10 +9,10 @@ from ruamel.yaml.comments import CommentedSeq
 
 from brl.config.params import ModelParams, Params, read_params
 from brl.config.presets import edit_params
+from brl.published.checkpoint import read_state
+from brl.published.identify import Published, check_data, check_network, recognise
 from brl.support.errors import UserError, one_line_errors
 from brl.support.files import project_root, sha256
-from brl.training.identify import Published, check_data, check_network, recognise
-from brl.training.published import read_state
 
 NONE = "none"
 STORE = Path("data/store")

@@ -8,8 +8,8 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from brl.commands.differences import differences
 from brl.config.params import read_params
-from brl.support.changes import differences
 from brl.support.errors import UserError, one_line_errors
 
 PARAMS = "params.yaml"
@@ -78,9 +78,8 @@ def _own_reasons(
         files = change.get("changed deps", {})
         if PARAMS in files:
             found += _parameters(locked["params"][PARAMS], files[PARAMS])
-        found += files_in_words(
-            [path for path in files if path != PARAMS and made_by.get(path) not in running]
-        )
+        changed = [path for path in files if path != PARAMS and made_by.get(path) not in running]
+        found += files_in_words([file for path in changed for file in _inside(path)])
         for path, kind in change.get("changed outs", {}).items():
             gone = kind in ("deleted", "not in cache")
             found.append(f"{path} is {'not there' if gone else 'not as it was left'}")
@@ -104,6 +103,15 @@ def files_in_words(paths: list[str]) -> Iterator[str]:
         yield f"changed: {', '.join(paths[:NAMED_FILES])} and {more} more files"
     elif paths:
         yield f"changed: {', '.join(paths)}"
+
+
+def _inside(path: str) -> list[str]:
+    """A changed file itself; of a changed folder the files edited since DVC last wrote dvc.lock, or
+    the folder where none is (one was removed, say)."""
+    written = Path("dvc.lock").stat().st_mtime
+    files = (file for file in sorted(Path(path).rglob("*")) if "__pycache__" not in file.parts)
+    edited = [str(file) for file in files if file.is_file() and file.stat().st_mtime > written]
+    return edited or [path]
 
 
 def _read(path: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from brl.comparison.plan import Run, key_of
 from brl.comparison.results import FUSED, Scored
 from brl.comparison.run import Data
+from brl.report.words import data_in_words
 from brl.scores.metrics import accuracy_by_class, headline, shot_groups
 from brl.tracking import runs as tracking
 from brl.tracking.store import enabled
@@ -27,7 +28,7 @@ def record(scored: list[Scored], runs: list[Run], data: Data, comparison: str) -
             tags={
                 "comparison": comparison,
                 "method": method,
-                "data": params.data_in_words,
+                "data": data_in_words(params),
                 "subset.digest": data.digest,
             },
             metrics=metrics(found, mine[0], data),

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from brl.commands.results import COLUMNS as HEADLINE_COLUMNS
 from brl.comparison.figure import draw_comparison
 from brl.comparison.plan import Comparison, Run
 from brl.comparison.record import record
 from brl.comparison.results import Scored, accuracies, finished, predictions
 from brl.comparison.run import Data, trained_by_other_code
 from brl.comparison.statistics import Paired, interval, paired
+from brl.report.columns import COLUMNS as HEADLINE_COLUMNS
 from brl.support.errors import UserError
 from brl.support.files import written_whole
 

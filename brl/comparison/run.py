@@ -28,6 +28,7 @@ from brl.classifier import adjusted
 from brl.clips.store import ClipStore
 from brl.comparison.plan import Run, key_of
 from brl.prediction import predict
+from brl.report.words import data_in_words
 from brl.scores.metrics import overall
 from brl.scores.scores import Scores, save_scores
 from brl.streams.weights import Trained, load_weights, save_weights
@@ -201,7 +202,7 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
     later = {"streams", "classifier", "predict", "ensemble", "evaluate"}
     params = run.params.model_dump(exclude=later)
     described = tracking.SubsetRecord(run.params.dataset.name, data.digest, data.summary)
-    tags = {"comparison": name, "method": run.method, "data": run.params.data_in_words}
+    tags = {"comparison": name, "method": run.method, "data": data_in_words(run.params)}
     with tracking.training_run(
         run.stream, key, params | {"lr": run.job.lr}, described, name=run.title, more_tags=tags
     ) as recorded:

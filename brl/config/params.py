@@ -178,34 +178,6 @@ class Params(_Section):
             raise ValueError("ensemble.weights: at least one stream needs a weight above zero")
         return self
 
-    @property
-    def data_in_words(self) -> str:
-        """Which data, how long a tail."""
-        tail = "as it comes"
-        if self.subsample.list_file:
-            tail = f"subset of {self.subsample.list_file}"
-        elif self.subsample.profile != "natural":
-            shape = "" if self.subsample.profile == "exp" else " in steps"
-            tail = f"long-tailed{shape} at factor {self.subsample.imbalance_factor:g}"
-        return f"{self.dataset.name} ({self.dataset.split}), {tail}"
-
-    @property
-    def method_in_words(self) -> str:
-        """The method, by what it does beside cross-entropy."""
-        method, classifier = self.method, self.classifier.kind
-        words = [method.loss.replace("_", "-")]
-        if method.class_weights != "none":
-            words.append(f"{method.class_weights.replace('_', '-')} weights")
-        if method.sampler != "instance":
-            words.append(f"{method.sampler.replace('_', '-')} sampling")
-        if method.mix != "none":
-            words.append(f"{method.mix.replace('_', ' ')} mixing")
-        if method.reverse != "none":
-            words.append(f"reversal ({method.reverse})")
-        if classifier != "none":
-            words.append(f"{classifier.replace('_', '-')} after training")
-        return ", ".join(words)
-
 
 def read_params(path: Path = Path("params.yaml")) -> Params:
     """The checked content of a parameter file.

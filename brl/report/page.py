@@ -10,7 +10,6 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix
 
 from brl.clips.store import ClipStore
-from brl.commands.results import COLUMNS
 from brl.config.params import Params
 from brl.report import charts
 from brl.report.analysis import (
@@ -21,8 +20,9 @@ from brl.report.analysis import (
     intervals,
     without_each,
 )
-from brl.report.changes import last_report
+from brl.report.columns import COLUMNS
 from brl.report.skeletons import View, bones, moving_bodies
+from brl.report.words import data_in_words, method_in_words
 from brl.scores.metrics import GROUPS, Headline, accuracy_by_class, headline
 from brl.scores.scores import Scores
 from brl.support.files import written_whole
@@ -87,11 +87,10 @@ def contents(results: Results) -> dict[str, Any]:
         }.items()
     }
     return {
-        "title": params.data_in_words,
+        "title": data_in_words(params),
         "facts": facts(results),
         "columns": COLUMNS,
         "numbers": numbers(results),
-        "last": last_report(params),
         "classes": class_rows(results, order),
         "scatter": charts.draw_accuracy_by_count(counts, by_class, groups),
         "profile": charts.draw_profile(counts, groups),
@@ -118,7 +117,7 @@ def facts(results: Results) -> list[str]:
     return [
         f"{counts.sum()} training clips, {counts.max()} to {counts.min()} a class",
         f"{len(results.fused.labels)} test clips of {len(counts)} classes",
-        params.method_in_words,
+        method_in_words(params),
         f"{model.name}, {model.base_channels} channels, {len(results.streams)} streams",
         f"seed {params.seed}",
     ]

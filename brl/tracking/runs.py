@@ -17,9 +17,10 @@ from typing import Any
 import torch
 
 from brl.config.params import Params
-from brl.streams.device import describe_device, peak_memory_mb
+from brl.report.words import data_in_words, method_in_words
 from brl.support.errors import UserError
 from brl.support.processes import this_process
+from brl.tracking.machine import describe_device, peak_memory_mb
 from brl.tracking.store import connect, enabled, find_run, log_metrics, tracking_uri
 
 
@@ -58,7 +59,7 @@ def subset_metrics(summary: dict[str, float]) -> dict[str, float]:
 
 def in_words(params: Params) -> dict[str, str]:
     """The tags by which runs are told apart in a list."""
-    return {"method": params.method_in_words, "data": params.data_in_words}
+    return {"method": method_in_words(params), "data": data_in_words(params)}
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ def record_pipeline(
     client, experiment_id = connect()
     import mlflow
 
-    name = f"{params.method_in_words}: {params.data_in_words}, seed {params.seed}"
+    name = f"{method_in_words(params)}: {data_in_words(params)}, seed {params.seed}"
     digest = pipeline_digest(weights_digests, params)
     tags = {"kind": "pipeline", "pipeline.digest": digest, **in_words(params), **_surroundings()}
     with mlflow.start_run(experiment_id=experiment_id, run_name=name) as parent:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from brl.config.params import CheckpointParams
+from brl.published.identify import State, check_data, check_fits, recognise
 from brl.streams.weights import Recipe, Trained
 from brl.support.errors import UserError
-from brl.training.identify import State, check_data, check_fits, recognise
 
 # Published AAGCN, CTR-GCN and MS-G3D keep a graph that nothing reads.
 UNUSED = "backbone.A"

@@ -1,15 +1,17 @@
-"""What is other than in the report that was committed last."""
+"""What has changed since the last committed report."""
 
 import json
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import yaml
 
+from brl.commands.differences import differences
 from brl.config.params import Params
-from brl.scores.metrics import Headline
-from brl.support.changes import differences
+from brl.report.columns import COLUMNS
 
+Headline = dict[str, float | None]
 SHOWN_EDITS = 12
 
 
@@ -38,6 +40,22 @@ def last_report(params: Params) -> LastReport | None:
     of_clips = ("name", "split")
     comparable = all(old["dataset"].get(key) == new["dataset"][key] for key in of_clips)
     return LastReport(commit.strip(), json.loads(metrics), edits, comparable)
+
+
+def lines_on(last: LastReport, headline: Headline) -> Iterator[str]:
+    """The change of each headline number, in points, and what was edited in params.yaml."""
+    if not last.comparable:
+        yield f"The last committed report ({last.commit}) is about other clips."
+        return
+    changes = [
+        f"{name} {now - before:+.1f}"
+        for key, name in COLUMNS.items()
+        if (now := headline.get(key)) is not None
+        and (before := last.headline.get(key)) is not None
+        and now != before
+    ]
+    yield f"Since the last committed report ({last.commit}): {', '.join(changes) or 'unchanged'}"
+    yield from (f"  edited: {edit}" for edit in last.edits)
 
 
 def _git(*arguments: str) -> str | None:

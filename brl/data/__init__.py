@@ -1,1 +1,0 @@
-"""Datasets: one file each; how clips are stored, chosen and read."""

@@ -1,0 +1,1 @@
+"""Published checkpoints: identified, read, loaded."""

@@ -1,0 +1,32 @@
+"""A run in words: its data and its method."""
+
+from brl.config.params import Params
+
+
+def data_in_words(params: Params) -> str:
+    """The dataset, its split, and how long its tail is."""
+    subsample = params.subsample
+    tail = "as it comes"
+    if subsample.list_file:
+        tail = f"subset of {subsample.list_file}"
+    elif subsample.profile != "natural":
+        shape = "" if subsample.profile == "exp" else " in steps"
+        tail = f"long-tailed{shape} at factor {subsample.imbalance_factor:g}"
+    return f"{params.dataset.name} ({params.dataset.split}), {tail}"
+
+
+def method_in_words(params: Params) -> str:
+    """The loss, and what the method does beside it."""
+    method, classifier = params.method, params.classifier.kind
+    words = [method.loss.replace("_", "-")]
+    if method.class_weights != "none":
+        words.append(f"{method.class_weights.replace('_', '-')} weights")
+    if method.sampler != "instance":
+        words.append(f"{method.sampler.replace('_', '-')} sampling")
+    if method.mix != "none":
+        words.append(f"{method.mix.replace('_', ' ')} mixing")
+    if method.reverse != "none":
+        words.append(f"reversal ({method.reverse})")
+    if classifier != "none":
+        words.append(f"{classifier.replace('_', '-')} after training")
+    return ", ".join(words)

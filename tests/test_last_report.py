@@ -1,0 +1,84 @@
+"""What has changed since the last committed report."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from brl.commands.last_report import last_report, lines_on
+from brl.commands.results import since_the_last_report
+from tests.project import HERE
+from tests.tiny import PARAMS
+
+
+class TestLastReport:
+    """Against the report in git."""
+
+    @pytest.fixture(autouse=True)
+    def repository(self, tmp_path, monkeypatch):
+        monkeypatch.delenv("GIT_DIR", raising=False)
+        monkeypatch.chdir(tmp_path)
+        for name in ("AUTHOR", "COMMITTER"):
+            monkeypatch.setenv(f"GIT_{name}_NAME", "t")
+            monkeypatch.setenv(f"GIT_{name}_EMAIL", "t@t")
+        Path("params.yaml").write_text((HERE / "params.yaml").read_text())
+        Path("reports").mkdir()
+        Path("reports/metrics.json").write_text('{"top1": 50.0, "few": null}')
+        self.git("init", "-q")
+
+    def git(self, *arguments: str) -> None:
+        subprocess.run(["git", *arguments], check=True)
+
+    def edited(self, section: str, **changes):
+        content = PARAMS.model_dump()
+        content[section] |= changes
+        return type(PARAMS).model_validate(content)
+
+    def test_nothing_was_committed(self):
+        assert last_report(PARAMS) is None
+
+    def test_edits_are_named_and_numbers_are_those_of_then(self):
+        self.git("add", ".")
+        self.git("commit", "-qm", "first")
+        Path("reports/metrics.json").write_text("{}")
+        found = last_report(self.edited("train", lr=0.25))
+        assert found.headline == {"top1": 50.0, "few": None} and found.comparable
+        assert found.edits == ["train.lr: 0.1 became 0.25"]
+        assert re.fullmatch(r"[0-9a-f]+, \d{4}-\d\d-\d\d", found.commit)
+        assert last_report(PARAMS).edits == []
+
+    def test_other_clips_are_not_compared(self):
+        self.git("add", ".")
+        self.git("commit", "-qm", "first")
+        assert not last_report(self.edited("dataset", name="nw_ucla", split="x")).comparable
+
+    def test_many_edits_are_cut(self):
+        content = yaml.safe_load(Path("params.yaml").read_text())
+        content["streams"] = {"other": 1}
+        content["train"] = {}
+        Path("params.yaml").write_text(yaml.safe_dump(content))
+        self.git("add", ".")
+        self.git("commit", "-qm", "first")
+        found = last_report(PARAMS)
+        assert len(found.edits) == 13 and found.edits[-1].startswith("and ")
+
+    def test_changes_are_told_in_points_and_edits_by_name(self):
+        self.git("add", ".")
+        self.git("commit", "-qm", "first")
+        found = last_report(self.edited("train", lr=0.25))
+        first, *edits = lines_on(found, {"top1": 52.5, "few": 10.0, "many": None})
+        assert first.startswith(f"Since the last committed report ({found.commit}): top-1 +2.5")
+        assert "few" not in first and edits == ["  edited: train.lr: 0.1 became 0.25"]
+        (same,) = lines_on(last_report(PARAMS), {"top1": 50.0, "few": None})
+        assert same.endswith("unchanged")
+        (other,) = lines_on(last_report(self.edited("dataset", name="x")), {"top1": 1.0})
+        assert "about other clips" in other
+
+    def test_the_table_of_a_run_ends_with_it(self):
+        assert since_the_last_report() == []
+        self.git("add", ".")
+        self.git("commit", "-qm", "first")
+        Path("reports/metrics.json").write_text('{"top1": 49.0, "few": null}')
+        assert "top-1 -1.0" in since_the_last_report()[0]
