@@ -19,7 +19,8 @@ from brl.prediction import predict
 from brl.scores.metrics import overall
 from brl.scores.scores import Scores
 from brl.subset.subset import read_subset
-from brl.training.loop import Job, train_stream
+from brl.training.job import Job
+from brl.training.loop import train_stream
 
 REPORT = Path("reports/benchmarks/accuracy.md")
 STREAM = "joint"

@@ -29,6 +29,7 @@ from brl.models.common.network import Shape
 from brl.prediction import predict
 from brl.streams.device import arithmetic, best_device, keep_freed_memory
 from brl.streams.inputs import Inputs
+from brl.streams.stream import Stream
 from brl.streams.weights import Recipe, Trained
 from brl.training.loop import sgd
 
@@ -100,13 +101,15 @@ def network(path: str, recipe: Recipe) -> nn.Module:
 def train_turn(params: Params, inputs: Inputs, model: nn.Module) -> Callable[[], None]:
     """Training steps, one after the other: batch, network, gradients, weights."""
     device, generator = best_device(), Generator(best_device())
-    optimizer = sgd(model, params.train)
-    which = torch.arange(params.train.batch_size, device=device)
-    labels = inputs.clips.labels[which]
+    optimizer = sgd(list(model.parameters()), params.train)
+    indices = torch.arange(params.train.batch_size, device=device)
+    labels = inputs.labels[indices]
 
     def turn() -> None:
         for _ in range(STEPS):
-            clips, present = inputs.train_batch(which, generator)
+            clips, present = inputs.train_batch(indices, generator)
+            for group in optimizer.param_groups:
+                group["lr"] = params.train.lr
             with arithmetic(params.train.precision, device):
                 logits = model(clips, present).float()
             optimizer.zero_grad()
@@ -131,7 +134,9 @@ def batch_turn(params: Params, inputs: Inputs) -> Callable[[], None]:
 def turn_of(what: str, bodies: int, path: str, folder: Path) -> Callable[[], None]:
     store, params = store_in(folder), params_of(path, folder)
     chosen = np.flatnonzero(store.bodies == bodies)
-    recipe = Recipe.on(store, stream="joint", hops=0, model=params.model, train=params.train)
+    recipe = Recipe.on(
+        store, stream=Stream.of(params, "joint"), model=params.model, train=params.train
+    )
     inputs = recipe.inputs(store, chosen, best_device())
     if what == "batch":
         return batch_turn(params, inputs)

@@ -1,10 +1,12 @@
-"""Changes of a trained stream's classifier, cheap because its features stay. Method: section 10.
+"""Changes of a trained stream's classifier, cheap because its features stay.
 
-`classifier.kind` knows these names. Each function changes the linear head of a trained network in
-place; letters: w_c weights of class c, n_c training clips of it, n all of them.
+`classifier.kind` in params.yaml names a function here. Each changes the linear head of a trained
+network in place. Letters: w_c weights of class c, n_c its training clips, n all training clips.
 """
 
 import copy
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
@@ -28,53 +30,64 @@ BATCH_SIZE = 64
 PEAK_LR, MOMENTUM, WEIGHT_DECAY = 0.1, 0.9, 5e-4
 
 
+@dataclass(frozen=True)
+class TrainingPart:
+    """The clips that a stream was trained on, and the seed of its training."""
+
+    store: ClipStore
+    subset: Subset
+    seed: int
+
+
+Adjustment = Callable[[Trained, TrainingPart, float], None]
+
+
 def adjusted(
     trained: Trained, store: ClipStore, subset: Subset, params: ClassifierParams, seed: int
 ) -> Trained:
-    """The stream with its classifier changed as `params` (any kind but none) say; on the CPU, in
-    eval mode. `trained` stays as it is.
+    """The stream with another classifier, on the CPU, in eval mode; `trained` does not change.
 
-    subset and seed: those of the training, so that the validation part it held out is left out
-    here too. Of a checkpoint's clips nothing is known: the subset stands for them.
+    params: any kind but none. subset and seed: those of the training, so that the validation part
+    that was held out is left out here too. Nothing is known of the clips of a published
+    checkpoint: the subset stands for them.
     """
     shown, _ = hold_out(store, subset, trained.recipe.train.validation, seed)
     changed = Trained(trained.recipe, copy.deepcopy(trained.model))
-    ADJUSTMENTS[params.kind](changed, store, shown, params.tau, seed)
+    ADJUSTMENTS[params.kind](changed, TrainingPart(store, shown, seed), params.tau)
     return changed
 
 
-def logit_adjustment(
-    trained: Trained, store: ClipStore, subset: Subset, tau: float, seed: int
-) -> None:
-    """z - tau log(n_c / n), in the bias. arXiv 2007.07314, after training."""
-    counts = torch.from_numpy(subset.counts).double()
+def logit_adjustment(trained: Trained, part: TrainingPart, tau: float) -> None:
+    """Takes tau log(n_c / n) from the bias: arXiv 2007.07314, section 3 (post-hoc)."""
+    counts = torch.from_numpy(part.subset.counts).double()
     with torch.no_grad():
         trained.model.cls_head.fc_cls.bias.sub_(tau * (counts / counts.sum()).log())
 
 
-def tau_normalised(
-    trained: Trained, store: ClipStore, subset: Subset, tau: float, seed: int
-) -> None:
-    """w_c / ||w_c||^tau; the bias is dropped, also where tau is 0. arXiv 1910.09217, section
-    4.2."""
+def tau_normalised(trained: Trained, part: TrainingPart, tau: float) -> None:
+    """Divides w_c by ||w_c||^tau: arXiv 1910.09217, section 4.2.
+
+    The bias is dropped, also where tau is 0.
+    """
     linear = trained.model.cls_head.fc_cls
     with torch.no_grad():
         linear.weight /= linear.weight.norm(dim=1, keepdim=True) ** tau
         linear.bias.zero_()
 
 
-def retrained(trained: Trained, store: ClipStore, subset: Subset, tau: float, seed: int) -> None:
-    """Classifier re-training (cRT): a fresh head on features that stay, trained by cross-entropy
-    with classes drawn equally often. arXiv 1910.09217, section 4.1.
+def retrained(trained: Trained, part: TrainingPart, tau: float) -> None:
+    """Classifier re-training (cRT): arXiv 1910.09217, section 4.1.
 
-    The features are computed once, in eval mode, of a few augmented views of each clip, which the
-    paper draws anew each epoch.
+    A fresh head is trained by cross-entropy on features that stay, with classes drawn equally
+    often. The features are computed once, in eval mode, of a few augmented views of each clip;
+    the paper draws them anew in each epoch.
     """
     device = best_device()
     model = trained.model.to(device).eval()
-    features, labels = _features(trained, store, subset, seed)
-    torch.manual_seed(seed)
-    model.cls_head = Head(features.shape[1], len(subset.counts)).to(device)
+    features, labels = _features(trained, part)
+    counts = torch.from_numpy(part.subset.counts)
+    torch.manual_seed(part.seed)
+    model.cls_head = Head(features.shape[1], len(counts)).to(device)
     optimizer = torch.optim.SGD(
         model.cls_head.parameters(),
         lr=PEAK_LR,
@@ -82,38 +95,35 @@ def retrained(trained: Trained, store: ClipStore, subset: Subset, tau: float, se
         nesterov=True,
         weight_decay=WEIGHT_DECAY,
     )
-    batches = _batches(labels.cpu(), torch.from_numpy(subset.counts), seed)
+    batches = _batches(labels.cpu(), counts, part.seed)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, len(batches))
-    for places in batches:
-        which = places.to(device)
+    for batch in batches:
+        indices = batch.to(device)
         optimizer.zero_grad()
-        F.cross_entropy(model.cls_head(features[which]), labels[which]).backward()
+        F.cross_entropy(model.cls_head(features[indices]), labels[indices]).backward()
         optimizer.step()
         schedule.step()
     model.cpu().eval()
 
 
 @torch.no_grad()
-def _features(
-    trained: Trained, store: ClipStore, subset: Subset, seed: int
-) -> tuple[Tensor, Tensor]:
-    """What the head takes, of VIEWS augmented views of each clip, (VIEWS n, C'); labels
-    (VIEWS n,)."""
+def _features(trained: Trained, part: TrainingPart) -> tuple[Tensor, Tensor]:
+    """Features (VIEWS n, C') and labels (VIEWS n,) of VIEWS augmented views of each clip."""
     device = best_device()
     recipe = trained.recipe
-    inputs = recipe.inputs(store, subset.clips, device)
-    generator = Generator(device).manual_seed(seed)
-    places = torch.arange(len(inputs.clips), device=device).repeat(VIEWS)
+    inputs = recipe.inputs(part.store, part.subset.clips, device)
+    generator = Generator(device).manual_seed(part.seed)
+    views = torch.arange(len(inputs), device=device).repeat(VIEWS)
     computed = []
-    for which in progress(places.split(recipe.train.batch_size), "batches"):
-        clips, present = inputs.train_batch(which, generator)
+    for indices in progress(views.split(recipe.train.batch_size), "batches"):
+        clips, present = inputs.train_batch(indices, generator)
         with arithmetic(recipe.train.precision, device):
             computed.append(trained.model.clip_features(clips, present).float())
-    return torch.cat(computed), inputs.clips.labels[places]
+    return torch.cat(computed), inputs.labels[views]
 
 
 def _batches(labels: Tensor, counts: Tensor, seed: int) -> list[Tensor]:
-    """The places in `labels` that each step shows."""
+    """The clips of each step, as indices into labels (n,)."""
     generator = Generator().manual_seed(seed)
     return [
         batch
@@ -122,7 +132,7 @@ def _batches(labels: Tensor, counts: Tensor, seed: int) -> list[Tensor]:
     ]
 
 
-ADJUSTMENTS = {
+ADJUSTMENTS: dict[str, Adjustment] = {
     "logit_adjustment": logit_adjustment,
     "tau_normalised": tau_normalised,
     "retrained": retrained,

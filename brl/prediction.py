@@ -1,7 +1,8 @@
-"""Test scores of one trained stream. Method: sections 3 and 7."""
+"""Test scores of one trained stream. BRL, arXiv 2308.14024, section 4.1."""
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from brl.clips.store import ClipStore
 from brl.config.params import PredictParams
@@ -13,16 +14,16 @@ from brl.support.progress import progress
 
 
 def predict(
-    trained: Trained, store: ClipStore, chosen: np.ndarray, params: PredictParams
+    trained: Trained, store: ClipStore, indices: np.ndarray, params: PredictParams
 ) -> np.ndarray:
-    """Class probabilities (n, C) float32 of the chosen clips (n,) of a store.
+    """Class probabilities (n, C) float32 of clips (n,) of a store.
 
     A clip's probabilities are the mean of its test views' softmax outputs.
     """
     keep_freed_memory()
     device = best_device()
     recipe = trained.recipe
-    inputs = recipe.inputs(store, chosen, device)
+    inputs = recipe.inputs(store, indices, device)
     return probabilities(trained.model.to(device), inputs, params, len(recipe.classes))
 
 
@@ -30,17 +31,26 @@ def predict(
 def probabilities(
     model: Network, inputs: Inputs, params: PredictParams, num_classes: int
 ) -> np.ndarray:
-    """The same of a network's inputs; outputs beyond the classes (of clips that are played
-    backwards) are left out. Puts the network into eval mode."""
+    """Class probabilities (n, C) float32 of a network's inputs.
+
+    Outputs beyond the classes, of clips that are played backwards, are left out. Puts the network
+    into eval mode.
+    """
     model.eval()
-    device = inputs.clips.device
-    clips_a_batch = max(1, params.batch_size // params.num_clips)
+    device = inputs.device
+    clips_per_batch = max(1, params.batch_size // params.num_clips)
     averaged = []
-    places = torch.arange(len(inputs.clips), device=device)
-    for which in progress(places.split(clips_a_batch), "batches"):
-        clips, present = inputs.test_batch(which, params.num_clips)
+    for indices in progress(
+        torch.arange(len(inputs), device=device).split(clips_per_batch), "batches"
+    ):
+        clips, present = inputs.test_batch(indices, params.num_clips)
         with arithmetic(params.precision, device):
-            logits = model(clips, present).float()[:, :num_classes]
-        views = logits.softmax(dim=1).unflatten(0, (len(which), -1))
-        averaged.append(views.mean(dim=1).cpu())
+            logits = model(clips, present).float()
+        averaged.append(mean_of_views(logits, len(indices), num_classes).cpu())
     return torch.cat(averaged).numpy()
+
+
+def mean_of_views(logits: Tensor, num_clips: int, num_classes: int) -> Tensor:
+    """Class probabilities (N, C) of N clips from the logits (N I, C') of their I test views."""
+    views = logits[:, :num_classes].softmax(dim=1)
+    return views.unflatten(0, (num_clips, -1)).mean(dim=1)

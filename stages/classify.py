@@ -21,7 +21,9 @@ def change(stream: str, weights: Path, changed: Path, params: Params) -> None:
     trained = load_weights(weights)
     save_weights(changed, adjusted(trained, store, subset, params.classifier, params.seed))
     recorded = params.model_dump(include={"seed", "dataset", "subsample", "model", "classifier"})
-    tracking.record_weights(stream, recorded, changed, sha256(changed), sha256(weights))
+    tracking.record_weights(
+        trained.recipe.stream, recorded, changed, sha256(changed), sha256(weights)
+    )
 
 
 def main(stream: str) -> None:

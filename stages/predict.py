@@ -20,7 +20,8 @@ def main(stream: str) -> None:
     store = ClipStore.open(Path("data/store"))
     weights = Path("classifiers") / f"{stream}.safetensors"
     chosen = store.part(params.dataset.split, "test")
-    probabilities = predict(load_weights(weights), store, chosen, params.predict)
+    trained = load_weights(weights)
+    probabilities = predict(trained, store, chosen, params.predict)
     digest = sha256(weights)
     scores = Scores(store.names[chosen], store.labels[chosen], probabilities, digest)
     headline = overall(scores)
@@ -28,7 +29,9 @@ def main(stream: str) -> None:
     save_scores(Path("scores") / f"{stream}.npz", scores)
     with written_whole(Path("reports/streams") / f"{stream}.json") as unfinished:
         unfinished.write_text(json.dumps(headline, indent=2) + "\n", encoding="utf-8")
-    tracking.record_test(stream, digest, tracking.accuracy_metrics(headline, by_class))
+    tracking.record_test(
+        trained.recipe.stream, digest, tracking.accuracy_metrics(headline, by_class)
+    )
 
 
 if __name__ == "__main__":

@@ -2,81 +2,89 @@
 
 import sys
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 
 from brl.clips.store import ClipStore
 from brl.config.params import CheckpointParams, Params, StreamName, read_params
 from brl.published.checkpoint import load_checkpoint
-from brl.streams.weights import Recipe, save_weights
+from brl.streams.weights import Recipe, Trained, save_weights
 from brl.subset.subset import read_subset, read_summary
 from brl.support.errors import one_line_errors
 from brl.support.files import sha256, written_whole
 from brl.tracking import runs as tracking
 from brl.training.distributed import is_first, launch, requested_processes
-from brl.training.loop import Job, train_stream
+from brl.training.job import Job
+from brl.training.loop import train_stream
 from brl.training.resuming import checkpoint_file, fingerprint
 
 
-def train(stream: StreamName, params: Params) -> None:
+def train(job: Job, params: Params) -> None:
     """Trains and writes; in several processes each calls it, and the first alone writes."""
     store = ClipStore.open(Path("data/store"))
     subset_folder = Path("data/subset")
     subset = read_subset(subset_folder, store)
     digest, summary = read_summary(subset_folder)
-    job = Job.of(params, stream)
     identity = fingerprint(job, [store.digest, digest])
-    checkpoint = checkpoint_file(stream, identity)
+    checkpoint = checkpoint_file(job.stream, identity)
     if not is_first():
         train_stream(job, store, subset, checkpoint)
         return
-    weights = Path("models") / f"{stream}.safetensors"
     recorded = params.model_dump(
         exclude={"streams", "classifier", "predict", "ensemble", "evaluate"}
     )
     described = tracking.SubsetRecord(params.dataset.name, digest, summary)
     tags = tracking.in_words(params)
     with tracking.training_run(
-        stream, identity, recorded | {"lr": job.lr}, described, more_tags=tags
+        job.stream, identity, recorded | {"lr": job.lr}, described, more_tags=tags
     ) as run:
         trained, curve = train_stream(
             job, store, subset, checkpoint, on_epoch=run.log_epoch if run else lambda row: None
         )
-        save_weights(weights, trained)
+        weights = write(trained, pd.DataFrame(curve))
         if run:
             run.finish(weights, sha256(weights))
-    with written_whole(Path("curves") / f"{stream}.csv") as unfinished:
-        pd.DataFrame(curve).to_csv(unfinished, index=False)
     checkpoint.unlink()
 
 
-def take(stream: StreamName, checkpoint: CheckpointParams, params: Params) -> None:
-    """Writes what training would, from a checkpoint; the curve has no row."""
+def take(checkpoint: CheckpointParams, job: Job, params: Params) -> None:
+    """Writes what training would, from a published checkpoint; the curve has no row."""
     store = ClipStore.open(Path("data/store"))
-    hops = params.streams[stream].hops
-    recipe = Recipe.on(store, stream=stream, hops=hops, model=params.model, train=params.train)
-    weights = Path("models") / f"{stream}.safetensors"
-    save_weights(weights, load_checkpoint(checkpoint, recipe))
-    with written_whole(Path("curves") / f"{stream}.csv") as unfinished:
-        pd.DataFrame(columns=["epoch", "loss", "accuracy", "lr"]).to_csv(unfinished, index=False)
-    frames = {"clip_len", "sampling", "rescale"}  # all of the section that has a say here
-    used = {"dataset": True, "prepare": True, "model": True, "train": frames}
-    recorded = params.model_dump(include=used) | {"weights": checkpoint.model_dump()}
-    tracking.record_weights(stream, recorded, weights, sha256(weights))
+    recipe = Recipe.on(store, stream=job.stream, model=job.model, train=job.train)
+    curve = pd.DataFrame(columns=["epoch", "loss", "accuracy", "lr"])
+    weights = write(load_checkpoint(checkpoint, recipe), curve)
+    recorded = params.model_dump(include={"dataset", "prepare", "model"})
+    # Of the section only what the test clips depend on.
+    frames = job.train.model_dump(include={"clip_len", "sampling", "rescale"})
+    recorded |= {"train": frames, "weights": checkpoint.model_dump()}
+    tracking.record_weights(job.stream, recorded, weights, sha256(weights))
+
+
+def write(trained: Trained, curve: pd.DataFrame) -> Path:
+    """Writes a stream's weights and training curve; returns the weights file."""
+    stream = trained.recipe.stream
+    weights = Path("models") / f"{stream.name}.safetensors"
+    save_weights(weights, trained)
+    with written_whole(Path("curves") / f"{stream.name}.csv") as unfinished:
+        curve.to_csv(unfinished, index=False)
+    return weights
 
 
 def main(stream: StreamName) -> None:
+    """Reads the parameters once, also for the processes that train together."""
     params = read_params()
-    if checkpoint := params.streams[stream].weights:
-        take(stream, checkpoint, params)
+    job = Job.of(params, stream)
+    if job.stream.weights:
+        take(job.stream.weights, job, params)
         return
     processes = requested_processes()
     if processes == 1:
-        train(stream, params)
+        train(job, params)
     else:
-        launch(processes, train, stream, params)
+        launch(processes, train, job, params)
 
 
 if __name__ == "__main__":
     with one_line_errors():
-        main(sys.argv[1])
+        main(cast("StreamName", sys.argv[1]))

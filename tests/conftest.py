@@ -9,7 +9,7 @@ from hypothesis import settings
 
 import brl  # noqa: F401  # before torch: it chooses how threads wait
 from brl.config.params import read_params
-from brl.streams.stream import stream_of
+from brl.streams.stream import Stream
 from tests.web import Server, running_server
 
 # No time limit an example: the machine's load must not fail a test. The same examples each run.
@@ -20,10 +20,8 @@ settings.load_profile("project")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The six, as the project's own file has them.
-STREAMS = {
-    name: stream_of(name, stream.hops)
-    for name, stream in read_params(Path("params.yaml")).streams.items()
-}
+PARAMS = read_params(Path("params.yaml"))
+STREAMS = {name: Stream.of(PARAMS, name) for name in PARAMS.streams}
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

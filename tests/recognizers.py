@@ -31,8 +31,7 @@ def untrained(
     streams = {}
     for seed, name in enumerate(SHARES):
         recipe = Recipe(
-            stream=name,
-            hops=STREAMS[name].hops,
+            stream=STREAMS[name],
             layout=layout,
             normalization=normalization,
             channels=layout.channels,

@@ -19,7 +19,7 @@ from brl.streams.weights import Recipe
 from brl.support.errors import UserError
 from brl.support.files import sha256
 from tests.checkpoints import as_published, network, saved
-from tests.conftest import shared
+from tests.conftest import STREAMS, shared
 from tests.test_networks import FILES, LAYOUTS, MISSING, NAMES, assert_agrees, model_params
 
 PER_BODY = ("aagcn", "ctrgcn", "msg3d")
@@ -57,8 +57,7 @@ def test_a_published_network_is_recognised_and_gives_the_published_logits(publis
     assert (found.joints, found.channels, found.classes) == (layout.num_joints, channels, 10)
     assert found.bodies == (bodies if name in PER_BODY else None)
     recipe = Recipe(
-        stream="joint",
-        hops=0,
+        stream=STREAMS["joint"],
         layout=layout,
         normalization=Normalization("none"),
         channels=channels,

@@ -1,7 +1,6 @@
 """Changed classifiers: their formulas, and that nothing else of a stream changes or is read."""
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,8 @@ from brl.subset.subset import Subset, write_subset
 from brl.support.errors import UserError
 from brl.training.loop import train_stream
 from stages import classify
-from tests.tiny import PARAMS, job
+from tests.conftest import STREAMS
+from tests.tiny import PARAMS, job, with_lr
 
 TRAINED_ON, TESTED = (30, 9, 4), 12
 AMPLITUDE = (0.0, 2.0, 4.0)
@@ -74,7 +74,7 @@ def untrained(store: ClipStore, validation: float = 0.0, **model: object) -> Tra
     torch.manual_seed(0)
     settings = job(validation=validation)
     description = settings.model.model_copy(update=model)
-    recipe = Recipe.on(store, stream="joint", hops=0, model=description, train=settings.train)
+    recipe = Recipe.on(store, stream=STREAMS["joint"], model=description, train=settings.train)
     network = recipe.build().eval()
     torch.nn.init.normal_(network.cls_head.fc_cls.weight)
     torch.nn.init.normal_(network.cls_head.fc_cls.bias)
@@ -174,7 +174,12 @@ def test_retraining_sees_the_clips_trained_on_and_no_others(store, tmp_path):
 
 def test_retraining_helps_the_rare_class(store, tmp_path):
     subset, settings = subset_of(store), job(epochs=4)
-    trained, _ = train_stream(replace(settings, lr=0.02), store, subset, tmp_path / "c.pt")
+    trained, _ = train_stream(
+        with_lr(settings, 0.02),
+        store,
+        subset,
+        tmp_path / "c.pt",
+    )
     changed = adjusted(trained, store, subset, params("retrained"), 0)
     chosen = store.part("own", "test")
     labels = store.labels[chosen]

@@ -12,9 +12,10 @@ from brl.commands.clean import main
 from brl.subset.subset import read_summary
 from brl.support.processes import is_gone, this_process
 from brl.tracking.store import connect
-from brl.training.loop import Job
+from brl.training.job import Job
 from brl.training.resuming import checkpoint_file, fingerprint
 from tests.comparing import Grid
+from tests.conftest import STREAMS
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_what_failed_is_shown_then_removed_and_what_goes_on_stays(grid, monkeypa
     ):
         a_run(name, status, **tags)
     for identity in (present, "former"):
-        file = checkpoint_file("bone", identity)
+        file = checkpoint_file(STREAMS["bone"], identity)
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"0" * 3_000_000)
     all_runs = names()
@@ -88,7 +89,7 @@ def test_what_failed_is_shown_then_removed_and_what_goes_on_stays(grid, monkeypa
     assert "bone-former.pt" in shown and "3.0 MB" in shown and present not in shown
     assert "run failed" in shown and "run orphaned" in shown and "its process is gone" in shown
     assert shown.endswith("3 to remove: make clean-runs YES=1\n")
-    assert names() == all_runs and checkpoint_file("bone", "former").exists()
+    assert names() == all_runs and checkpoint_file(STREAMS["bone"], "former").exists()
 
     removed = cleaned(monkeypatch, capsys, "--yes")
     assert removed.endswith("Removed: 3.\n")
@@ -101,7 +102,7 @@ def test_what_failed_is_shown_then_removed_and_what_goes_on_stays(grid, monkeypa
 
 
 def test_without_the_clips_no_checkpoint_is_called_stale(grid, monkeypatch, capsys):
-    file = checkpoint_file("bone", "former")
+    file = checkpoint_file(STREAMS["bone"], "former")
     file.parent.mkdir()
     file.write_bytes(b"0")
     (grid.folder / "data/store/meta.json").unlink()

@@ -7,6 +7,7 @@ is measured with networks in double precision, and in float32 once, with the tol
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -25,7 +26,8 @@ from brl.subset.subset import Subset
 from brl.support.progress import fraction_bar
 from brl.training import distributed
 from brl.training.distributed import launch
-from brl.training.loop import Job, Training
+from brl.training.job import Job
+from brl.training.loop import Training
 from tests.conftest import STREAMS
 
 PARAMS = read_params(Path("params.yaml"))
@@ -38,10 +40,8 @@ def job(network: str = "stgcnpp", stream: str = "joint", **changes: object) -> J
     model = {"name": network, "base_channels": width, "blocks": [1, 1]}
     train = {"epochs": 2, "passes": 1, "batch_size": 4, "clip_len": 8, "precision": "float32"}
     return Job(
-        stream=stream,
-        hops=STREAMS[stream].hops,
+        stream=replace(STREAMS[stream], lr=0.02),
         seed=0,
-        lr=0.02,
         model=PARAMS.model.model_copy(update=model | pick(changes, "absent_bodies")),
         method=PARAMS.method.model_copy(update=pick(changes, "sampler")),
         train=PARAMS.train.model_copy(update=train | pick(changes, "rescale", "batch_size")),
@@ -195,7 +195,9 @@ def test_a_batch_without_any_second_body_leaves_that_bodys_norm(folder):
     """Such batches are among those compared above."""
     for compared in (JOBS["norm of each body"], SMALL_BATCHES["msg3d"]):
         training = start(compared, folder)
-        having = [training.inputs.clips.present(batch)[:, 1] for batch in training._batches()]
+        having = [
+            training.objective.inputs.clips.present(batch)[:, 1] for batch in training._batches()
+        ]
         assert any(second.any() for second in having)
         assert not all(second.any() for second in having)
 

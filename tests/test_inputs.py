@@ -14,7 +14,7 @@ from brl.config.params import read_params
 from brl.streams.augment import random_matrices
 from brl.streams.batch import Clips
 from brl.streams.frames import evaluation_frames, train_frames
-from brl.streams.inputs import Inputs
+from brl.streams.inputs import JointInputs
 from tests.conftest import STREAMS
 from tests.test_store import some_clips, stored
 
@@ -35,7 +35,7 @@ def test_test_views_equal_the_clip_computed_whole(clips, stream, rescaled):
     """Motion is taken before sampling in time, rescaling by the whole clip's extremes."""
     originals, batched = clips
     params = PARAMS.model_copy(update={"rescale": rescaled})
-    views, present = Inputs(batched, STREAMS[stream], params).test_batch(torch.arange(4), 2)
+    views, present = JointInputs(batched, STREAMS[stream], params).test_batch(torch.arange(4), 2)
     assert views.shape == (8, 2, 6, 20, 3)
     hops, in_motion = STREAMS[stream].hops, STREAMS[stream].motion
     ancestors = batched.layout.ancestors(hops)
@@ -62,7 +62,7 @@ def test_a_training_batch_is_the_augmented_clip(clips, stream):
     originals, batched = clips
     params = PARAMS.model_copy(update={"rescale": True})
     which = torch.arange(4)
-    ours, present = Inputs(batched, STREAMS[stream], params).train_batch(
+    ours, present = JointInputs(batched, STREAMS[stream], params).train_batch(
         which, torch.Generator().manual_seed(1)
     )
     generator = torch.Generator().manual_seed(1)
@@ -90,7 +90,7 @@ def test_a_training_batch_is_the_augmented_clip(clips, stream):
 
 def test_training_batches_differ_and_repeat_with_the_generator(clips):
     _, batched = clips
-    inputs = Inputs(batched, STREAMS["bone_motion"], PARAMS)
+    inputs = JointInputs(batched, STREAMS["bone_motion"], PARAMS)
 
     def draw(seed: int) -> torch.Tensor:
         return inputs.train_batch(torch.arange(4), torch.Generator().manual_seed(seed))[0]
@@ -104,7 +104,7 @@ def test_without_augmentation_a_training_batch_holds_frames_of_its_clips(clips):
     still = PARAMS.augment.model_copy(
         update={"rotation": [0.0, 0.0, 0.0], "scale": 0.0, "flip": 0.0}
     )
-    inputs = Inputs(batched, STREAMS["joint"], PARAMS.model_copy(update={"augment": still}))
+    inputs = JointInputs(batched, STREAMS["joint"], PARAMS.model_copy(update={"augment": still}))
     batch, _ = inputs.train_batch(torch.arange(4), torch.Generator().manual_seed(0))
     for clip, original in zip(batch, originals, strict=True):
         frames = {frame.tobytes() for frame in original.joints[0]}
@@ -130,10 +130,10 @@ def test_scores_of_2d_joints_are_neither_turned_nor_rescaled(tmp_path, stream):
     which, generator = torch.arange(3), torch.Generator().manual_seed(0)
     augment = PARAMS.augment.model_copy(update={"flip": 0.0})
     params = PARAMS.model_copy(update={"rescale": True, "clip_len": 9, "augment": augment})
-    ours, _ = Inputs(batched, STREAMS[stream], params).train_batch(which, generator)
+    ours, _ = JointInputs(batched, STREAMS[stream], params).train_batch(which, generator)
     frames = train_frames("uniform", batched.lengths, 9, torch.Generator().manual_seed(0))
     plain = params.model_copy(update={"rescale": False})
-    inputs = Inputs(batched, STREAMS[stream], plain)
+    inputs = JointInputs(batched, STREAMS[stream], plain)
     expected, _ = inputs._batch(which, frames)
     torch.testing.assert_close(ours[..., 2], expected[..., 2])
     assert not torch.allclose(ours[..., :2], expected[..., :2])

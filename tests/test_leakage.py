@@ -19,7 +19,8 @@ from brl.streams.weights import save_weights
 from brl.subset.subset import Subset
 from brl.support.progress import fraction_bar
 from brl.training import loop as training
-from brl.training.loop import Job, Training, train_stream
+from brl.training.job import Job
+from brl.training.loop import Training, train_stream
 from tests.methods import method
 from tests.tiny import job, stored, swinging_arms, training_part
 
@@ -95,8 +96,12 @@ def test_held_out_clips_are_in_no_batch(tmp_path, store, subset):
 
 
 def test_class_counts_are_those_of_the_clips_that_are_trained_on(store, subset):
-    assert Training(settings(validation=SHARE), store, subset).counts.tolist() == [6, 6, 6]
-    assert Training(settings(validation=0.0), store, subset).counts.tolist() == [8, 8, 8]
+    assert Training(settings(validation=SHARE), store, subset).objective.counts.tolist() == [
+        6,
+        6,
+        6,
+    ]
+    assert Training(settings(validation=0.0), store, subset).objective.counts.tolist() == [8, 8, 8]
 
 
 @pytest.fixture

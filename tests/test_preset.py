@@ -86,6 +86,22 @@ def test_a_method_says_all_of_the_method_and_nothing_else(method, before, file):
     assert file.read_text(encoding="utf-8").count("#") == ORIGINAL.count("#")
 
 
+@pytest.mark.parametrize("method", [name for name in METHODS.names if name != METHODS.base])
+def test_a_methods_file_names_only_what_differs_from_cross_entropy(method):
+    """So a new parameter of one loss concerns the base and that loss alone."""
+    own = yaml.safe_load((METHODS.folder / f"{method}.yaml").read_text(encoding="utf-8"))
+    assert own
+
+    def assert_differs(own: dict, base: dict) -> None:
+        for key, value in own.items():
+            if isinstance(value, dict):
+                assert_differs(value, base[key])
+            else:
+                assert value != base[key], key
+
+    assert_differs(own, METHODS.read(METHODS.base))
+
+
 @pytest.mark.parametrize("method", METHODS.names)
 def test_a_methods_file_begins_with_what_it_is(method):
     lines = (METHODS.folder / f"{method}.yaml").read_text(encoding="utf-8").splitlines()

@@ -14,7 +14,7 @@ from brl.config.params import PredictParams
 from brl.prediction import predict
 from brl.streams.batch import Clips
 from brl.streams.frames import evaluation_frames
-from brl.streams.inputs import Inputs
+from brl.streams.inputs import JointInputs
 from brl.streams.weights import load_weights, save_weights
 from brl.training.loop import Training, train_stream
 from tests.conftest import STREAMS
@@ -68,7 +68,7 @@ def test_a_reversed_batch_is_that_of_clips_reversed_before(tmp_path, stream, lay
 
     def batch(source: Clips, backwards: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         generator = torch.Generator().manual_seed(1)
-        return Inputs(source, STREAMS[stream], params).train_batch(which, generator, backwards)
+        return JointInputs(source, STREAMS[stream], params).train_batch(which, generator, backwards)
 
     ours, present = batch(plain, backwards)
     forwards, _ = batch(plain, None)
@@ -109,10 +109,10 @@ def test_a_share_of_the_clips_is_reversed_and_labelled_as_asked(store, reverse, 
     """`same`: class c remains c; `aware`: c played backwards is C + c."""
     on = training(store, reverse=reverse, reverse_share=share)
     which = torch.arange(24)
-    own = on.inputs.clips.labels[which]
+    own = on.objective.inputs.labels[which]
     found = []
     for _ in range(50):
-        clips, _, (labels, partners, weigh) = on._batch(which)
+        clips, _, (labels, partners, weigh) = on.objective.batch(which, on.augment_generator)
         backwards = goes_backwards(clips)
         found.append(backwards.float().mean())
         expected = own + 3 * backwards if reverse == "aware" else own
@@ -124,8 +124,8 @@ def test_a_share_of_the_clips_is_reversed_and_labelled_as_asked(store, reverse, 
 def test_partners_of_mixed_clips_keep_the_labels_of_their_direction(store):
     on = training(store, reverse="aware", mix="mixup", mix_share=1.0)
     which = torch.arange(24)
-    own = on.inputs.clips.labels[which]
-    _, _, (labels, partners, _) = on._batch(which)
+    own = on.objective.inputs.labels[which]
+    _, _, (labels, partners, _) = on.objective.batch(which, on.augment_generator)
     assert torch.equal(labels % 3, own)
     assert sorted(set(labels.tolist())) == sorted(set(partners.tolist())) == [0, 1, 2, 3, 4, 5]
 
@@ -138,7 +138,7 @@ def test_outputs_for_clips_played_backwards_are_there_in_training_alone(
     settings = job(method=method(reverse=reverse), head=head, epochs=1, passes=1)
     before = Training(settings, store, training_part(store))
     assert before.model.cls_head.fc_cls.weight.shape[0] == outputs
-    assert before.output_counts.tolist() == [8] * outputs
+    assert before.objective.output_counts.tolist() == [8] * outputs
     trained, _ = train_stream(settings, store, training_part(store), tmp_path / "c.pt")
     kept = torch.load(tmp_path / "c.pt", weights_only=True)["model"]["cls_head.fc_cls.weight"]
     assert torch.equal(trained.model.cls_head.fc_cls.weight, kept[:3]) and len(kept) == outputs
@@ -179,5 +179,5 @@ def test_the_validation_part_is_never_played_backwards(store, reverse):
     state = on.augment_generator.get_state()
     assert on._validate() == on._validate()
     assert torch.equal(on.augment_generator.get_state(), state)
-    outputs = on.validation.test_batch(torch.arange(len(on.validation.clips)), 1)[0]
+    outputs = on.validation.test_batch(torch.arange(len(on.validation)), 1)[0]
     assert (outputs[:, 0, 1:, 0, 0] >= outputs[:, 0, :-1, 0, 0]).float().mean() > 0.9

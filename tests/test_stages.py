@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 
 from brl.config.params import read_params
-from brl.training.loop import Job
+from brl.training.job import Job
 from brl.training.resuming import fingerprint
 from tests.project import Project
 
 PARAMS = read_params(Path("params.yaml"))
-JOB = Job("joint", 0, 0, 0.1, PARAMS.model, PARAMS.method, PARAMS.train)
+JOB = Job.of(PARAMS, "joint")
 
 
 def test_a_checkpoint_belongs_to_one_job_on_one_set_of_data():
     first = fingerprint(JOB, ["store", "subset"])
     assert first == fingerprint(replace(JOB), ["store", "subset"])
     others = {
-        fingerprint(replace(JOB, stream="bone"), ["store", "subset"]),
-        fingerprint(replace(JOB, hops=1), ["store", "subset"]),
+        fingerprint(replace(JOB, stream=replace(JOB.stream, name="bone")), ["store", "subset"]),
+        fingerprint(replace(JOB, stream=replace(JOB.stream, hops=1)), ["store", "subset"]),
         fingerprint(replace(JOB, seed=1), ["store", "subset"]),
-        fingerprint(replace(JOB, lr=0.2), ["store", "subset"]),
+        fingerprint(replace(JOB, stream=replace(JOB.stream, lr=0.2)), ["store", "subset"]),
         fingerprint(
             replace(JOB, train=JOB.train.model_copy(update={"epochs": 99})), ["store", "subset"]
         ),

@@ -13,6 +13,7 @@ from brl.config.params import read_params
 from brl.support.errors import UserError
 from brl.tracking import runs as tracking
 from brl.tracking.store import EXPERIMENT, tracking_uri
+from tests.conftest import STREAMS
 
 PARAMS = read_params(Path("params.yaml"))
 SUBSET = tracking.SubsetRecord("t", "digest", {"clips": 3})
@@ -28,7 +29,10 @@ def root(tmp_path, monkeypatch):
 
 def test_processes_that_start_together_share_one_new_store(root):
     """Six streams trained at once on a machine where nothing was recorded yet."""
-    code = "from brl.tracking.runs import record_test as f; f('s', 'd{}', {{'accuracy/top1': 1.0}})"
+    code = (
+        "from brl.streams.stream import Stream; from brl.tracking.runs import record_test; "
+        "record_test(Stream('s', 0), 'd{}', {{'accuracy/top1': 1.0}})"
+    )
     running = [
         subprocess.Popen(
             [sys.executable, "-c", code.format(number)], stderr=subprocess.PIPE, text=True
@@ -47,9 +51,9 @@ def test_processes_that_start_together_share_one_new_store(root):
 
 def test_switched_off_nothing_is_written(root, monkeypatch):
     monkeypatch.setenv("BRL_TRACKING", "off")
-    tracking.record_test("joint", "digest", {"accuracy/top1": 1.0})
+    tracking.record_test(STREAMS["joint"], "digest", {"accuracy/top1": 1.0})
     tracking.record_pipeline(PARAMS, SUBSET, {}, {}, [])
-    with tracking.training_run("joint", "f", {}, SUBSET) as run:
+    with tracking.training_run(STREAMS["joint"], "f", {}, SUBSET) as run:
         assert run is None
     tracking.record_benchmark("b", {"ratio/x": 2.0}, root / "table.md")
     assert list(root.iterdir()) == []
@@ -73,10 +77,10 @@ def test_a_benchmark_is_a_run_with_its_figures_and_its_table(root):
 def test_a_changed_classifier_is_a_run_linked_to_its_training(root):
     weights = root / "joint.safetensors"
     weights.write_bytes(b"")
-    tracking.record_test("joint", "trained", {"accuracy/top1": 1.0})
+    tracking.record_test(STREAMS["joint"], "trained", {"accuracy/top1": 1.0})
     params = {"classifier": {"kind": "logit_adjustment", "tau": 0.5}}
-    tracking.record_weights("joint", params, weights, "changed", origin="trained")
-    tracking.record_test("joint", "changed", {"accuracy/top1": 2.0})
+    tracking.record_weights(STREAMS["joint"], params, weights, "changed", origin="trained")
+    tracking.record_test(STREAMS["joint"], "changed", {"accuracy/top1": 2.0})
     tracking.record_pipeline(PARAMS, SUBSET, {}, {"joint": "changed"}, [])
     mlflow.set_tracking_uri(tracking_uri())
     runs = mlflow.search_runs(experiment_names=[EXPERIMENT], order_by=["start_time"])
@@ -108,16 +112,16 @@ def test_a_store_that_cannot_be_used_is_named(root, monkeypatch, uri):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(UserError, match=f"MLFLOW_TRACKING_URI: {uri} cannot be used") as caught:
-        tracking.record_test("joint", "digest", {})
+        tracking.record_test(STREAMS["joint"], "digest", {})
     assert "\n" not in str(caught.value)
 
 
 def test_an_experiment_deleted_by_hand_comes_back(root):
-    tracking.record_test("joint", "digest", {"accuracy/top1": 1.0})
+    tracking.record_test(STREAMS["joint"], "digest", {"accuracy/top1": 1.0})
     mlflow.set_tracking_uri(tracking_uri())
     client = mlflow.MlflowClient()
     client.delete_experiment(client.get_experiment_by_name(EXPERIMENT).experiment_id)
-    tracking.record_test("bone", "another", {"accuracy/top1": 1.0})
+    tracking.record_test(STREAMS["bone"], "another", {"accuracy/top1": 1.0})
     assert "another" in set(
         mlflow.search_runs(experiment_names=[EXPERIMENT])["tags.weights.digest"]
     )

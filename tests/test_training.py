@@ -17,7 +17,7 @@ from brl.support.errors import UserError
 from brl.support.progress import fraction_bar
 from brl.training.loop import Training, cosine_lr, train_stream
 from tests.methods import method
-from tests.tiny import job, stored, swinging_arms, training_part
+from tests.tiny import job, stored, swinging_arms, training_part, with_lr
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_the_rebalanced_sampler_decides_how_often_a_clip_is_shown(store, subset)
     assert skewed.counts.tolist() == [5, 5, 4]
     training = Training(job(method=method(sampler="rebalanced"), passes=1), store, skewed)
     shown = torch.bincount(torch.cat(training._batches()), minlength=14)
-    rare = training.inputs.clips.labels == 2
+    rare = training.objective.inputs.labels == 2
     assert (shown[~rare] == 1).all()
     shown = sum(torch.bincount(torch.cat(training._batches()), minlength=14) for _ in range(200))
     assert shown[rare].float().mean() / 200 == pytest.approx(5 / 4, abs=0.1)
@@ -116,7 +116,7 @@ def test_the_optimizer_is_nesterov_sgd_with_the_schedules_rate(store, subset):
 
 def test_a_training_that_diverges_says_so(store, subset, tmp_path):
     with pytest.raises(UserError, match=r"joint: the loss is no finite number.*streams\.joint\.lr"):
-        train_stream(replace(job(), lr=1e30), store, subset, tmp_path / "c.pt")
+        train_stream(with_lr(job(), 1e30), store, subset, tmp_path / "c.pt")
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint"])

@@ -1,5 +1,6 @@
 """A small dataset that a narrow network learns in seconds, and trainings on it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import MethodParams, read_params
 from brl.subset.subset import Subset
-from brl.training.loop import Job
+from brl.training.job import Job
 from tests.conftest import STREAMS
 from tests.methods import method as method_of
 
@@ -70,11 +71,14 @@ def job(
         ),
     }
     return Job(
-        stream=stream,
-        hops=STREAMS[stream].hops,
+        stream=replace(STREAMS[stream], lr=0.05),
         seed=0,
-        lr=0.05,
         model=PARAMS.model.model_copy(update={"base_channels": 6, "blocks": blocks, "head": head}),
         method=method or method_of(),
         train=PARAMS.train.model_copy(update=train | changes),
     )
+
+
+def with_lr(job: Job, lr: float) -> Job:
+    """The job with another peak learning rate."""
+    return replace(job, stream=replace(job.stream, lr=lr))

@@ -12,7 +12,7 @@ from brl.config.params import Params, Seed, StreamName
 from brl.config.presets import DATASETS, METHODS, overwrite
 from brl.support.errors import UserError
 from brl.support.yaml_file import read_yaml, validated
-from brl.training.loop import Job
+from brl.training.job import Job
 
 COMPARISONS = Path("comparisons")
 # They decide which clips there are, or differ run by run.

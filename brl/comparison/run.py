@@ -60,7 +60,8 @@ class Data:
     def trained_key(self, run: Run) -> str:
         """Names a training."""
         job = run.job
-        of_job = [job.stream, job.hops, job.seed, job.lr, job.model, job.method, job.train]
+        of_job = [job.stream.name, job.stream.hops, job.seed, job.lr]
+        of_job += [job.model, job.method, job.train]
         return key_of(*of_job, self.store.digest, self.digest)
 
     def scores_file(self, run: Run) -> Path:
@@ -204,7 +205,7 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
     described = tracking.SubsetRecord(run.params.dataset.name, data.digest, data.summary)
     tags = {"comparison": name, "method": run.method, "data": data_in_words(run.params)}
     with tracking.training_run(
-        run.stream, key, params | {"lr": run.job.lr}, described, name=run.title, more_tags=tags
+        run.job.stream, key, params | {"lr": run.job.lr}, described, name=run.title, more_tags=tags
     ) as recorded:
         trained, curve = train_stream(
             run.job,

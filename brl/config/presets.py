@@ -15,10 +15,15 @@ from brl.support.files import written_whole
 
 @dataclass(frozen=True)
 class Presets:
-    """The presets of a folder, and what one of them is called."""
+    """The presets of a folder.
+
+    kind  what one of them is called in messages
+    base  the preset that the others start from: they only name what differs from it
+    """
 
     folder: Path
-    called: str
+    kind: str
+    base: str | None = None
 
     @property
     def names(self) -> list[str]:
@@ -26,14 +31,19 @@ class Presets:
         return sorted(path.stem for path in self.folder.glob("*.yaml"))
 
     def read(self, name: str) -> dict[str, Any]:
-        """What a preset says; UserError for an unknown one."""
+        """All values that a preset sets; UserError for an unknown one."""
         if name not in self.names:
-            raise UserError(f"unknown {self.called} {name!r}; known: {', '.join(self.names)}")
-        return YAML(typ="safe").load(self.folder / f"{name}.yaml")
+            raise UserError(f"unknown {self.kind} {name!r}; known: {', '.join(self.names)}")
+        own = YAML(typ="safe").load(self.folder / f"{name}.yaml")
+        if self.base is None or name == self.base:
+            return own
+        content = self.read(self.base)
+        overwrite(content, own)
+        return content
 
 
 DATASETS = Presets(Path("presets"), "preset")
-METHODS = Presets(Path("presets/methods"), "method")
+METHODS = Presets(Path("presets/methods"), "method", base="cross_entropy")
 
 
 def apply_preset(

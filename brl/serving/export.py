@@ -20,12 +20,12 @@ import torch
 from torch import Tensor, nn
 
 from brl.config.params import read_params
-from brl.models.common.batch_norm import DataNorm
 from brl.models.common.network import Network
+from brl.prediction import mean_of_views
 from brl.serving.recognizer import Recognizer
 from brl.streams.augment import rescale
 from brl.streams.frames import evaluation_frames
-from brl.streams.stream import motion, offsets, stream_of
+from brl.streams.inputs import limits
 from brl.streams.weights import Recipe
 from brl.support.errors import UserError, one_line_errors
 from brl.support.files import written_whole
@@ -65,43 +65,27 @@ class RecognizerGraph(nn.Module):
 def stream_probabilities(
     network: nn.Module, recipe: Recipe, clip: Tensor, frames: Tensor, present: Tensor
 ) -> Tensor:
-    """A stream's probabilities (C,): the mean over views; present: (M,) bool."""
+    """A stream's probabilities (C,), the mean over its views; present: (M,) bool."""
     assert isinstance(network, Network)
-    batch = views(recipe, clip, frames, present)
-    bodies = normed_bodies(network.backbone.data_bn, batch)
-    features = network.backbone(bodies).mean(dim=(1, 2)).unflatten(0, batch.shape[:2])
-    weights = torch.ones_like(present) if network.pads else present
-    mean = (features * weights[:, None]).sum(dim=1) / weights.sum()
-    return network.cls_head(mean)[:, : len(recipe.classes)].softmax(dim=1).mean(dim=0)
+    views = views_of(recipe, clip, frames, present)
+    features = network.of_every_body(views)
+    if not network.pads:
+        features = features * present[None, :, None]
+    logits = network.cls_head(network.mean_over_bodies(features, present[None]))
+    return mean_of_views(logits, 1, len(recipe.classes))[0]
 
 
-def views(recipe: Recipe, clip: Tensor, frames: Tensor, present: Tensor) -> Tensor:
-    """What a stream shows of a clip's frames (I, T), (I, M, T, V, K): `Inputs` for one clip."""
-    stream, layout = stream_of(recipe.stream, recipe.hops), recipe.layout
+def views_of(recipe: Recipe, clip: Tensor, frames: Tensor, present: Tensor) -> Tensor:
+    """What a stream shows of a clip (M, L, V, K) at its views' frames (I, T): (I, M, T, V, K)."""
+    layout = recipe.layout
     if recipe.train.rescale:
-        there = present[:, None, None, None]
-        lowest = torch.where(there, clip, torch.inf).amin(dim=(0, 1, 2))[None]
-        highest = torch.where(there, clip, -torch.inf).amax(dim=(0, 1, 2))[None]
-        if layout.scored:  # a score is no axis
-            score = torch.arange(clip.shape[-1]) == clip.shape[-1] - 1
-            lowest, highest = lowest.masked_fill(score, -1), highest.masked_fill(score, 1)
-        clip = rescale(clip[None], lowest, highest)[0]
-    shown = offsets(clip, layout, stream.hops)
-    batch = shown[:, frames].transpose(0, 1)
-    if stream.motion:
-        last = clip.shape[1] - 1
-        following = shown[:, (frames + 1).clamp(max=last)].transpose(0, 1)
-        batch = motion(batch, following, frames == last, layout)
-    return batch * present[None, :, None, None, None]
-
-
-def normed_bodies(norm: DataNorm, clips: Tensor) -> Tensor:
-    """All bodies of clips (N, M, T, V, K), normalised as in evaluation, (N M, T, V, K)."""
-    _, _, frames, joints, channels = clips.shape
-    slots = clips.reshape(-1, norm.bodies, frames, joints, channels)
-    normed = norm(slots.permute(0, 1, 3, 4, 2).flatten(1, 3))
-    slots = normed.unflatten(1, (norm.bodies, joints, channels)).permute(0, 1, 4, 2, 3)
-    return slots.flatten(0, 1)
+        # An absent body belongs to a second clip, whose limits nobody reads.
+        owner = (~present).long()[:, None].expand(clip.shape[:2]).flatten()
+        low, high = limits(clip.flatten(0, 1), owner, 2, layout)
+        clip = rescale(clip[None], low[:1], high[:1])[0]
+    last = torch.ones_like(frames[:, :1]) * (clip.shape[1] - 1)
+    shown = recipe.stream.show(layout, lambda at: clip[:, at].transpose(0, 1), frames, last)
+    return shown * present[None, :, None, None, None]
 
 
 def export(recognizer: Recognizer, path: Path) -> float:

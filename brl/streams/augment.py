@@ -1,4 +1,4 @@
-"""Random changes of training clips, as batched functions. Method: section 3."""
+"""Random changes of training clips, as batched functions."""
 
 import torch
 from torch import Generator, Tensor
@@ -13,10 +13,10 @@ def random_matrices(
     generator: Generator,
     dimensions: int = 3,
 ) -> Tensor:
-    """A random linear map a clip, (N, 3, 3): scaling an axis by 1 +- `scale`, then rotations
-    about x, y and z, each by an angle uniform in +- `rotation` rad.
+    """One random linear map per clip, (N, 3, 3): a scaling of each axis, then three rotations.
 
-    Of 2D joints only the rotation in the image, about z, and the scales of x and y: the third
+    Each axis is scaled by 1 +- `scale`; the angles about x, y and z are uniform in +- `rotation`
+    rad. 2D joints are only rotated in the image, about z, and scaled in x and y: the third
     channel, the score, stays.
     """
     in_use = [1, 1, 1, 1, 1, 1] if dimensions == 3 else [0, 0, 1, 1, 1, 0]
@@ -49,10 +49,10 @@ def transform(joints: Tensor, matrices: Tensor) -> Tensor:
 
 
 def flip(joints: Tensor, flipped: Tensor, mirrored: Tensor, kind: str) -> Tensor:
-    """Exchanges left and right in the clips that `flipped` (N,) bool names.
+    """Exchanges left and right in the clips that `flipped` (N,) bool selects.
 
-    joints (N, M, T, V, K); mirrored (V,): the joint order in a mirror. `swap` exchanges the
-    joints' places and leaves the coordinates, as published; `mirror` also negates x.
+    joints (N, M, T, V, K); mirrored (V,): the joint order in a mirror. `swap` exchanges left and
+    right joints and keeps their coordinates, as published; `mirror` also negates x.
     """
     swapped = joints[..., mirrored, :]
     if kind == "mirror":
@@ -73,10 +73,10 @@ def rescale(joints: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
 def extremes(rows: Tensor, owner: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Lowest and highest coordinates of each clip, (N, K) each.
 
-    rows (R, V, K) body frames, owner (R,) the clip each belongs to, count N.
+    rows (R, V, K) body frames, owner (R,) the clip that each belongs to, count N.
     """
-    places = owner[:, None].expand(-1, rows.shape[-1])
-    empty = rows.new_zeros(count, rows.shape[-1])
-    lowest = empty.scatter_reduce(0, places, rows.amin(dim=1), "amin", include_self=False)
-    highest = empty.scatter_reduce(0, places, rows.amax(dim=1), "amax", include_self=False)
+    positions = owner[:, None].expand(-1, rows.shape[-1])
+    infinite = rows.new_full((count, rows.shape[-1]), torch.inf)
+    lowest = infinite.scatter_reduce(0, positions, rows.amin(dim=1), "amin")
+    highest = (-infinite).scatter_reduce(0, positions, rows.amax(dim=1), "amax")
     return lowest, highest

@@ -1,4 +1,4 @@
-"""Batches out of a clip store: one vectorised gather, no Python per clip."""
+"""Batches of a clip store's joints: one vectorised gather, no Python per clip."""
 
 import numpy as np
 import torch
@@ -34,27 +34,29 @@ class Clips:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def present(self, which: Tensor) -> Tensor:
-        """The bodies that clips `which` (N,) have, (N, M) bool."""
+    def present(self, indices: Tensor) -> Tensor:
+        """The bodies that are present in clips `indices` (N,), (N, M) bool."""
         slots = torch.arange(self.max_bodies, device=self.device)
-        return slots < self._bodies[which, None]
+        return slots < self._bodies[indices, None]
 
-    def joints(self, which: Tensor, frames: Tensor) -> Tensor:
-        """The given frames (N, T) of clips `which` (N,), (N, M, T, V, K); absent bodies zero."""
-        present = self.present(which)
+    def joints(self, indices: Tensor, frames: Tensor) -> Tensor:
+        """The given frames (N, T) of clips `indices` (N,), (N, M, T, V, K); absent bodies zero."""
+        present = self.present(indices)
         body = torch.arange(self.max_bodies, device=self.device) * present
-        first_rows = self._starts[which, None] + body * self.lengths[which, None]
+        first_rows = self._starts[indices, None] + body * self.lengths[indices, None]
         joints = self._gather(first_rows[:, :, None] + frames[:, None, :])
         return joints * present[:, :, None, None, None]
 
-    def all_rows(self, which: Tensor) -> tuple[Tensor, Tensor]:
-        """All body frames of clips `which` (N,), end to end, (R, V, K), and whose they are, (R,)
-        places in `which`."""
-        sizes = (self._bodies * self.lengths)[which]
-        owner = torch.repeat_interleave(torch.arange(len(which), device=self.device), sizes)
+    def all_rows(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """All body frames of clips `indices` (N,), end to end: rows (R, V, K), owners (R,).
+
+        An owner is the row's clip, as a position in `indices`.
+        """
+        sizes = (self._bodies * self.lengths)[indices]
+        owner = torch.repeat_interleave(torch.arange(len(indices), device=self.device), sizes)
         first = sizes.cumsum(0) - sizes
-        place = torch.arange(len(owner), device=self.device) - first[owner]
-        return self._gather(self._starts[which][owner] + place), owner
+        offset = torch.arange(len(owner), device=self.device) - first[owner]
+        return self._gather(self._starts[indices][owner] + offset), owner
 
     def _gather(self, rows: Tensor) -> Tensor:
         return self._rows[rows.to(self._rows.device)].to(self.device)

@@ -3,10 +3,11 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel
+from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -17,17 +18,19 @@ from brl.config.params import ModelParams, TrainParams
 from brl.models.common.build import build
 from brl.models.common.network import Network
 from brl.streams.batch import Clips
-from brl.streams.inputs import Inputs
-from brl.streams.stream import stream_of
+from brl.streams.inputs import Inputs, JointInputs
+from brl.streams.stream import Stream
 from brl.support.errors import UserError
 from brl.support.files import written_whole
 
 
 class Recipe(BaseModel):
-    """All that is needed to rebuild a network and to feed it as it was trained."""
+    """All that is needed to rebuild a network and to feed it as it was trained.
 
-    stream: str
-    hops: int
+    Of the stream it keeps what is shown; a weights file has that as `stream` (its name) and `hops`.
+    """
+
+    stream: Stream
     layout: Layout
     normalization: Normalization
     channels: int
@@ -38,12 +41,11 @@ class Recipe(BaseModel):
 
     @classmethod
     def on(
-        cls, store: ClipStore, *, stream: str, hops: int, model: ModelParams, train: TrainParams
+        cls, store: ClipStore, *, stream: Stream, model: ModelParams, train: TrainParams
     ) -> "Recipe":
-        """For a dataset's clips."""
+        """The recipe for the clips of a store."""
         return cls(
             stream=stream,
-            hops=hops,
             layout=store.layout,
             normalization=store.normalization,
             channels=store.channels,
@@ -53,9 +55,27 @@ class Recipe(BaseModel):
             train=train,
         )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_file(cls, content: Any) -> Any:
+        if isinstance(content, dict) and isinstance(content.get("stream"), str):
+            shown = Stream(content["stream"], content["hops"])
+            content = {**content, "stream": shown}
+            content.pop("hops")
+        return content
+
+    @model_serializer(mode="wrap")
+    def _for_file(self, default: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content = default(self)
+        return {"stream": self.stream.name, "hops": self.stream.hops} | {
+            name: value for name, value in content.items() if name != "stream"
+        }
+
     def build(self, directions: int = 1) -> Network:
-        """The network, with fresh weights; directions: outputs of each class (2: it is also to
-        tell clips that are played backwards)."""
+        """The network, with fresh weights.
+
+        directions: outputs of each class; 2 where clips played backwards are told apart.
+        """
         return build(
             self.model,
             self.layout,
@@ -64,10 +84,10 @@ class Recipe(BaseModel):
             self.max_bodies,
         )
 
-    def inputs(self, store: ClipStore, chosen: np.ndarray, device: torch.device) -> Inputs:
-        """The chosen clips of a store, as the network takes them."""
-        clips = Clips(store, chosen, device, self.max_bodies)
-        return Inputs(clips, stream_of(self.stream, self.hops), self.train)
+    def inputs(self, store: ClipStore, indices: np.ndarray, device: torch.device) -> Inputs:
+        """Clips (n,) of a store as the network takes them."""
+        clips = Clips(store, indices, device, self.max_bodies)
+        return JointInputs(clips, self.stream, self.train)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import torch
 
 from brl.config.params import Params
 from brl.report.words import data_in_words, method_in_words
+from brl.streams.stream import Stream
 from brl.support.errors import UserError
 from brl.support.processes import this_process
 from brl.tracking.machine import describe_device, peak_memory_mb
@@ -73,7 +74,7 @@ class SubsetRecord:
 
 @contextmanager
 def training_run(
-    stream: str,
+    stream: Stream,
     fingerprint: str,
     params: dict[str, Any],
     subset: SubsetRecord,
@@ -94,8 +95,9 @@ def training_run(
         client, experiment_id, f"tags.fingerprint = '{fingerprint}'", "status != 'FINISHED'"
     )
     run_id = unfinished.info.run_id if unfinished else None
-    tags = {"kind": "stream", "stream": stream, "fingerprint": fingerprint, **_surroundings()}
-    with mlflow.start_run(run_id, experiment_id, run_name=name or stream) as run:
+    tags = {"kind": "stream", "stream": stream.name, "fingerprint": fingerprint}
+    tags |= _surroundings()
+    with mlflow.start_run(run_id, experiment_id, run_name=name or stream.name) as run:
         mlflow.set_tags(tags | (more_tags or {}))
         if unfinished is None:
             mlflow.log_params(flattened(params))
@@ -144,7 +146,7 @@ class TrainingRun:
 
 
 def record_weights(
-    stream: str, params: dict[str, Any], weights: Path, digest: str, origin: str | None = None
+    stream: Stream, params: dict[str, Any], weights: Path, digest: str, origin: str | None = None
 ) -> None:
     """A run of a stream whose weights no training of this store left as they are.
 
@@ -156,7 +158,7 @@ def record_weights(
     client, experiment_id = connect()
     import mlflow
 
-    tags = {"kind": "stream", "stream": stream, "weights.digest": digest}
+    tags = {"kind": "stream", "stream": stream.name, "weights.digest": digest}
     if origin is None:
         tags["trained"] = "elsewhere"
     else:
@@ -164,13 +166,13 @@ def record_weights(
         if run := find_run(client, experiment_id, f"tags.`weights.digest` = '{origin}'"):
             link = f"[its run](#/experiments/{experiment_id}/runs/{run.info.run_id})"
             tags["mlflow.note.content"] = f"Classifier changed after training: {link}"
-    with mlflow.start_run(experiment_id=experiment_id, run_name=stream):
+    with mlflow.start_run(experiment_id=experiment_id, run_name=stream.name):
         mlflow.set_tags(tags | _surroundings())
         mlflow.log_params(flattened(params))
         mlflow.log_artifact(str(weights))
 
 
-def record_test(stream: str, weights_digest: str, metrics: dict[str, float]) -> None:
+def record_test(stream: Stream, weights_digest: str, metrics: dict[str, float]) -> None:
     """Adds test accuracies to the run that trained the weights.
 
     Where this store does not know that run (weights restored by DVC, trained elsewhere), a run
@@ -181,9 +183,9 @@ def record_test(stream: str, weights_digest: str, metrics: dict[str, float]) -> 
     client, experiment_id = connect()
     run = find_run(client, experiment_id, f"tags.`weights.digest` = '{weights_digest}'")
     if run is None:
-        tags = {"kind": "stream", "stream": stream, "weights.digest": weights_digest}
+        tags = {"kind": "stream", "stream": stream.name, "weights.digest": weights_digest}
         tags["mlflow.note.content"] = "Weights restored by DVC: trained outside this store."
-        run = client.create_run(experiment_id, run_name=stream, tags=tags | _surroundings())
+        run = client.create_run(experiment_id, run_name=stream.name, tags=tags | _surroundings())
         client.set_terminated(run.info.run_id)
     log_metrics(client, run.info.run_id, metrics)
 

@@ -3,9 +3,11 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
+from brl.streams.stream import Stream
 from brl.support.files import project_root, sha256, stage_code
-from brl.training.loop import Job
+from brl.training.job import Job
 
 
 def fingerprint(job: Job, data: list[str]) -> str:
@@ -13,7 +15,8 @@ def fingerprint(job: Job, data: list[str]) -> str:
 
     Names the checkpoint, so that an interrupted training goes on and a changed one does not.
     """
-    settings = {name: getattr(job, name) for name in ("stream", "hops", "seed", "lr")}
+    settings: dict[str, Any] = {"stream": job.stream.name, "hops": job.stream.hops}
+    settings |= {"seed": job.seed, "lr": job.lr}
     sections = {name: getattr(job, name).model_dump() for name in ("model", "method", "train")}
     code = [sha256(path) for path in stage_code("train", job.model.name)]
     content = [settings | sections, data, code]
@@ -25,6 +28,6 @@ def checkpoints() -> Path:
     return project_root() / ".checkpoints"
 
 
-def checkpoint_file(stream: str, identity: str) -> Path:
-    """A training's checkpoint; identity: its fingerprint."""
-    return checkpoints() / f"{stream}-{identity}.pt"
+def checkpoint_file(stream: Stream, identity: str) -> Path:
+    """The checkpoint of a training; identity: its fingerprint."""
+    return checkpoints() / f"{stream.name}-{identity}.pt"

@@ -32,19 +32,37 @@ class DataNorm(nn.BatchNorm1d):
             # Without a second body nothing is chosen, and a GPU need not wait for the count.
             bodies = clips[:, 0] if clips.shape[1] == 1 else clips[present]
             return batch_norm(bodies.flatten(2), [self]).view(bodies.shape)
-        if clips.shape[1] != self.bodies:
-            raise ValueError(f"clips of {clips.shape[1]} bodies for a network of {self.bodies}")
-        of_bodies = (tensor.chunk(self.bodies) for tensor in _state(self))
-        slots = [_State(*tensors) for tensors in zip(*of_bodies, strict=True)]
         normalised = torch.zeros_like(clips)
-        for body, state in enumerate(slots):
+        for body, state in enumerate(self._slots(clips)):
             having = present[:, body]
             x = clips[having, body]
             if len(x) or _processes() > 1:
                 normalised[having, body] = _normalised(x.flatten(2), state, self).view(x.shape)
+        self._count_batch()
+        return normalised[present]
+
+    def normalise_every(self, clips: Tensor) -> Tensor:
+        """All bodies of clips (N, M, T, V, K), present or not, normalised: (N M, T, V, K)."""
+        if self.bodies == 1:
+            bodies = clips.flatten(0, 1)
+            return batch_norm(bodies.flatten(2), [self]).view(bodies.shape)
+        by_slot = []
+        for body, state in enumerate(self._slots(clips)):
+            x = clips[:, body].contiguous()
+            by_slot.append(_normalised(x.flatten(2), state, self).view(x.shape))
+        self._count_batch()
+        return torch.stack(by_slot, dim=1).flatten(0, 1)
+
+    def _slots(self, clips: Tensor) -> list["_State"]:
+        """The norm of each of a clip's bodies."""
+        if clips.shape[1] != self.bodies:
+            raise ValueError(f"clips of {clips.shape[1]} bodies for a network of {self.bodies}")
+        of_bodies = (tensor.chunk(self.bodies) for tensor in _state(self))
+        return [_State(*tensors) for tensors in zip(*of_bodies, strict=True)]
+
+    def _count_batch(self) -> None:
         if self.training:
             _tensor(self.num_batches_tracked).add_(1)
-        return normalised[present]
 
 
 def batch_norm(

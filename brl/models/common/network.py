@@ -134,26 +134,44 @@ class Network(nn.Module):
         if not self.pads:
             return self._of_present(clips, present)
         if self.training:
-            return self._of_present(clips, torch.ones_like(present))
+            return self.of_every_body(clips)
         everything = torch.cat([clips, torch.zeros_like(clips[:1])])
         computed = torch.cat([present, torch.ones_like(present[:1])])
         features = self._of_present(everything, computed)
         return torch.where(present[..., None], features[:-1], features[-1:])
 
+    def of_every_body(self, clips: Tensor) -> Tensor:
+        """Mean feature of each body, present or not, (N, M, C').
+
+        No step depends on which bodies are present, so a graph of it can be exported.
+        """
+        bodies = self.backbone.data_bn.normalise_every(clips)
+        return self._mean_over_frames_and_joints(bodies).unflatten(0, clips.shape[:2])
+
     def _of_present(self, clips: Tensor, present: Tensor) -> Tensor:
         bodies = self.backbone.data_bn.normalise(clips, present)
-        features = self.backbone(bodies)
-        exact = torch.promote_types(features.dtype, torch.float32)
-        of_present = features.mean(dim=(1, 2), dtype=exact)
+        of_present = self._mean_over_frames_and_joints(bodies)
         if clips.shape[1] == 1:
             return of_present[:, None]
         by_clip = of_present.new_zeros(*present.shape, of_present.shape[-1])
         by_clip[present] = of_present
         return by_clip
 
+    def _mean_over_frames_and_joints(self, bodies: Tensor) -> Tensor:
+        """(B, T, V, K) to (B, C'), in float32 at least."""
+        features = self.backbone(bodies)
+        exact = torch.promote_types(features.dtype, torch.float32)
+        return features.mean(dim=(1, 2), dtype=exact)
+
     def clip_features(self, clips: Tensor, present: Tensor) -> Tensor:
         """Mean over bodies of `features`, (N, C'): what the head takes."""
-        features = self.features(clips, present)
+        return self.mean_over_bodies(self.features(clips, present), present)
+
+    def mean_over_bodies(self, features: Tensor, present: Tensor) -> Tensor:
+        """Mean of (N, M, C') over present bodies, or with `pad` over all, (N, C').
+
+        Without `pad`, the features of absent bodies must be zero.
+        """
         if self.pads:
             return features.mean(dim=1)
         return features.sum(dim=1) / present.sum(dim=1, keepdim=True)

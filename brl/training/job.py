@@ -1,0 +1,33 @@
+"""What to train."""
+
+from dataclasses import dataclass
+
+from brl.config.params import MethodParams, ModelParams, Params, StreamName, TrainParams
+from brl.streams.stream import Stream
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: everything but the data that decides its result."""
+
+    stream: Stream
+    seed: int
+    model: ModelParams
+    method: MethodParams
+    train: TrainParams
+
+    @classmethod
+    def of(cls, params: Params, stream: StreamName) -> "Job":
+        """The training that params.yaml describes for a stream."""
+        return cls(
+            stream=Stream.of(params, stream),
+            seed=params.seed,
+            model=params.model,
+            method=params.method,
+            train=params.train,
+        )
+
+    @property
+    def lr(self) -> float:
+        """Peak learning rate."""
+        return self.stream.lr or self.train.lr
