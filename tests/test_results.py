@@ -1,4 +1,4 @@
-"""The table that ends a run, and the README's, which are the same."""
+"""The table that ends a run, and those of README.md and docs/results.md, which are the same."""
 
 import subprocess
 from pathlib import Path
@@ -40,20 +40,32 @@ def test_before_the_first_run_there_is_none(tmp_path):
         table_rows(tmp_path / "results.csv")
 
 
-@pytest.mark.parametrize("results", ["reports/results.csv", "reports/nw_ucla/results.csv"])
-def test_the_readme_shows_what_was_measured(results, tmp_path):
+@pytest.mark.parametrize(
+    ("page", "results"),
+    [
+        ("README.md", "reports/results.csv"),
+        ("docs/results.md", "reports/nw_ucla/results.csv"),
+    ],
+)
+def test_the_pages_show_what_was_measured(page, results, tmp_path):
     """As committed: a run on another machine may differ in the last digit."""
     shown = subprocess.run(["git", "show", f"HEAD:{results}"], capture_output=True, check=False)
     if shown.returncode:
         pytest.skip("not a git checkout with results in it")
     (tmp_path / "results.csv").write_bytes(shown.stdout)
-    readme = Path("README.md").read_text(encoding="utf-8")
-    assert markdown(table_rows(tmp_path / "results.csv")) in readme
+    shown_there = Path(page).read_text(encoding="utf-8")
+    assert markdown(table_rows(tmp_path / "results.csv")) in shown_there
 
 
-def readme_on_methods() -> str:
-    readme = Path("README.md").read_text(encoding="utf-8")
-    return readme[readme.index("## Which method, then?") : readme.index("## How it is built")]
+def test_the_readme_quotes_the_ensemble_on_nw_ucla():
+    table = pd.read_csv("reports/nw_ucla/results.csv", index_col="stream")
+    readme = " ".join(Path("README.md").read_text(encoding="utf-8").split())
+    assert f"the ensemble reaches {table.loc['ensemble', 'top1']:.1f} % top-1" in readme
+
+
+def page_on_methods() -> str:
+    page = Path("docs/results.md").read_text(encoding="utf-8")
+    return page[page.index("## Which method?") :]
 
 
 def lines_of(comparison: str) -> list[str]:
@@ -61,9 +73,9 @@ def lines_of(comparison: str) -> list[str]:
     return page.read_text(encoding="utf-8").splitlines()
 
 
-def test_the_methods_in_the_readme_are_those_of_the_comparisons():
+def test_the_methods_on_the_page_are_those_of_the_comparisons():
     """Row by row: a table a recipe."""
-    tables = [part for part in readme_on_methods().split("\n\n") if part.startswith("|")]
+    tables = [part for part in page_on_methods().split("\n\n") if part.startswith("|")]
     for table, comparison in zip(tables, ("nw_ucla", "nw_ucla_best"), strict=True):
         assert len(table.splitlines()) > 6
         assert set(table.splitlines()) <= set(lines_of(comparison))
@@ -72,17 +84,17 @@ def test_the_methods_in_the_readme_are_those_of_the_comparisons():
 @pytest.mark.parametrize(
     ("comparison", "method"), [("nw_ucla", "ldam_drw"), ("nw_ucla_best", "best")]
 )
-def test_the_readme_says_what_six_streams_reach(comparison, method):
+def test_the_page_says_what_six_streams_reach(comparison, method):
     lines = lines_of(comparison)
     of_six = lines[lines.index("## 6 streams") :]
     cells = next(line for line in of_six if line.startswith(f"| {method} |")).split("|")
     top1, few = cells[3].strip(), cells[6].strip()
-    section = " ".join(readme_on_methods().split())
+    section = " ".join(page_on_methods().split())
     assert f"`{method}` reaches {top1} (few-shot {few})" in section
 
 
 def test_best_leads_under_its_recipe_and_by_how_little():
-    """As the README says: first by top-1 and few-shot, certain against cross-entropy alone."""
+    """As docs/results.md says: first by top-1 and few-shot, certain against cross-entropy alone."""
     folder = Path("reports/comparisons/nw_ucla_best")
     results = pd.read_csv(folder / "results.csv").query("what == 'joint'")
     means = results.groupby("method")[["top1", "few"]].mean()
@@ -92,7 +104,7 @@ def test_best_leads_under_its_recipe_and_by_how_little():
     assert pairs[pairs["high"] < 0]["method"].tolist() == ["cross_entropy"]
     before = pd.read_csv(folder.parent / "nw_ucla/results.csv").query("what == 'joint'")
     gain = means.loc["best", "top1"] - before[before["method"] == "best"]["top1"].mean()
-    assert f"gains `best` {gain:.1f} on the test clips" in " ".join(readme_on_methods().split())
+    assert f"gains `best` {gain:.1f} on the test clips" in " ".join(page_on_methods().split())
 
 
 @pytest.mark.parametrize("place", ["2_to_1", "1_to_2"])
@@ -103,15 +115,15 @@ def test_what_the_recipe_gained_on_a_held_out_camera(place):
     before, after = means["square root"], means["size, tilt, mirror, square root"]
     said = " ".join(Path("docs/methods.md").read_text(encoding="utf-8").split())
     assert f"from {before:.1f} to {after:.1f}" in said
-    assert 6.5 <= after - before < 11.5  # the README's 7 to 11 points
+    assert 6.5 <= after - before < 11.5  # the 7 to 11 points of docs/results.md
 
 
-def test_the_differences_in_the_readme_are_those_of_the_comparison():
+def test_the_differences_on_the_page_are_those_of_the_comparison():
     """BRL's and the published behaviour's gain over cross-entropy, with their intervals."""
     pairs = pd.read_csv("reports/comparisons/nw_ucla/pairs.csv")
     pairs = pairs[(pairs["what"] == "joint") & (pairs["against"] == "cross_entropy")]
     found = pairs.set_index("method")[["difference", "low", "high"]]
     mended, published = (found.loc[name] for name in ("brl", "brl_published"))
-    readme = " ".join(Path("README.md").read_text(encoding="utf-8").split())
-    assert "by {:+.1f} points (95 % interval {:+.1f} to {:+.1f})".format(*mended) in readme
-    assert "published by {:+.1f} ({:+.1f} to {:+.1f})".format(*published) in readme
+    page = " ".join(page_on_methods().split())
+    assert "by {:+.1f} points (95 % interval {:+.1f} to {:+.1f})".format(*mended) in page
+    assert "published by {:+.1f} ({:+.1f} to {:+.1f})".format(*published) in page
