@@ -225,4 +225,4 @@ def test_the_report_is_shown_or_says_how_to_get_it(tmp_path, capsys):
     assert "x: 1 (e.g. [/left] :smile:)" in capsys.readouterr().out
     (tmp_path / "data_check.csv").write_text("finding,count,example\n")
     show(tmp_path)
-    assert "Nothing that deserves a look." in capsys.readouterr().out
+    assert "Nothing needs attention." in capsys.readouterr().out

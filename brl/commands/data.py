@@ -11,7 +11,7 @@ from brl.support.errors import UserError
 
 
 def show(reports: Path) -> None:
-    """Prints the report in a folder: a line a part of a split, then what deserves a look."""
+    """Prints the report in a folder: one row per part of a split, then what needs attention."""
     try:
         classes = pd.read_csv(
             reports / TABLE_FILE, keep_default_na=False, na_values={"shortest": ""}
@@ -25,7 +25,7 @@ def show(reports: Path) -> None:
     for finding, count, example in found.itertuples(index=False):
         console.print(f"{finding}: {count} (e.g. {example})")
     if found.empty:
-        console.print("Nothing that deserves a look.")
+        console.print("Nothing needs attention.")
     console.print(f"By class: {reports / TABLE_FILE}")
 
 

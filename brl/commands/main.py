@@ -14,8 +14,8 @@ from brl.commands.command_line import Commands, Count, ImageSize, names_in, stre
 
 # Commands in the order in which a person needs them.
 SECTIONS = {
-    "Configure": ("preset", "weights", "check"),
-    "Run": ("repro", "why", "data", "compare"),
+    "Prepare": ("preset", "weights", "check", "data"),
+    "Run": ("repro", "why", "compare"),
     "Look at results": ("results", "ui"),
     "Use what was trained": ("predict", "export", "model"),
     "Housekeeping": ("clean", "completion"),
@@ -23,12 +23,10 @@ SECTIONS = {
 EXIT_CODES = """\b
 Exit codes:
   0    done
-  1    a mistake in the input, or a failure such as a full disk; in one line
+  1    a mistake, or a failure such as a full disk; one line on stderr
   2    wrong usage of a command
   130  interrupted (Ctrl-C, kill)
 """
-
-
 A_FILE = click.Path(path_type=Path)
 
 
@@ -106,6 +104,24 @@ def check() -> None:
 
 
 @commands.command()
+def data() -> None:
+    """Show what the clips are like, and which need attention.
+
+    Downloads and prepares the dataset first, unless that was done.
+
+    \b
+    Example:
+      brl preset nw_ucla && brl data
+    """
+    from brl.commands import pipeline
+
+    pipeline.reproduce("--quiet", "prepare")
+    from brl.commands import data
+
+    data.show(Path("reports"))
+
+
+@commands.command()
 @click.option("--jobs", type=Count(), help="Train N streams at a time.")
 def repro(jobs: int | None) -> None:
     """Run the pipeline; only what changed runs.
@@ -141,24 +157,6 @@ def why() -> None:
 
     pipeline.work_without_git()
     why.show()
-
-
-@commands.command()
-def data() -> None:
-    """Show what the clips are like, and which need attention.
-
-    Downloads and prepares the dataset first, unless that was done.
-
-    \b
-    Example:
-      brl preset nw_ucla && brl data
-    """
-    from brl.commands import pipeline
-
-    pipeline.reproduce("--quiet", "prepare")
-    from brl.commands import data
-
-    data.show(Path("reports"))
 
 
 @commands.command()
@@ -328,7 +326,7 @@ def completion(shell: str) -> None:
 
 
 def main() -> None:
-    """What the console script calls."""
+    """Runs the console script."""
     # A `kill` ends a command as Ctrl-C does: what it started must not run on alone.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     commands(prog_name="brl")
