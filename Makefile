@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
 .PHONY: help setup repro results preset weights why data-check test test-fast lint compare model bench-data bench-training bench-accuracy bench-networks ui clean clean-runs
 
-help:  ## what there is
+help:  ## what there is; `brl --help` says more
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: .venv/installed  ## the virtual environment, with everything installed
@@ -20,35 +20,25 @@ setup: .venv/installed  ## the virtual environment, with everything installed
 	@touch $@
 
 repro: setup  ## the whole pipeline; only what changed runs; JOBS=2: two streams at a time
-	@python -m brl.config.check
-	@test -e .git || dvc config --local core.no_scm true
-	@$(if $(JOBS),python -m brl.commands.repro '$(JOBS)',dvc repro)
-	@python -m brl.commands.results
+	@brl repro $(if $(JOBS),--jobs "$(JOBS)")
 
 why: setup  ## which stages would run now, and because of what
-	@test -e .git || dvc config --local core.no_scm true
-	@python -m brl.commands.why
+	@brl why
 
 results: setup  ## the table of the last run
-	@python -m brl.commands.results
+	@brl results
 
 preset: setup  ## a dataset, a method or both into params.yaml: NAME=nw_ucla MIRROR=folder METHOD=brl
-	@python -m brl.config.presets $(if $(NAME),"$(NAME)") $(if $(METHOD),--method "$(METHOD)") $(if $(MIRROR),--mirror "$(MIRROR)")
+	@brl preset $(if $(NAME),"$(NAME)") $(if $(METHOD),--method "$(METHOD)") $(if $(MIRROR),--mirror "$(MIRROR)")
 
 compare: setup  ## methods side by side: NAME=nw_ucla JOBS=2; done runs stay in .comparison (rm -r)
-	@python -m brl.config.check
-	@test -e .git || dvc config --local core.no_scm true
-	@dvc repro --quiet subsample
-	@python -m brl.comparison $(if $(NAME),"$(NAME)") $(if $(JOBS),--jobs "$(JOBS)")
+	@brl compare $(if $(NAME),"$(NAME)") $(if $(JOBS),--jobs "$(JOBS)")
 
 weights: setup  ## a checkpoint instead of a training: make weights STREAM=joint FILE=j.pth (or none)
-	@python -m brl.commands.weights "$(STREAM)" "$(FILE)"
+	@brl weights "$(STREAM)" "$(FILE)"
 
-data-check: setup  ## what the dataset's clips are like, and what in them deserves a look
-	@python -m brl.config.check
-	@test -e .git || dvc config --local core.no_scm true
-	@dvc repro --quiet prepare
-	@python -m brl.commands.data
+data-check: setup  ## what the dataset's clips are like, and which need attention
+	@brl data
 
 test: setup  ## all tests, a process a core
 	@OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile
@@ -68,21 +58,19 @@ bench-training: setup  ## training and test against the published way to compute
 	@python -m benchmarks.training $(if $(MLFLOW),--mlflow)
 
 bench-accuracy: setup  ## whether the fast path costs accuracy, on the dataset of params.yaml: SEEDS=3
-	@python -m brl.config.check
-	@dvc repro --quiet subsample
 	@python -m benchmarks.accuracy $(or $(SEEDS),3)
 
 bench-networks: setup  ## the networks side by side: size and speed
 	@python -m benchmarks.networks
 
 model: setup  ## what was trained as a model in MLflow, to load or serve; NAME=… registers it
-	@python -m brl.serving.mlflow_model $(if $(NAME),--register "$(NAME)")
+	@brl model $(if $(NAME),--register "$(NAME)")
 
 clean-runs: setup  ## failed runs and stale checkpoints: shows what would go; YES=1 removes it
-	@python -m brl.commands.clean $(if $(YES),--yes)
+	@brl clean $(if $(YES),--yes)
 
 ui: setup  ## compare the runs in MLflow
-	@python -m brl.commands.ui
+	@brl ui
 
 clean:  ## remove results and caches; keeps recorded runs, .comparison and the virtual environment
 	rm -rf data models curves classifiers scores fused logs .checkpoints .dvc/cache .dvc/tmp

@@ -14,11 +14,13 @@ from pathlib import Path
 
 from benchmarks.report import report
 from brl.clips.store import ClipStore
+from brl.commands.pipeline import reproduce
 from brl.config.params import Params, read_params
 from brl.prediction import predict
 from brl.scores.metrics import overall
 from brl.scores.scores import Scores
 from brl.subset.subset import read_subset
+from brl.support.errors import one_line_errors
 from brl.training.job import Job
 from brl.training.loop import train_stream
 
@@ -79,4 +81,6 @@ def trained_accuracy(params: Params, seed: int, absent_bodies: str, precision: s
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    with one_line_errors():
+        reproduce("--quiet", "subsample")
+        main(int(sys.argv[1]))

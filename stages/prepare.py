@@ -27,7 +27,7 @@ def main() -> None:
         found.to_csv(unfinished, index=False)
     print(f"{name}: {len(store.names)} clips, {len(store.classes)} classes")
     if len(found):
-        print("  some deserve a look: make data-check says which")
+        print("  some need attention: brl data says which")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,10 @@ SMALL = {
 }
 
 
+# The console script, which is installed for another checkout.
+BRL = (sys.executable, "-c", "from brl.commands.main import main; main()")
+
+
 class Project:
     """A project folder under DVC, without git."""
 
@@ -85,10 +89,19 @@ class Project:
             patch.chdir(self.folder)
             return set(repo.status())
 
+    def brl(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Runs `brl ...` in the folder."""
+        return self._run(BRL, arguments, environment)
+
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Runs `python -m ...` in the folder."""
+        return self._run((sys.executable, "-m"), arguments, environment)
+
+    def _run(
+        self, program: tuple[str, ...], arguments: tuple[str, ...], environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", *arguments],
+            [*program, *arguments],
             cwd=self.folder,
             env=os.environ | {"DVC_ROOT": str(self.folder)} | environment,
             capture_output=True,

@@ -8,12 +8,12 @@ import mlflow
 import pytest
 
 from brl.clips.store import ClipStore
-from brl.commands.clean import main
 from brl.subset.subset import read_summary
 from brl.support.processes import is_gone, this_process
 from brl.tracking.store import connect
 from brl.training.job import Job
 from brl.training.resuming import checkpoint_file, fingerprint
+from tests.command import brl
 from tests.comparing import Grid
 from tests.conftest import STREAMS
 
@@ -44,11 +44,11 @@ def names() -> set[str]:
     return {run.info.run_name for run in client.search_runs([experiment_id])}
 
 
-def cleaned(monkeypatch, capsys, *arguments: str) -> str:
+def cleaned(*arguments: str) -> str:
     """What the command says."""
-    monkeypatch.setattr("sys.argv", ["brl.commands.clean", *arguments])
-    main()
-    return capsys.readouterr().out
+    done = brl("clean", *arguments)
+    assert done.exit_code == 0 and done.stderr == ""
+    return done.stdout
 
 
 def of_a_dead_process() -> str:
@@ -66,7 +66,7 @@ def test_whose_process_is_gone():
     assert not is_gone(f"elsewhere {number} 1") and not is_gone("") and not is_gone("x y z")
 
 
-def test_what_failed_is_shown_then_removed_and_what_goes_on_stays(grid, monkeypatch, capsys):
+def test_what_failed_is_shown_then_removed_and_what_goes_on_stays(grid):
     digest, _ = read_summary(Path("data/subset"))
     data = [ClipStore.open(Path("data/store")).digest, digest]
     present = fingerprint(Job.of(grid.params(), "bone"), data)
@@ -85,26 +85,26 @@ def test_what_failed_is_shown_then_removed_and_what_goes_on_stays(grid, monkeypa
         file.write_bytes(b"0" * 3_000_000)
     all_runs = names()
 
-    shown = cleaned(monkeypatch, capsys)
+    shown = cleaned()
     assert "bone-former.pt" in shown and "3.0 MB" in shown and present not in shown
     assert "run failed" in shown and "run orphaned" in shown and "its process is gone" in shown
-    assert shown.endswith("3 to remove: make clean-runs YES=1\n")
+    assert shown.endswith("3 to remove: brl clean --yes\n")
     assert names() == all_runs and checkpoint_file(STREAMS["bone"], "former").exists()
 
-    removed = cleaned(monkeypatch, capsys, "--yes")
+    removed = cleaned("--yes")
     assert removed.endswith("Removed: 3.\n")
     assert names() == all_runs - {"failed", "orphaned"}
     assert [file.name for file in Path(".checkpoints").iterdir()] == [f"bone-{present}.pt"]
     assert not list(Path("mlartifacts").rglob(f"{gone}/artifacts/log.txt"))
-    assert cleaned(monkeypatch, capsys) == "Nothing to remove.\n"
+    assert cleaned() == "Nothing to remove.\n"
     with pytest.raises(mlflow.MlflowException):
         connect()[0].get_run(gone)
 
 
-def test_without_the_clips_no_checkpoint_is_called_stale(grid, monkeypatch, capsys):
+def test_without_the_clips_no_checkpoint_is_called_stale(grid):
     file = checkpoint_file(STREAMS["bone"], "former")
     file.parent.mkdir()
     file.write_bytes(b"0")
     (grid.folder / "data/store/meta.json").unlink()
-    assert "Checkpoints stay" in cleaned(monkeypatch, capsys, "--yes")
+    assert "Checkpoints stay" in cleaned("--yes")
     assert file.exists()

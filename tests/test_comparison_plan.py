@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from brl.commands.compare import main
+from brl.commands import pipeline
 from brl.comparison.plan import Comparison, planned_runs, read_comparison
 from brl.config.params import read_params
 from brl.config.presets import METHODS, apply_preset
-from brl.support.errors import UserError, one_line_errors
+from brl.support.errors import UserError
+from tests.command import brl, refused
 from tests.comparing import JOINT, Grid
 
 
@@ -19,6 +20,7 @@ def grid(tmp_path, monkeypatch) -> Grid:
     monkeypatch.chdir(grid.folder)
     monkeypatch.setenv("DVC_ROOT", str(grid.folder))
     monkeypatch.setenv("BRL_TRACKING", "off")
+    monkeypatch.setattr(pipeline, "reproduce", lambda *_: None)  # the clips are there
     return grid
 
 
@@ -80,7 +82,7 @@ CROSS_ENTROPY = {"cross_entropy": JOINT}
         (
             CROSS_ENTROPY,
             {"preset": "nw_ucla"},
-            "is for dataset.name nw_ucla, params.yaml has t; first: make preset NAME=nw_ucla",
+            "is for dataset.name nw_ucla, params.yaml has t; first: brl preset nw_ucla",
         ),
         (CROSS_ENTROPY, {"preset": "x"}, "unknown preset 'x'; known: nw_ucla, t"),
         (CROSS_ENTROPY, {"reference": "brl"}, "reference: brl is none of its methods"),
@@ -91,21 +93,10 @@ CROSS_ENTROPY = {"cross_entropy": JOINT}
         (CROSS_ENTROPY, {"without_classes": ["forth"]}, "no class 'forth'; known: first, second"),
     ],
 )
-def test_a_mistake_is_one_line_before_any_work(grid, monkeypatch, capsys, methods, changes, said):
+def test_a_mistake_is_one_line_before_any_work(grid, methods, changes, said):
     grid.compare(methods, **changes)
-    line = refused(["tiny"], monkeypatch, capsys)
-    assert said in line
+    assert said in refused("compare", "tiny")
     assert not (grid.folder / ".comparison").exists() and not (grid.folder / "reports").exists()
-
-
-def refused(arguments: list[str], monkeypatch, capsys) -> str:
-    """The line with which the program ends."""
-    monkeypatch.setattr("sys.argv", ["brl.comparison", *arguments])
-    with pytest.raises(SystemExit) as ended, one_line_errors():
-        main()
-    line = capsys.readouterr().err
-    assert ended.value.code == 1 and line.startswith("error: ") and line.count("\n") == 1
-    return line
 
 
 @pytest.mark.parametrize(
@@ -113,14 +104,19 @@ def refused(arguments: list[str], monkeypatch, capsys) -> str:
     [
         (["tinny"], "unknown comparison 'tinny'; known: tiny"),
         ([], "unknown comparison 't'"),  # the dataset's own
-        (["tiny", "--jobs", "0"], "JOBS: must be a whole number of 1 or more, is '0'"),
-        (["tiny", "--jobs", "two"], "JOBS: must be"),
         (["tiny", "--report"], "tiny: no run is there yet"),
     ],
 )
-def test_a_wrong_call_is_one_line(grid, monkeypatch, capsys, arguments, said):
-    assert said in refused(arguments, monkeypatch, capsys)
+def test_a_wrong_call_is_one_line(grid, arguments, said):
+    assert said in refused("compare", *arguments)
     assert not (grid.folder / ".comparison").exists() and not (grid.folder / "reports").exists()
+
+
+def test_the_clips_are_brought_up_to_date_first(grid, monkeypatch):
+    asked = []
+    monkeypatch.setattr(pipeline, "reproduce", lambda *arguments: asked.append(arguments))
+    assert brl("compare", "tinny").exit_code == 1
+    assert asked == [("--quiet", "subsample")]
 
 
 def test_a_stream_that_was_taken_out(grid):

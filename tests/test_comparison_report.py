@@ -140,8 +140,8 @@ def test_the_page_says_how_to_repeat_a_row_and_what_it_was_judged_by(grid):
     assert page.startswith(
         "# tiny: t, 15 training clips, judged by validation part (0.4 of them)\n"
     )
-    assert "`make preset NAME=t METHOD=…`, in params.yaml its seed, train.lr: 0.2, " in page
-    assert "- half: METHOD=brl, method.mix_share: 0.5\n" in page
+    assert "`brl preset t --method …`, in params.yaml its seed, train.lr: 0.2, " in page
+    assert "- half: --method brl, method.mix_share: 0.5\n" in page
     assert "the best epoch of the validation part" in page and "learning rate 0.2" in page
     assert "other code" not in page
 
@@ -170,7 +170,7 @@ def test_results_are_recorded_once(grid, monkeypatch):
     expected = {"kind": "comparison", "comparison": "tiny", "method": "brl"}
     assert expected.items() <= brl.tags.items()
     assert brl.tags["subset.digest"] == Data.read().digest
-    assert brl.config.params["method.mix"] == "partial" and brl.config.params["seed"] == "4"
+    assert brl.params["method.mix"] == "partial" and brl.params["seed"] == "4"
     by_what = {"joint": 100.0, "bone": pytest.approx(66.667, abs=1e-3)}
     for what, top1 in by_what.items():
         assert brl.metrics[f"streams/{what}/top1"] == top1

@@ -13,19 +13,26 @@ import torch
 
 from brl.balance.holdout import hold_out
 from brl.clips.store import ClipStore
-from brl.commands.compare import main
+from brl.commands import pipeline
 from brl.comparison import run as running
 from brl.comparison.results import finished
 from brl.comparison.run import Data, compute, trained_by_other_code
 from brl.config.presets import METHODS, overwrite
 from brl.scores.scores import load_scores
-from brl.support.errors import UserError, one_line_errors
+from brl.support.errors import UserError
 from brl.training.loop import Training
 from stages import classify, predict, train
+from tests.command import brl
 from tests.comparing import JOINT, Grid, InThisProcess
 from tests.test_jobs import until
 
-COMMAND = [sys.executable, "-m", "brl.comparison", "tiny"]
+# The console script, of a folder in which DVC has nothing to do: the clips are there.
+PROGRAM = """
+from brl.commands import main, pipeline
+pipeline.reproduce = lambda *_: None
+main.main()
+"""
+COMMAND = [sys.executable, "-c", PROGRAM, "compare", "tiny"]
 
 
 @pytest.fixture
@@ -116,14 +123,13 @@ def test_an_interrupted_training_goes_on(grid, epochs, monkeypatch):
     )
 
 
-def test_a_run_that_fails_leaves_the_others(grid, monkeypatch, capsys):
+def test_a_run_that_fails_leaves_the_others(grid, monkeypatch):
     wrong = {"preset": "cross_entropy", "settings": {"train.lr": 1e30}} | JOINT
     grid.compare({"wrong": wrong, "cross_entropy": JOINT}, reference="cross_entropy")
-    monkeypatch.setattr("sys.argv", ["brl.comparison", "tiny"])
-    with pytest.raises(SystemExit) as ended, one_line_errors():
-        main()
-    said = capsys.readouterr().err.splitlines()
-    assert ended.value.code == 1 and not any("Traceback" in line for line in said)
+    monkeypatch.setattr(pipeline, "reproduce", lambda *_: None)
+    done = brl("compare", "tiny")
+    said = done.stderr.splitlines()
+    assert done.exit_code == 1 and not any("Traceback" in line for line in said)
     assert said[-1].startswith(
         "error: 1 of 2 trainings failed: wrong joint, seed 0: joint: the loss is no finite number"
     )

@@ -16,6 +16,7 @@ from brl.commands import repro as jobs
 from brl.support import process_groups
 from brl.support.errors import UserError
 from brl.support.process_groups import Processes
+from tests.command import brl
 
 LOCKED = (
     "ERROR: Unable to acquire lock. Most likely another DVC process is running or was terminated "
@@ -64,10 +65,12 @@ def quick(tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.parametrize("command", ["repro", "compare"])
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "", "2 3"])
-def test_a_number_of_jobs_that_is_none(text):
-    with pytest.raises(UserError, match=r"JOBS: must be a whole number of 1 or more, is '"):
-        jobs.checked_jobs(text)
+def test_a_number_of_jobs_that_is_none(command, text):
+    done = brl(command, f"--jobs={text}")
+    assert done.exit_code == 2
+    assert f"'--jobs': {text!r}; must be a whole number of 1 or more" in done.stderr
 
 
 def test_the_cores_are_shared_unless_the_user_said_otherwise(monkeypatch):

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ import pytest
 import torch
 import zc.lockfile
 
-from tests.project import HERE, SMALL, Project
+from tests.project import BRL, HERE, SMALL, Project
 from tests.test_jobs import pids_in, until
 
 pytestmark = pytest.mark.slow
@@ -63,7 +62,7 @@ def results(project: Project) -> dict[str, bytes]:
 
 def test_three_at_a_time_give_what_one_after_the_other_gives(tmp_path):
     project = new_project(tmp_path / "side by side")
-    run = project.run("brl.commands.repro", "3")
+    run = project.brl("repro", "--jobs", "3")
     assert run.returncode == 0, run.stdout + run.stderr
     assert project.reproduce() == set()
     for stream in STREAMS:
@@ -78,7 +77,7 @@ def test_three_at_a_time_give_what_one_after_the_other_gives(tmp_path):
 def launched(project: Project) -> "Iterator[subprocess.Popen[str]]":
     """Two jobs, which end with the block whatever happens in it."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "brl.commands.repro", "2"],
+        [*BRL, "repro", "--jobs", "2"],
         cwd=project.folder,
         env=os.environ | {"DVC_ROOT": str(project.folder)},
         stdout=subprocess.PIPE,
@@ -118,7 +117,7 @@ def test_a_lock_held_when_a_training_ends_costs_no_training(project):
 def test_a_stream_that_fails_stops_not_the_others_but_the_fusion(project):
     before = results(project)
     project.edit({"streams.joint.lr": 10**30, "streams.skip.lr": 0.03})
-    run = project.run("brl.commands.repro", "2")
+    run = project.brl("repro", "--jobs", "2")
     assert run.returncode == 1
     assert "error: joint: the loss is no finite number in epoch 1" in run.stdout
     assert "joint: failed after" in run.stdout and "logs/joint.log" in run.stdout
@@ -147,7 +146,7 @@ def test_an_interruption_leaves_no_process_and_the_next_run_goes_on(project):
         content = torch.load(path, weights_only=True)
         content["curve"][0]["loss"] = 123.0
         torch.save(content, path)
-    assert project.run("brl.commands.repro", "2").returncode == 0
+    assert project.brl("repro", "--jobs", "2").returncode == 0
     assert kept and not list(checkpoints.glob("[!.]*.pt"))
     for path in kept:
         curve = project.folder / f"curves/{path.name.split('-')[0]}.csv"

@@ -30,7 +30,7 @@ def project(tmp_path_factory):
         patch.setenv("DVC_ROOT", str(project.folder))
         patch.setenv("BRL_TRACKING", "on")
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        assert project.run("brl.config.presets", "custom").returncode == 0
+        assert project.brl("preset", "custom").returncode == 0
         small = {key: value for key, value in SMALL.items() if not key.startswith("subsample")}
         project.edit(small)
         project.keep_streams("joint", "bone_motion")
@@ -42,7 +42,7 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="module")
 def address(project) -> str:
     """Where the model is, registered as `gestures`."""
-    logged = project.run("brl.serving.mlflow_model", "--register", "gestures")
+    logged = project.brl("model", "--register", "gestures")
     assert logged.returncode == 0, logged.stderr
     return logged.stdout.splitlines()[0]
 
@@ -57,7 +57,7 @@ def raw(project, name: str) -> np.ndarray:
 
 
 def test_the_command_line_says_what_the_pipeline_said_of_its_test_clips(project, scores):
-    done = project.run("brl.serving.predict", "own", "--json", "--top", "2")
+    done = project.brl("predict", "own", "--json", "--top", "2")
     found = {Path(row["file"]).stem: row["classes"] for row in json.loads(done.stdout)}
     assert len(found) == 12
     for name, row in zip(scores.names, scores.probabilities, strict=True):
@@ -128,7 +128,7 @@ def test_the_model_is_served(project, address, scores):
 
 def test_what_was_edited_and_not_run_has_no_model(project, address):
     project.edit({"ensemble.weights.joint": 7})
-    refused = project.run("brl.serving.mlflow_model")
+    refused = project.brl("model")
     project.edit({"ensemble.weights.joint": 2})
     assert refused.returncode == 1
     assert re.fullmatch(

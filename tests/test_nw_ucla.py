@@ -139,7 +139,7 @@ def project(tmp_path_factory):
         project = Project(tmp_path_factory.mktemp("real"))
         patch.setenv("DVC_ROOT", str(project.folder))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        run = project.run("brl.config.presets", "nw_ucla", "--mirror", str(SHARED / "data"))
+        run = project.brl("preset", "nw_ucla", "--mirror", str(SHARED / "data"))
         assert run.returncode == 0, run.stderr
         small = {key: value for key, value in SMALL.items() if not key.startswith("subsample")}
         project.edit(small | {"train.epochs": 3, "train.passes": 3, "train.lr": 0.1})

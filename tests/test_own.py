@@ -228,7 +228,7 @@ def test_real_clips_as_own_data_end_in_the_same_numbers(tmp_path, monkeypatch):
     for name in ("nw_ucla", "custom"):
         project = Project(tmp_path / name)
         monkeypatch.setenv("DVC_ROOT", str(project.folder))
-        assert project.run("brl.config.presets", "nw_ucla").returncode == 0
+        assert project.brl("preset", "nw_ucla").returncode == 0
         small = {key: value for key, value in SMALL.items() if not key.startswith("subsample")}
         project.edit(small | {"dataset.mirror": str(SHARED / "data")})
         project.keep_streams("joint", "skip_motion")

@@ -75,10 +75,10 @@ def test_a_weight_of_no_stream_changes_no_result(project):
 
 def test_the_number_of_test_clips_runs_the_predictions(project):
     project.edit({"predict.num_clips": 2})
-    said = project.run("brl.commands.why").stdout
+    said = project.brl("why").stdout
     assert said.count("predict.num_clips: 1 became 2") == 1 and "train" not in said
     assert project.reproduce() == TESTED
-    assert project.run("brl.commands.why").stdout.startswith("Nothing would run")
+    assert project.brl("why").stdout.startswith("Nothing would run")
 
 
 def test_the_classifier_runs_the_predictions_and_no_training(project):
@@ -166,8 +166,8 @@ def test_a_mistake_in_the_parameters_stops_before_any_work_and_loses_nothing(pro
     fused = (project.folder / "fused/scores.npz").read_bytes()
     text = (project.folder / "params.yaml").read_text()
     (project.folder / "params.yaml").write_text(text.replace("num_clips: 2", "num_clips: 2e-1"))
-    for module in ("brl.config.check", "stages.prepare", "stages.ensemble"):
-        run = project.run(module)
+    stages = (project.run(stage) for stage in ("stages.prepare", "stages.ensemble"))
+    for run in (project.brl("check"), *stages):
         assert run.returncode == 1
         assert run.stderr.count("\n") == 1
         assert run.stderr.startswith("error: params.yaml: predict.num_clips: must be")

@@ -209,7 +209,7 @@ def test_a_class_without_clips_is_a_gap_in_the_labels(tmp_path):
 
 
 def test_the_report_is_shown_or_says_how_to_get_it(tmp_path, capsys):
-    with pytest.raises(UserError, match="make data-check makes it"):
+    with pytest.raises(UserError, match="brl data makes it"):
         show(tmp_path)
     clips = some_clips([(1, 4), (1, 6), (1, 5), (1, 2)])
     clips[1].joints[0, :3, 3] = 0
@@ -225,4 +225,4 @@ def test_the_report_is_shown_or_says_how_to_get_it(tmp_path, capsys):
     assert "x: 1 (e.g. [/left] :smile:)" in capsys.readouterr().out
     (tmp_path / "data_check.csv").write_text("finding,count,example\n")
     show(tmp_path)
-    assert "Nothing that deserves a look." in capsys.readouterr().out
+    assert "Nothing needs attention." in capsys.readouterr().out

@@ -1,6 +1,5 @@
 """Presets change what they name, in one step, and leave the rest and the comments."""
 
-import sys
 from itertools import takewhile
 from pathlib import Path
 
@@ -9,8 +8,9 @@ import yaml
 
 from brl.config.check import check
 from brl.config.params import Params, read_params
-from brl.config.presets import DATASETS, METHODS, apply_preset, main
+from brl.config.presets import DATASETS, METHODS, apply_preset
 from brl.support.errors import UserError
+from tests.command import brl, refused
 from tests.own_data import write_stick_figures
 from tests.project import HERE
 
@@ -134,8 +134,11 @@ def test_a_preset_does_not_touch_a_file_that_is_wrong(file):
         (["methods/brl"], "unknown preset 'methods/brl'; known: custom, "),
         (["--method", "x"], f"unknown method 'x'; known: {', '.join(METHODS.names)}"),
         (["nw_ucla", "--method", "nw_ucla"], "unknown method 'nw_ucla'; known: balanced"),
-        (["--method", "brl", "--mirror", "folder"], "a mirror is a dataset's: make preset NAME="),
-        ([], "no preset named; a dataset: make preset NAME=… with one of custom, "),
+        (
+            ["--method", "brl", "--mirror", "folder"],
+            "a mirror belongs to a dataset: brl preset NAME --mirror",
+        ),
+        ([], "no preset named; a dataset: brl preset NAME with one of custom, "),
     ],
 )
 def test_what_is_no_preset_gets_one_line_and_changes_nothing(
@@ -143,14 +146,22 @@ def test_what_is_no_preset_gets_one_line_and_changes_nothing(
 ):
     (file.parent / "presets").symlink_to(HERE / "presets")
     monkeypatch.chdir(file.parent)
-    monkeypatch.setattr(sys, "argv", ["brl.config.presets", *arguments])
-    with pytest.raises(UserError) as caught:
-        main()
-    assert str(caught.value).startswith(complaint) and "\n" not in str(caught.value)
+    assert refused("preset", *arguments).startswith(complaint)
     assert file.read_text(encoding="utf-8") == ORIGINAL
 
 
+def test_the_command_names_what_it_put_in(file, monkeypatch):
+    (file.parent / "presets").symlink_to(HERE / "presets")
+    monkeypatch.chdir(file.parent)
+    done = brl("preset", "nw_ucla", "--method", "brl", "--mirror", "elsewhere")
+    assert done.stdout == "params.yaml: nw_ucla and brl. Next: make repro\n"
+    expected = file.read_bytes()
+    file.write_text(ORIGINAL, encoding="utf-8")
+    apply_preset("nw_ucla", file, "elsewhere", "brl")
+    assert file.read_bytes() == expected
+
+
 def test_no_preset_named_lists_both_kinds(file):
-    with pytest.raises(UserError, match=r"nw_ucla.*METHOD=….*brl, brl_aware") as caught:
+    with pytest.raises(UserError, match=r"nw_ucla.*--method NAME with.*brl, brl_aware") as caught:
         apply_preset(None, file)
     assert "\n" not in str(caught.value)

@@ -121,11 +121,11 @@ def test_streams_share_one_network(folder, params_file):
 
 
 def test_an_unknown_stream_or_file_is_named(folder, params_file):
-    with pytest.raises(UserError, match=r"STREAM=jont: params\.yaml has no such stream; it has"):
+    with pytest.raises(UserError, match=r"stream 'jont': params\.yaml has no such stream; it has"):
         take_checkpoint("jont", "j.pth", params_file)
-    with pytest.raises(UserError, match=r"STREAM=: params\.yaml has no such stream"):
+    with pytest.raises(UserError, match=r"stream '': params\.yaml has no such stream"):
         train_again("", params_file)
-    with pytest.raises(UserError, match=r"j\.pth: no such file; give FILE="):
+    with pytest.raises(UserError, match=r"j\.pth: no such file; give a checkpoint, or none"):
         take_checkpoint("joint", "j.pth", params_file)
 
 
@@ -159,7 +159,7 @@ def project(tmp_path_factory):
         patch.setenv("BRL_TRACKING", "off")
         project = Project(tmp_path_factory.mktemp("published"))
         patch.setenv("DVC_ROOT", str(project.folder))
-        assert project.run("brl.config.presets", "custom").returncode == 0
+        assert project.brl("preset", "custom").returncode == 0
         small = {key: value for key, value in SMALL.items() if not key.startswith("subsample")}
         project.edit(small)
         project.keep_streams("joint", "bone")
@@ -174,11 +174,11 @@ def test_a_pipeline_evaluates_a_checkpoint_without_training(project, monkeypatch
     folder = project.folder
     state = network(STICK, classes=2).state_dict()
     saved(folder / "j.pth", as_published(state))
-    run = project.run("brl.commands.weights", "joint", "j.pth")
+    run = project.brl("weights", "joint", "j.pth")
     assert run.returncode == 0, run.stderr
     assert "j.pth: stgcnpp of 6 base channels, 2 classes, 5 joints x 3 channels" in run.stdout
     assert "Still to be trained: bone. Next: make repro" in run.stdout
-    assert project.run("brl.config.check").returncode == 0
+    assert project.brl("check").returncode == 0
     assert project.reproduce() >= {"train@joint", "predict@joint", "ensemble", "evaluate"}
     weights = load_file(folder / "models/joint.safetensors")
     assert weights.keys() == state.keys()
@@ -200,14 +200,14 @@ def test_another_checkpoint_runs_its_stream_alone(project):
     state = network(STICK, classes=2).state_dict()
     state["cls_head.fc_cls.bias"] = torch.tensor([9.0, 0.0])
     saved(project.folder / "j.pth", state)
-    run = project.run("brl.config.check")
+    run = project.brl("check")
     assert run.returncode == 1 and run.stderr.count("\n") == 1
     assert "j.pth: not the file that params.yaml records" in run.stderr
-    assert project.run("brl.commands.weights", "joint", "j.pth").returncode == 0
+    assert project.brl("weights", "joint", "j.pth").returncode == 0
     affected = {"train@joint", "classify@joint", "predict@joint", "ensemble", "evaluate"}
     assert project.reproduce() == affected
     assert project.reproduce() == set()
-    assert project.run("brl.commands.weights", "joint", "none").returncode == 0
+    assert project.brl("weights", "joint", "none").returncode == 0
     assert project.reproduce() == affected
     assert len(pd.read_csv(project.folder / "curves/joint.csv")) == 1
 

@@ -1,9 +1,6 @@
 """Raw joints in, class probabilities out: the same as the pipeline's on the same recordings."""
 
 import json
-import os
-import subprocess
-import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import Result
 
 from brl.clips.layout import COCO17, NTU25, NW_UCLA20
 from brl.clips.normalize import Normalization, to_image_frame
@@ -25,6 +23,7 @@ from brl.scores.scores import Scores
 from brl.serving.recognizer import Recognizer
 from brl.serving.recordings import read_recording
 from brl.streams.weights import save_weights
+from tests.command import brl
 from tests.conftest import shared
 from tests.recognizers import SHARES, untrained
 
@@ -121,22 +120,18 @@ def project(tmp_path_factory) -> Path:
     return folder
 
 
-def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "brl.serving.predict", *arguments],
-        cwd=project,
-        env=os.environ | {"PYTHONPATH": str(Path.cwd()), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def run(project: Path, *arguments: str) -> Result:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        patch.setenv("COLUMNS", "200")
+        return brl("predict", *arguments)
 
 
 def test_the_command_prints_the_likeliest_classes(project, monkeypatch):
     monkeypatch.chdir(project)
     recognizer = Recognizer.of_project(read_params())
     done = run(project, "long.npy", "short.npy", "--top", "2", "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     long, short = json.loads(done.stdout)
     assert (long["file"], long["frames"], short["frames"]) == ("long.npy", 40, 5)
     for found in (long, short):
@@ -157,6 +152,8 @@ def test_long_recordings_have_a_timeline(project):
     assert timeline[0]["start"] == 0 and timeline[-1]["end"] == 40
     table = run(project, "long.npy", "--window", "12").stdout
     assert "0-" in table and "█" in table
+    by_half_windows = run(project, "long.npy", "--window", "12", "--json").stdout
+    assert json.loads(by_half_windows) == [found]
 
 
 WRONG = {
@@ -170,14 +167,21 @@ WRONG = {
 def test_mistakes_are_one_line(project, case):
     arguments, complaint = WRONG[case]
     done = run(project, *arguments)
-    assert done.returncode == 1 and done.stdout == ""
+    assert done.exit_code == 1 and done.stdout == ""
     assert done.stderr.startswith("error: ") and complaint in done.stderr
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("size", ["1920", "1920x0", "x", "1920x1080x3", "-1x5"])
+def test_a_size_of_an_image_that_is_none(project, size):
+    done = run(project, "long.npy", "--image-size", size)
+    assert done.exit_code == 2
+    assert "must be WIDTHxHEIGHT in pixels, such as 1920x1080" in done.stderr
+
+
 def test_one_bad_recording_does_not_cost_the_others(project):
     done = run(project, ".", "--json")
-    assert done.returncode == 1 and done.stderr.startswith("error: other.npy: an array of shape")
+    assert done.exit_code == 1 and done.stderr.startswith("error: other.npy: an array of shape")
     found = json.loads(done.stdout)
     assert [row["file"] for row in found] == ["long.npy", "other.npy", "short.npy"]
     assert ["error" in row for row in found] == [False, True, False]
@@ -188,7 +192,7 @@ def test_one_bad_recording_does_not_cost_the_others(project):
 def test_before_any_training_one_is_told_to_train(tmp_path):
     (tmp_path / "params.yaml").write_text(Path("params.yaml").read_text())
     done = run(tmp_path, "long.npy")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert done.stderr == "error: classifiers/joint.safetensors is missing; first: make repro\n"
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from brl.commands.results import main, markdown, table_rows
+from brl.commands.results import markdown, table_rows
 from brl.support.errors import UserError
+from tests.command import brl
 
 RESULTS = """stream,top1,top5,mean_class,many,medium,few
 joint,61.25,90.0,60.0,80.0,,40.0
@@ -26,13 +27,13 @@ def test_a_row_a_stream_and_the_ensemble(tmp_path):
     assert markdown(rows).splitlines()[1] == "|---|---:|---:|---:|---:|---:|"
 
 
-def test_it_is_printed_with_what_to_do_next(tmp_path, capsys, monkeypatch):
+def test_it_is_printed_with_what_to_do_next(tmp_path):
     (tmp_path / "results.csv").write_text(RESULTS)
-    monkeypatch.setattr("sys.argv", ["results", str(tmp_path / "results.csv")])
-    main()
-    printed = capsys.readouterr().out
+    printed = brl("results", str(tmp_path / "results.csv")).stdout
     assert "ensemble" in printed and "70.0" in printed
-    assert "make ui" in printed and "params.yaml" in printed
+    assert "brl ui" in printed and "params.yaml" in printed
+    table = brl("results", str(tmp_path / "results.csv"), "--markdown").stdout
+    assert table == markdown(table_rows(tmp_path / "results.csv")) + "\n"
 
 
 def test_before_the_first_run_there_is_none(tmp_path):

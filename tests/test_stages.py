@@ -52,7 +52,7 @@ def test_broken_raw_files_end_a_stage_in_one_line(tmp_path, mistake):
     project = Project(tmp_path / "project")
     mirror = tmp_path / "mirror"
     mirror.mkdir()
-    assert project.run("brl.config.presets", "nw_ucla", "--mirror", str(mirror)).returncode == 0
+    assert project.brl("preset", "nw_ucla", "--mirror", str(mirror)).returncode == 0
     stage, archive = "stages.download", mirror / "all_sqe.zip"
     if mistake == "no zip":
         archive.write_text("not found")

@@ -1,4 +1,4 @@
-"""What `make why` says, of a small pipeline that DVC really ran."""
+"""What `brl why` says, of a small pipeline that DVC really ran."""
 
 import os
 import shutil
@@ -73,7 +73,7 @@ def edit(change) -> None:
 
 def test_nothing_changed_nothing_runs(folder, capsys):
     assert why.reasons() == {}
-    why.main()
+    why.show()
     assert capsys.readouterr().out.startswith("Nothing would run")
 
 

@@ -1,9 +1,9 @@
-"""Failed and orphaned runs and checkpoints: `python -m brl.commands.clean [--yes]`.
+"""Failed and orphaned runs and checkpoints: `brl clean [--yes]`.
 
-Shows what would go, and with `--yes` removes it. What the next `make repro` would go on with stays.
+Shows what would be removed, and with `--yes` removes it. Whatever the next `make repro` would
+resume stays.
 """
 
-import argparse
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,7 +16,6 @@ from rich.table import Table
 from brl.clips.store import ClipStore
 from brl.config.params import Params, read_params
 from brl.subset.subset import read_summary
-from brl.support.errors import one_line_errors
 from brl.support.processes import is_gone
 from brl.tracking.store import connect, tracking_uri
 from brl.training.job import Job
@@ -102,10 +101,8 @@ def remove(leftovers: list[Leftover]) -> None:
         subprocess.run([*command, "--run-ids", ",".join(run_ids)], check=True, capture_output=True)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Remove what failed and what nobody goes on with.")
-    parser.add_argument("--yes", action="store_true", help="remove it, instead of only showing it")
-    removes = parser.parse_args().yes
+def clean(*, removes: bool) -> None:
+    """Prints what nothing will resume, and removes it if asked to."""
     going_on = resumable(read_params())
     leftovers = dead_runs(going_on or set())
     if going_on is None:
@@ -120,9 +117,4 @@ def main() -> None:
         remove(leftovers)
         print(f"Removed: {len(leftovers)}.")
     else:
-        print(f"{len(leftovers)} to remove: make clean-runs YES=1")
-
-
-if __name__ == "__main__":
-    with one_line_errors():
-        main()
+        print(f"{len(leftovers)} to remove: brl clean --yes")

@@ -1,33 +1,33 @@
-"""Compares methods: `python -m brl.comparison [NAME] [--jobs N] [--report]`."""
+"""Compares methods: `brl compare [NAME] [--jobs N] [--report]`."""
 
-import argparse
-import signal
 from pathlib import Path
 
-from brl.commands.repro import checked_jobs
 from brl.comparison.plan import planned_runs, read_comparison
 from brl.comparison.report import write_report
 from brl.comparison.run import Data, compute
 from brl.config.params import read_params
-from brl.support.errors import UserError, one_line_errors
+from brl.support.errors import UserError
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Train methods side by side and compare them.")
-    parser.add_argument("name", nargs="?", default="", help="a file of comparisons/, without .yaml")
-    parser.add_argument("--jobs", type=checked_jobs, default=1, help="trainings at a time")
-    parser.add_argument("--report", action="store_true", help="of what is there; train nothing")
-    arguments = parser.parse_args()
+def compare(name: str | None, jobs: int, *, trains: bool) -> None:
+    """Trains what is missing of comparisons/NAME.yaml, then writes and prints its report.
+
+    name    None: the comparison named after the dataset
+    jobs    trainings at a time
+    trains  False: reports on what is there
+
+    Raises UserError where a training failed, after the report on the others.
+    """
     params = read_params()
-    name = arguments.name or params.dataset.name
+    name = name or params.dataset.name
     comparison = read_comparison(name, params)
     runs = planned_runs(comparison, params)
     data = Data.read()
     data.check_classes(comparison.without_classes)
     failure = None
-    if not arguments.report:
+    if trains:
         try:
-            compute(runs, data, name, arguments.jobs)
+            compute(runs, data, name, jobs)
         except UserError as error:
             failure = error
     if failure and not any(data.scores_file(run).exists() for run in runs):
@@ -35,10 +35,3 @@ def main() -> None:
     print(write_report(Path("reports/comparisons") / name, name, comparison, runs, data))
     if failure:
         raise failure
-
-
-if __name__ == "__main__":
-    # A `kill` ends it as Ctrl-C does: its trainings must not go on alone.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with one_line_errors():
-        main()

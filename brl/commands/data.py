@@ -1,4 +1,4 @@
-"""Prints the data report that `prepare` wrote: `python -m brl.commands.data`."""
+"""Prints the data report that `prepare` wrote: `brl data`."""
 
 from pathlib import Path
 
@@ -7,25 +7,25 @@ from rich.console import Console
 from rich.table import Table
 
 from brl.datasets.data_report import FINDINGS_FILE, TABLE_FILE
-from brl.support.errors import UserError, one_line_errors
+from brl.support.errors import UserError
 
 
 def show(reports: Path) -> None:
-    """Prints the report in a folder: a line a part of a split, then what deserves a look."""
+    """Prints the report in a folder: one row per part of a split, then what needs attention."""
     try:
         classes = pd.read_csv(
             reports / TABLE_FILE, keep_default_na=False, na_values={"shortest": ""}
         )
         found = pd.read_csv(reports / FINDINGS_FILE, dtype={"example": str}, keep_default_na=False)
     except OSError as error:
-        raise UserError(f"{reports / TABLE_FILE}: not there; make data-check makes it") from error
+        raise UserError(f"{reports / TABLE_FILE}: not there; brl data makes it") from error
     # Names of classes and clips are anybody's: no markup in them is meant.
     console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)
     console.print(_table(classes))
     for finding, count, example in found.itertuples(index=False):
         console.print(f"{finding}: {count} (e.g. {example})")
     if found.empty:
-        console.print("Nothing that deserves a look.")
+        console.print("Nothing needs attention.")
     console.print(f"By class: {reports / TABLE_FILE}")
 
 
@@ -44,8 +44,3 @@ def _table(classes: pd.DataFrame) -> Table:
             f"{100 * rows['missing_joints'].sum() / max(rows['joints'].sum(), 1):.2f} %",
         )
     return table
-
-
-if __name__ == "__main__":
-    with one_line_errors():
-        show(Path("reports"))

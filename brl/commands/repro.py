@@ -18,25 +18,16 @@ import joblib
 import torch
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from brl.commands.pipeline import DVC
 from brl.config.params import read_params
-from brl.support.errors import UserError, one_line_errors
+from brl.support.errors import UserError
 from brl.support.process_groups import Processes
 
-# Without --wait-for-lock a DVC that finds the project locked for 3 s gives up, also at the end of
-# a stage: then what was trained for hours counts as never made.
-DVC = (sys.executable, "-m", "dvc", "--wait-for-lock", "repro")
 LOGS = Path("logs")
 # What DVC says when another one uses the project or the same files: no failure of the stage.
 BUSY = ("Unable to acquire lock", "is busy, it is being blocked by")
 PATIENCE_SECONDS = 600.0  # how long nothing but refusals is borne
 AT_WORK_SECONDS = 30.0  # a process this old was not refused
-
-
-def checked_jobs(text: str) -> int:
-    """The number of streams at a time. Raises UserError for what is no number of 1 or more."""
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise UserError(f"JOBS: must be a whole number of 1 or more, is {text!r}; such as JOBS=2")
-    return int(text)
 
 
 def visible_gpus() -> list[str]:
@@ -169,9 +160,13 @@ def run_streams(streams: Iterable[str], jobs: int, processes: Processes) -> list
     return failed
 
 
-def main(text: str) -> None:
+def reproduce_side_by_side(jobs: int) -> None:
+    """Runs the pipeline with at most `jobs` streams at a time.
+
+    Raises UserError where a stream failed: the others are done then, and nothing is fused.
+    """
     streams = read_params().streams
-    jobs = min(checked_jobs(text), len(streams))
+    jobs = min(jobs, len(streams))
     with Processes() as processes:
         processes.run([*DVC, "subsample"])
         failed = run_streams(streams, jobs, processes)
@@ -181,8 +176,3 @@ def main(text: str) -> None:
                 f"right what {LOGS}/ says, and make repro goes on from here"
             )
         processes.run([*DVC])
-
-
-if __name__ == "__main__":
-    with one_line_errors():
-        main(sys.argv[1])

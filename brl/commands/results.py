@@ -1,6 +1,5 @@
-"""The table of the last run: `python -m brl.commands.results [--markdown]`."""
+"""The table of the last run: `brl results [FILE] [--markdown]`."""
 
-import argparse
 import json
 from pathlib import Path
 
@@ -11,13 +10,13 @@ from rich.table import Table
 from brl.commands.last_report import last_report, lines_on
 from brl.config.params import read_params
 from brl.report.columns import COLUMNS
-from brl.support.errors import UserError, one_line_errors
+from brl.support.errors import UserError
 
 RESULTS = Path("reports/results.csv")
 METRICS = Path("reports/metrics.json")
 LOOK_FURTHER = (
     "reports/index.html, in a browser: what fails, and what it looks like",
-    "make ui: compare all runs, class by class, in MLflow",
+    "brl ui: compare all runs, class by class, in MLflow",
     "edit params.yaml, then make repro: only what the edit touches runs again",
 )
 
@@ -43,13 +42,10 @@ def markdown(rows: list[list[str]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Print the table of the last run.")
-    parser.add_argument("--markdown", action="store_true", help="as a README's table")
-    parser.add_argument("results", nargs="?", type=Path, default=RESULTS)
-    arguments = parser.parse_args()
-    rows = table_rows(arguments.results)
-    if arguments.markdown:
+def show(results: Path = RESULTS, *, as_markdown: bool = False) -> None:
+    """Prints the table of a results.csv, and where to look further."""
+    rows = table_rows(results)
+    if as_markdown:
         print(markdown(rows))
         return
     table = Table()
@@ -69,8 +65,3 @@ def since_the_last_report() -> list[str]:
     if last is None:
         return []
     return list(lines_on(last, json.loads(METRICS.read_text(encoding="utf-8"))))
-
-
-if __name__ == "__main__":
-    with one_line_errors():
-        main()

@@ -1,11 +1,11 @@
-"""Opens MLflow on the comparison of runs: `python -m brl.commands.ui`."""
+"""Opens MLflow on the comparison of runs: `brl ui`."""
 
 import os
 import subprocess
 import sys
 from urllib.parse import quote
 
-from brl.support.errors import UserError, one_line_errors
+from brl.support.errors import UserError
 from brl.tracking.store import EXPERIMENT, tracking_uri
 
 PORT = os.environ.get("BRL_UI_PORT", "5000")
@@ -27,7 +27,8 @@ def comparison_url(base: str) -> str:
     )
 
 
-def main() -> None:
+def open_ui() -> None:
+    """Serves MLflow until Ctrl-C; where runs are kept on a server, prints its address."""
     uri = tracking_uri()
     if uri.startswith("http"):
         print(comparison_url(uri.rstrip("/")))
@@ -37,8 +38,3 @@ def main() -> None:
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--port", PORT]
     subprocess.run([*command, "--backend-store-uri", uri], env=environment, check=False)
-
-
-if __name__ == "__main__":
-    with one_line_errors():
-        main()

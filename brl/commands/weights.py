@@ -1,6 +1,5 @@
-"""Takes a published checkpoint instead of a training."""
+"""Uses a published checkpoint instead of a training: `brl weights STREAM FILE`."""
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from brl.config.params import ModelParams, Params, read_params
 from brl.config.presets import edit_params
 from brl.published.checkpoint import read_state
 from brl.published.identify import Published, check_data, check_network, recognise
-from brl.support.errors import UserError, one_line_errors
+from brl.support.errors import UserError
 from brl.support.files import project_root, sha256
 
 NONE = "none"
@@ -28,7 +27,7 @@ def take_checkpoint(stream: str, file: str, params_file: Path) -> Published:
     _check_stream(stream, params)
     path = project_root() / file
     if not path.is_file():
-        raise UserError(f"{file or 'FILE'}: no such file; give FILE=a checkpoint, or FILE={NONE}")
+        raise UserError(f"{file or 'FILE'}: no such file; give a checkpoint, or {NONE}")
     state = read_state(path)
     found = recognise(state, file)
     check_network(state, found, file)
@@ -60,7 +59,7 @@ def train_again(stream: str, params_file: Path) -> None:
 def _check_stream(stream: str, params: Params) -> None:
     if stream not in params.streams:
         known = ", ".join(params.streams)
-        raise UserError(f"STREAM={stream}: params.yaml has no such stream; it has {known}")
+        raise UserError(f"stream {stream!r}: params.yaml has no such stream; it has {known}")
 
 
 def _check_dataset(found: Published, called: str, params: Params) -> None:
@@ -83,7 +82,7 @@ def _check_others(stream: str, model: ModelParams, params: Params) -> None:
         raise UserError(
             f"streams.{others[0]} has a checkpoint of {described(params.model)}, this one is of "
             f"{described(model)}; all streams share one network: first give that one up, "
-            f"make weights STREAM={others[0]} FILE={NONE}"
+            f"brl weights {others[0]} {NONE}"
         )
 
 
@@ -93,13 +92,9 @@ def described(model: ModelParams) -> str:
     return f"{model.name} of {model.base_channels} base channels{blocks}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Take a published checkpoint for a stream.")
-    parser.add_argument("stream", nargs="?", default="", help="a stream of params.yaml")
-    parser.add_argument("file", nargs="?", default="", help=f"the checkpoint; {NONE}: train again")
-    arguments = parser.parse_args()
+def set_weights(stream: str, file: str) -> None:
+    """Puts a checkpoint into params.yaml, or takes it out (file: `none`); prints what changed."""
     params_file = Path("params.yaml")
-    stream, file = arguments.stream, arguments.file
     if file == NONE:
         train_again(stream, params_file)
         print(
@@ -120,8 +115,3 @@ def main() -> None:
         + (f"Still to be trained: {', '.join(trained)}. " if trained else "")
         + "Next: make repro"
     )
-
-
-if __name__ == "__main__":
-    with one_line_errors():
-        main()

@@ -1,4 +1,4 @@
-"""Which stages would run now, and because of what: `python -m brl.commands.why`. Nothing runs."""
+"""Which stages would run now, and because of what: `brl why`. Nothing runs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from rich.table import Table
 
 from brl.commands.differences import differences
 from brl.config.params import read_params
-from brl.support.errors import UserError, one_line_errors
+from brl.support.errors import UserError
 
 PARAMS = "params.yaml"
 NAMED_FILES = 3  # of a longer list of changed files
@@ -134,7 +134,8 @@ def lines(found: Reasons) -> dict[tuple[str, str], list[str]]:
     return together
 
 
-def main() -> None:
+def show() -> None:
+    """Prints the stages that would run, and why."""
     found = reasons()
     if not found:
         print("Nothing would run: everything is as it was when it ran last.")
@@ -145,8 +146,3 @@ def main() -> None:
     console = Console()
     console.print(table)
     console.print(FOOTER, style="dim", highlight=False)
-
-
-if __name__ == "__main__":
-    with one_line_errors():
-        main()

@@ -88,7 +88,7 @@ def read_comparison(name: str, params: Params) -> Comparison:
         if found != value:
             raise UserError(
                 f"{path}: is for dataset.{key} {value}, params.yaml has {found}; "
-                f"first: make preset NAME={comparison.preset}"
+                f"first: brl preset {comparison.preset}"
             )
     if comparison.reference not in comparison.methods:
         raise UserError(f"{path}: reference: {comparison.reference} is none of its methods")

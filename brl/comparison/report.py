@@ -28,7 +28,7 @@ def write_report(
     """
     scored = finished(runs, data)
     if not scored:
-        raise UserError(f"{name}: no run is there yet; make compare computes them")
+        raise UserError(f"{name}: no run is there yet; brl compare computes them")
     results = accuracies(scored, comparison, data, runs[0].params.evaluate)
     pairs = all_pairs(scored, comparison.reference)
     write_csv(results, folder / "results.csv")
@@ -90,7 +90,7 @@ def page_lines(
     lines = [
         f"# {title_of(name, comparison, runs, data)}",
         "",
-        f"`make preset NAME={comparison.preset}`, then `make compare NAME={name}`. All methods "
+        f"`brl preset {comparison.preset}`, then `brl compare {name}`. All methods "
         f"under one recipe{exceptions}: {model.name}, {model.base_channels} channels, "
         f"{train.epochs} epochs of {train.passes} passes, batches of {train.batch_size}, "
         f"learning rate {train.lr:g}, the "
@@ -125,13 +125,13 @@ def how_to_repeat(comparison: Comparison) -> list[str]:
         ["its seed", *(f"{key}: {value}" for key, value in comparison.settings.items())]
     )
     lines = [
-        f"A row by itself: `make preset NAME={comparison.preset} METHOD=…`, in params.yaml "
+        f"A row by itself: `brl preset {comparison.preset} --method …`, in params.yaml "
         f"{edits}; then `make repro`.",
         "",
     ]
     for method, row in comparison.methods.items():
         if row.preset or row.settings:
-            own = [f"METHOD={row.preset or method}"]
+            own = [f"--method {row.preset or method}"]
             own += [f"{key}: {value}" for key, value in row.settings.items()]
             lines.append(f"- {method}: {', '.join(own)}")
     return lines if lines[-1] == "" else [*lines, ""]

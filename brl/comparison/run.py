@@ -150,7 +150,7 @@ def _failures(groups: list[list[Run]], name: str, jobs: int) -> Iterator[str]:
             except BrokenProcessPool as error:
                 raise UserError(
                     "a training's process was ended from outside, perhaps for want of memory; "
-                    "try fewer JOBS"
+                    "try fewer --jobs"
                 ) from error
             except Exception as error:
                 if not isinstance(error, UserError | OSError):

@@ -1,8 +1,8 @@
-"""Checks params.yaml as a whole before any work: `python -m brl.config.check`."""
+"""Checks params.yaml as a whole before any work: `brl check`."""
 
-from brl.config.params import Params, read_params
+from brl.config.params import Params
 from brl.datasets.table import source_of
-from brl.support.errors import UserError, one_line_errors
+from brl.support.errors import UserError
 
 
 def check(params: Params) -> None:
@@ -20,8 +20,3 @@ def check(params: Params) -> None:
     for stream in params.streams.values():
         if stream.weights:
             stream.weights.verified()
-
-
-if __name__ == "__main__":
-    with one_line_errors():
-        check(read_params())

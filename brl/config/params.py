@@ -48,13 +48,13 @@ class CheckpointParams(_Section):
         path = project_root() / self.file
         if not path.is_file():
             raise UserError(
-                f"{self.file}: there is no such file; put it there, or `make weights STREAM=… "
-                "FILE=…` with its new place, FILE=none to train instead"
+                f"{self.file}: there is no such file; put it there, or run `brl weights "
+                "STREAM FILE` with its new place, or with `none` to train instead"
             )
         if sha256(path) != self.sha256:
             raise UserError(
                 f"{self.file}: not the file that params.yaml records (its sha256 differs); if "
-                "the new one is meant, run `make weights STREAM=… FILE=…` again"
+                "the new one is meant, run `brl weights STREAM FILE` again"
             )
         return path
 

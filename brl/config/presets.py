@@ -1,6 +1,5 @@
-"""Puts presets into params.yaml."""
+"""Puts presets into params.yaml: `brl preset [NAME] [--method METHOD]`."""
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from brl.config.params import read_params
-from brl.support.errors import UserError, one_line_errors
+from brl.support.errors import UserError
 from brl.support.files import written_whole
 
 
@@ -58,12 +57,12 @@ def apply_preset(
     """
     if not name and not method:
         raise UserError(
-            "no preset named; a dataset: make preset NAME=… with one of "
-            f"{', '.join(DATASETS.names)}; a method: make preset METHOD=… with one of "
+            "no preset named; a dataset: brl preset NAME with one of "
+            f"{', '.join(DATASETS.names)}; a method: brl preset --method NAME with one of "
             f"{', '.join(METHODS.names)}"
         )
     if mirror and not name:
-        raise UserError("a mirror is a dataset's: make preset NAME=… MIRROR=…")
+        raise UserError("a mirror belongs to a dataset: brl preset NAME --mirror FOLDER_OR_URL")
     of_dataset = DATASETS.read(name) if name else {}
     of_method = METHODS.read(method) if method else {}
 
@@ -108,19 +107,3 @@ def overwrite(content: dict[str, Any], changes: dict[str, Any]) -> None:
             content[key][:] = value  # keeps the list on its line
         else:
             content[key] = value
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Put presets into params.yaml.")
-    parser.add_argument("name", nargs="?", help="a file of presets/, without .yaml")
-    parser.add_argument("--method", help="a file of presets/methods/, without .yaml")
-    parser.add_argument("--mirror", help="folder or URL with the dataset's raw files")
-    arguments = parser.parse_args()
-    apply_preset(arguments.name, Path("params.yaml"), arguments.mirror, arguments.method)
-    named = " and ".join(filter(None, (arguments.name, arguments.method)))
-    print(f"params.yaml: {named}. Next: make repro")
-
-
-if __name__ == "__main__":
-    with one_line_errors():
-        main()

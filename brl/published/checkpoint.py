@@ -84,7 +84,7 @@ def load_checkpoint(checkpoint: CheckpointParams, recipe: Recipe) -> Trained:
         if its != ours:
             raise UserError(
                 f"{called}: params.yaml has model.{key}: {ours}, the checkpoint is of {its}; "
-                "`make weights STREAM=… FILE=…` sets the model right"
+                "`brl weights STREAM FILE` sets the model right"
             )
     check_data(
         found,

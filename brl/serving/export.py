@@ -6,7 +6,6 @@ Inputs: `clip` (M, L, V, K) float32, a recording as the clip store would hold it
 float32.
 """
 
-import argparse
 import json
 import sys
 import warnings
@@ -27,7 +26,7 @@ from brl.streams.augment import rescale
 from brl.streams.frames import evaluation_frames
 from brl.streams.inputs import limits
 from brl.streams.weights import Recipe
-from brl.support.errors import UserError, one_line_errors
+from brl.support.errors import UserError
 from brl.support.files import written_whole
 
 LARGEST_DIFFERENCE = 1e-4
@@ -195,18 +194,11 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Streams and ensemble as one graph.")
-    parser.add_argument("file", type=Path, help="ends in .onnx, or .pt2 for torch.export")
-    path = parser.parse_args().file
+def export_project(path: Path) -> None:
+    """Exports what `make repro` trained and prints how well the graph agrees."""
     if path.suffix not in FORMATS:
         raise UserError(f"{path}: ends in {path.suffix or 'nothing'}; must be .onnx or .pt2")
     recognizer = Recognizer.of_project(read_params())
     print(f"{len(recognizer.streams)} streams as one graph: a minute or two", file=sys.stderr)
     difference = export(recognizer, path)
     print(f"{path}: agrees with the networks within {difference:.0e}")
-
-
-if __name__ == "__main__":
-    with one_line_errors():
-        main()

@@ -1,6 +1,5 @@
-"""What `make repro` trained, in MLflow: `python -m brl.serving.mlflow_model [--register NAME]`."""
+"""What `make repro` trained, as a model in MLflow: `brl model [--register NAME]`."""
 
-import argparse
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +10,6 @@ import numpy as np
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
 from brl.serving.recognizer import ARTIFACT, Recognizer
-from brl.support.errors import one_line_errors
 from brl.support.files import sha256
 from brl.tracking import runs as tracking
 from brl.tracking.store import tracking_uri
@@ -68,10 +66,8 @@ def log(recognizer: Recognizer, run_id: str, example: np.ndarray, register: str 
     return logged.model_uri
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Log what make repro trained as MLflow's model.")
-    parser.add_argument("--register", metavar="NAME", help="also a version of this name")
-    register = parser.parse_args().register
+def log_project(register: str | None) -> None:
+    """Logs what `make repro` trained, and prints how to load and serve it."""
     params = read_params()
     recognizer = Recognizer.of_project(params)
     digests: dict[str, str] = {
@@ -85,8 +81,3 @@ def main() -> None:
         f"  serve it: MLFLOW_TRACKING_URI={tracking_uri()} "
         f"mlflow models serve --env-manager local -m {address}"
     )
-
-
-if __name__ == "__main__":
-    with one_line_errors():
-        main()

@@ -1,9 +1,8 @@
-"""Recognises recordings."""
+"""Recognises recordings: `brl predict FILES...`."""
 
-import argparse
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from brl.config.params import read_params
 from brl.serving.recognizer import Recognizer
 from brl.serving.recordings import find_recordings, read_recording
 from brl.serving.timeline import by_frame, segments, windows
-from brl.support.errors import UserError, one_line_errors
+from brl.support.errors import UserError
 from brl.support.progress import progress
 
 BAR = 24  # characters a recording's length is drawn in
@@ -74,69 +73,51 @@ def drawn(segment: Found, frames: int) -> str:
     return "·" * first + "█" * (last - first) + "·" * (BAR - last)
 
 
-def image_size(text: str) -> tuple[float, float]:
-    """WIDTHxHEIGHT as height and width."""
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
-    if match is None or "0" in match.groups():
-        raise argparse.ArgumentTypeError(f"{text!r}; must be WIDTHxHEIGHT in pixels, as 1920x1080")
-    return float(match[2]), float(match[1])
+@dataclass(frozen=True)
+class Request:
+    """What to tell of each recording.
+
+    top         likeliest classes
+    window      frames of a window: a timeline instead of one answer
+    step        frames from one window to the next; None: half a window
+    image_size  height and width in pixels, where 2D joints are in pixels
+    """
+
+    top: int
+    window: int | None = None
+    step: int | None = None
+    image_size: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.step and not self.window:
+            raise UserError("--step: needs --window, the frames of a window")
 
 
-def positive(text: str) -> int:
-    """A whole number from 1."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r}; must be a whole number from 1")
-    return int(text)
-
-
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m brl.serving.predict",
-        description="Recognise recordings with the streams that make repro trained.",
-    )
-    parser.add_argument(
-        "files", nargs="+", type=Path, help=".npy, .json or .skeleton files, or folders of them"
-    )
-    parser.add_argument("--top", type=positive, default=3, help="classes a recording; default 3")
-    parser.add_argument("--window", type=positive, help="frames a window: a timeline of long ones")
-    parser.add_argument("--step", type=positive, help="frames between windows; default half of one")
-    parser.add_argument("--image-size", type=image_size, help="WIDTHxHEIGHT, of joints in pixels")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    return parser.parse_args()
-
-
-def results(chosen: argparse.Namespace) -> Iterator[Found]:
+def results(files: Sequence[Path], asked: Request) -> Iterator[Found]:
     """What is found in each recording, in turn; of one that cannot be read its `error`."""
-    recognizer = Recognizer.of_project(read_params(), chosen.image_size)
-    for file in progress(find_recordings(chosen.files), "recordings"):
+    recognizer = Recognizer.of_project(read_params(), asked.image_size)
+    for file in progress(find_recordings(files), "recordings"):
         try:
             recording = read_recording(file, recognizer.recipe.layout)
         except UserError as error:
             yield {"file": str(file), "error": str(error)}
             continue
-        if chosen.window:
-            step = chosen.step or max(1, chosen.window // 2)
-            found = followed(recognizer, recording, chosen.window, step)
+        if asked.window:
+            step = asked.step or max(1, asked.window // 2)
+            found = followed(recognizer, recording, asked.window, step)
         else:
-            found = recognised(recognizer, recording, chosen.top)
+            found = recognised(recognizer, recording, asked.top)
         yield {"file": str(file), **found}
 
 
-def main() -> None:
-    chosen = arguments()
-    if chosen.step and not chosen.window:
-        raise UserError("--step: needs --window, the frames of a window")
-    everything = list(results(chosen))
+def show(files: Sequence[Path], asked: Request, *, as_json: bool) -> None:
+    """Prints what is found. Raises UserError at the end where a recording could not be read."""
+    everything = list(results(files, asked))
     read = [found for found in everything if "error" not in found]
-    if chosen.json:
+    if as_json:
         print(json.dumps(everything, indent=2, ensure_ascii=False))
     elif read:
         Console().print(table_of(read))
     if unread := [found["error"] for found in everything if "error" in found]:
         others = f" (and {len(unread) - 1} more recordings)" if unread[1:] else ""
         raise UserError(unread[0] + others)
-
-
-if __name__ == "__main__":
-    with one_line_errors():
-        main()

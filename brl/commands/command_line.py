@@ -1,0 +1,86 @@
+"""What commands share: their list in the help, types of arguments, completion."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from brl.support.errors import UserError, one_line_errors
+
+Completer = Callable[[click.Context, click.Parameter, str], list[str]]
+
+
+class Commands(click.Group):
+    """Commands by section; each ends with one line, no traceback, where the user made a mistake."""
+
+    def __init__(self, *, sections: dict[str, tuple[str, ...]], **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.sections = sections
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return [name for names in self.sections.values() for name in names]
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.list_commands(context)))
+        for title, names in self.sections.items():
+            rows = [
+                (f"{name:{width}}", self.commands[name].get_short_help_str(100)) for name in names
+            ]
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+    def invoke(self, context: click.Context) -> Any:
+        with one_line_errors():
+            return super().invoke(context)
+
+
+class Count(click.ParamType):
+    """A whole number of 1 or more."""
+
+    name = "N"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, context: click.Context | None
+    ) -> int:
+        text = str(value).strip()
+        if not text.isdecimal() or int(text) < 1:
+            self.fail(f"{value!r}; must be a whole number of 1 or more")
+        return int(text)
+
+
+class ImageSize(click.ParamType):
+    """WIDTHxHEIGHT, which becomes height and width."""
+
+    name = "WIDTHxHEIGHT"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, context: click.Context | None
+    ) -> tuple[float, float]:
+        match = re.fullmatch(r"(\d+)x(\d+)", value)
+        if match is None or 0 in map(int, match.groups()):
+            self.fail(f"{value!r}; must be WIDTHxHEIGHT in pixels, such as 1920x1080")
+        return float(match[2]), float(match[1])
+
+
+def names_in(folder: str) -> Completer:
+    """Completes the names of a folder's YAML files."""
+
+    def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+        return sorted(
+            path.stem for path in Path(folder).glob("*.yaml") if path.stem.startswith(incomplete)
+        )
+
+    return complete
+
+
+def streams(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """Completes the streams of params.yaml."""
+    from brl.config.params import read_params
+
+    try:
+        known = read_params().streams
+    except UserError:
+        return []
+    return [name for name in known if name.startswith(incomplete)]

@@ -1,0 +1,332 @@
+"""The console script `brl`: parses a command line and calls what does the work.
+
+Everything heavy (torch, pandas, DVC, MLflow) is imported inside a command: help and completion must
+come at once.
+"""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from brl.commands.command_line import Commands, Count, ImageSize, names_in, streams
+
+# Commands in the order in which a person needs them.
+SECTIONS = {
+    "Prepare": ("preset", "weights", "check", "data"),
+    "Run": ("repro", "why", "compare"),
+    "Look at results": ("results", "ui"),
+    "Use what was trained": ("predict", "export", "model"),
+    "Housekeeping": ("clean", "completion"),
+}
+EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    a mistake, or a failure such as a full disk; one line on stderr
+  2    wrong usage of a command
+  130  interrupted (Ctrl-C, kill)
+"""
+A_FILE = click.Path(path_type=Path)
+
+
+@click.group(cls=Commands, sections=SECTIONS, epilog=EXIT_CODES)
+def commands() -> None:
+    """Long-tailed skeleton-based action recognition.
+
+    params.yaml has all settings. Run commands in the project's folder; `brl COMMAND --help` shows
+    options and examples.
+    """
+
+
+@commands.command()
+@click.argument("name", required=False, shell_complete=names_in("presets"))
+@click.option(
+    "--method",
+    metavar="METHOD",
+    shell_complete=names_in("presets/methods"),
+    help="A file of presets/methods/, without .yaml.",
+)
+@click.option(
+    "--mirror",
+    metavar="FOLDER_OR_URL",
+    type=click.Path(),
+    help="Where the dataset's raw files are.",
+)
+def preset(name: str | None, method: str | None, mirror: str | None) -> None:
+    """Put a dataset, a method, or both into params.yaml.
+
+    NAME is a file of presets/, without .yaml. Other settings and comments stay as they are.
+
+    \b
+    Examples:
+      brl preset nw_ucla
+      brl preset --method brl
+      brl preset ntu60_xsub --method brl --mirror ~/downloads
+    """
+    from brl.config.presets import apply_preset
+
+    apply_preset(name, Path("params.yaml"), mirror, method)
+    click.echo(f"params.yaml: {' and '.join(filter(None, (name, method)))}. Next: make repro")
+
+
+@commands.command()
+@click.argument("stream", shell_complete=streams)
+@click.argument("file", type=click.Path())
+def weights(stream: str, file: str) -> None:
+    """Use a published checkpoint for a stream instead of training it.
+
+    FILE `none` removes the checkpoint: the stream is trained again.
+
+    \b
+    Examples:
+      brl weights joint joint.pth
+      brl weights joint none
+    """
+    from brl.commands.weights import set_weights
+
+    set_weights(stream, file)
+
+
+@commands.command()
+def check() -> None:
+    """Check params.yaml, own data and checkpoints for mistakes.
+
+    \b
+    Example:
+      brl check && brl repro
+    """
+    from brl.config.check import check
+    from brl.config.params import read_params
+
+    check(read_params())
+    click.echo("params.yaml: no mistakes found")
+
+
+@commands.command()
+def data() -> None:
+    """Show what the clips are like, and which need attention.
+
+    Downloads and prepares the dataset first, unless that was done.
+
+    \b
+    Example:
+      brl preset nw_ucla && brl data
+    """
+    from brl.commands import pipeline
+
+    pipeline.reproduce("--quiet", "prepare")
+    from brl.commands import data
+
+    data.show(Path("reports"))
+
+
+@commands.command()
+@click.option("--jobs", type=Count(), help="Train N streams at a time.")
+def repro(jobs: int | None) -> None:
+    """Run the pipeline; only what changed runs.
+
+    Then prints the table of results. An interrupted run resumes with the same command.
+
+    \b
+    Examples:
+      brl repro
+      brl repro --jobs 2
+    """
+    from brl.commands import pipeline, results
+
+    if jobs is None:
+        pipeline.reproduce()
+    else:
+        pipeline.set_up()
+        from brl.commands.repro import reproduce_side_by_side
+
+        reproduce_side_by_side(jobs)
+    results.show()
+
+
+@commands.command()
+def why() -> None:
+    """Show which stages would run now, and why; runs nothing.
+
+    \b
+    Example:
+      brl why
+    """
+    from brl.commands import pipeline, why
+
+    pipeline.work_without_git()
+    why.show()
+
+
+@commands.command()
+@click.argument("name", required=False, shell_complete=names_in("comparisons"))
+@click.option("--jobs", type=Count(), default=1, help="Run N trainings at a time.")
+@click.option("--report", is_flag=True, help="Train nothing; report on the runs that are there.")
+def compare(name: str | None, jobs: int, report: bool) -> None:
+    """Train several methods and compare them on the same clips.
+
+    NAME is a file of comparisons/, without .yaml; by default the one named after the dataset. Runs
+    that are done stay in .comparison and are not computed again.
+
+    \b
+    Examples:
+      brl compare
+      brl compare nw_ucla --jobs 2
+      brl compare nw_ucla --report
+    """
+    from brl.commands import pipeline
+
+    pipeline.reproduce("--quiet", "subsample")
+    from brl.commands.compare import compare
+
+    compare(name, jobs, trains=not report)
+
+
+@commands.command()
+@click.argument("file", type=A_FILE, required=False)
+@click.option("--markdown", is_flag=True, help="Print a Markdown table, as for a README.")
+def results(file: Path | None, markdown: bool) -> None:
+    """Show the table of the last run.
+
+    FILE is another results.csv.
+
+    \b
+    Examples:
+      brl results
+      brl results reports/nw_ucla/results.csv --markdown
+    """
+    from brl.commands import results
+
+    results.show(file or results.RESULTS, as_markdown=markdown)
+
+
+@commands.command()
+def ui() -> None:
+    """Compare all runs in MLflow, in a browser.
+
+    Ctrl-C ends it. BRL_UI_PORT sets another port than 5000.
+
+    \b
+    Example:
+      brl ui
+    """
+    from brl.commands.ui import open_ui
+
+    open_ui()
+
+
+@commands.command()
+@click.argument("files", metavar="FILES...", type=A_FILE, nargs=-1, required=True)
+@click.option(
+    "--top",
+    metavar="N",
+    type=Count(),
+    default=3,
+    show_default=True,
+    help="Show the N most likely classes.",
+)
+@click.option(
+    "--window",
+    metavar="FRAMES",
+    type=Count(),
+    help="Show a timeline, from windows of so many frames.",
+)
+@click.option(
+    "--step",
+    metavar="FRAMES",
+    type=Count(),
+    help="From one window to the next.  [default: half a window]",
+)
+@click.option(
+    "--image-size",
+    type=ImageSize(),
+    help="Size of the image, for 2D joints in pixels.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def predict(files: tuple[Path, ...], as_json: bool, **asked: Any) -> None:
+    """Recognise recordings with the trained streams.
+
+    FILES are .npy, .json or .skeleton files, or folders of them.
+
+    \b
+    Examples:
+      brl predict recording.npy
+      brl predict recordings/ --top 5 --json
+      brl predict long.npy --window 64 --step 16
+    """
+    from brl.serving.predict import Request, show
+
+    show(files, Request(**asked), as_json=as_json)
+
+
+@commands.command()
+@click.argument("file", type=A_FILE)
+def export(file: Path) -> None:
+    """Export what was trained as one graph.
+
+    FILE ends in .onnx, or in .pt2 for torch.export.
+
+    \b
+    Examples:
+      brl export recognizer.onnx
+      brl export recognizer.pt2
+    """
+    from brl.serving.export import export_project
+
+    export_project(file)
+
+
+@commands.command()
+@click.option("--register", metavar="NAME", help="Also register it as a new version of NAME.")
+def model(register: str | None) -> None:
+    """Log what was trained as a model in MLflow.
+
+    \b
+    Examples:
+      brl model
+      brl model --register gestures
+    """
+    from brl.serving.mlflow_model import log_project
+
+    log_project(register)
+
+
+@commands.command()
+@click.option("--yes", is_flag=True, help="Remove them instead of only listing them.")
+def clean(yes: bool) -> None:
+    """List failed runs and stale checkpoints, and remove them.
+
+    \b
+    Examples:
+      brl clean
+      brl clean --yes
+    """
+    from brl.commands.clean import clean
+
+    clean(removes=yes)
+
+
+@commands.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script with which a shell completes `brl`.
+
+    \b
+    Examples:
+      eval "$(brl completion bash)"     in ~/.bashrc
+      eval "$(brl completion zsh)"      in ~/.zshrc
+      brl completion fish > ~/.config/fish/completions/brl.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    script_of = get_completion_class(shell)
+    assert script_of is not None
+    click.echo(script_of(commands, {}, "brl", "_BRL_COMPLETE").source())
+
+
+def main() -> None:
+    """Runs the console script."""
+    # A `kill` ends a command as Ctrl-C does: what it started must not run on alone.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    commands(prog_name="brl")
