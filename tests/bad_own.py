@@ -152,7 +152,8 @@ OWN_CASES = {
         "clips.csv: line 3: the name 'clip00' is that of line 2 too; names must be unique",
     ),
     "own: no test clip": own(
-        says(CSV, ",test", ","), "prepare", "split 'default' has no test clip; it needs some",
+        says(CSV, ",test", ","), "prepare",
+        "split 'default' has no test clip; it needs at least one",
     ),
     "own: an array cut off": not_an_array(is_cut("own/clip01.npy")),
     "own: an empty array file": not_an_array(holds("own/clip01.npy", "")),
