@@ -224,12 +224,12 @@ OTHER_CASES = {
     ),
     "other bytes than the first time": Case(
         "ntu60", holds("checksums.json", json.dumps(OTHER_RECORD)), "download",
-        "ntu60_3danno.pkl from mirror/ntu60_3danno.pkl: not what arrived first, from elsewhere ... "
-        "delete its entry in checksums.json",
+        "ntu60_3danno.pkl from mirror/ntu60_3danno.pkl: differs from the file first fetched, from "
+        "elsewhere ... delete its entry in checksums.json",
     ),
     "a broken record of checksums": Case(
         "ntu60", holds("checksums.json", '{"other.zip": 1}'), "download",
-        "checksums.json: other.zip: ... must be a name's sha256, bytes and from",
+        "checksums.json: other.zip: ... each name needs sha256, bytes and from",
     ),
     "a server without the file": Case(
         "ntu60", nothing, "download",
