@@ -1,4 +1,4 @@
-"""What the pictures of a run have in common."""
+"""Style and output shared by the figures of a run."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ GROUP_COLOURS = {"many": "#3b6fb6", "medium": "#6fa287", "few": "#d0743c"}
 
 
 def new_figure(width: float, height: float) -> tuple["Figure", "Axes"]:
-    """An empty figure of one panel; width and height in inches."""
+    """An empty figure with one panel. width, height: inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -23,7 +23,7 @@ def new_figure(width: float, height: float) -> tuple["Figure", "Axes"]:
 
 
 def save_figure(figure: "Figure", path: Path) -> None:
-    """Writes a figure; equal figures give equal bytes."""
+    """Writes a figure to a file, in the format of its suffix. Equal figures give equal bytes."""
     with written_whole(path) as unfinished:
-        # Without the version of matplotlib in it, equal pictures are equal files.
+        # The default metadata holds the version of matplotlib.
         figure.savefig(unfinished, dpi=110, metadata={"Software": None})

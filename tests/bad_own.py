@@ -152,7 +152,8 @@ OWN_CASES = {
         "clips.csv: line 3: the name 'clip00' is that of line 2 too; names must be unique",
     ),
     "own: no test clip": own(
-        says(CSV, ",test", ","), "prepare", "split 'default' has no test clip; it needs some",
+        says(CSV, ",test", ","), "prepare",
+        "split 'default' has no test clip; it needs at least one",
     ),
     "own: an array cut off": not_an_array(is_cut("own/clip01.npy")),
     "own: an empty array file": not_an_array(holds("own/clip01.npy", "")),
@@ -191,12 +192,12 @@ def listed(content: str | bytes, words: str) -> Case:
 
 LIST_CASES = {
     "a list of an unknown clip": listed(
-        "clip00\nclip99\n", "mine.txt: clip99 is no training clip of this split (1 of 2"
+        "clip00\nclip99\n", "mine.txt: clip99 is not a training clip of this split (1 of 2"
     ),
     "a list of a test clip": listed(
-        "clip00\nclip02\n", "mine.txt: clip02 is no training clip of this split (1 of 2"
+        "clip00\nclip02\n", "mine.txt: clip02 is not a training clip of this split (1 of 2"
     ),
-    "a list of a clip twice": listed("clip00\nclip03\nclip00\n", "mine.txt: clip00 is named twice"),
+    "a list of a clip twice": listed("clip00\nclip03\nclip00\n", "mine.txt: clip00 occurs twice"),
     "a list without a class": listed("clip00\n", "the class 'point' keeps no training clip; "),
     "an empty list": listed("", "the class 'wave' keeps no training clip; "),
     "a list that is not UTF-8": listed(b"caf\xe9\n", "lists/mine.txt: cannot be read ... must be"),
@@ -223,12 +224,12 @@ OTHER_CASES = {
     ),
     "other bytes than the first time": Case(
         "ntu60", holds("checksums.json", json.dumps(OTHER_RECORD)), "download",
-        "ntu60_3danno.pkl from mirror/ntu60_3danno.pkl: not what arrived first, from elsewhere ... "
-        "delete its entry in checksums.json",
+        "ntu60_3danno.pkl from mirror/ntu60_3danno.pkl: differs from the file first fetched, from "
+        "elsewhere ... delete its entry in checksums.json",
     ),
     "a broken record of checksums": Case(
         "ntu60", holds("checksums.json", '{"other.zip": 1}'), "download",
-        "checksums.json: other.zip: ... must be a name's sha256, bytes and from",
+        "checksums.json: other.zip: ... each name needs sha256, bytes and from",
     ),
     "a server without the file": Case(
         "ntu60", nothing, "download",

@@ -89,12 +89,12 @@ PICKLE_CASES = {
         "S009: no name of an NTU RGB+D clip; must be like",
     ),
     "a clip both for training and test": of_split(
-        f": the clip {TRAIN[0]!r} is in it twice; a clip must be", xsub_val=[TEST, TRAIN[0]]
+        f": the clip {TRAIN[0]!r} occurs twice; a clip must be", xsub_val=[TEST, TRAIN[0]]
     ),
     "a clip twice in a list": of_split(
-        f": the clip {TRAIN[0]!r} is in it twice", xsub_train=[*TRAIN, TRAIN[0]]
+        f": the clip {TRAIN[0]!r} occurs twice", xsub_train=[*TRAIN, TRAIN[0]]
     ),
-    "no training clip": of_split(" has no train clip; it needs some", xsub_train=[]),
+    "no training clip": of_split(" has no train clip; it needs at least one", xsub_train=[]),
     "two clips of one name": Case(
         "ntu60", pickled(NTU60, first(frame_dir=TRAIN[1])), "prepare",
         f"ntu60: two clips are named {TRAIN[1]!r}; names must be unique",

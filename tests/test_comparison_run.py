@@ -258,7 +258,7 @@ def test_ctrl_c_ends_at_once_and_keeps_checkpoints(grid, by):
     assert process.returncode == 130
     assert said.splitlines() == [
         "tiny: 3 runs, 3 to do",
-        "interrupted; the same command goes on from here",
+        "interrupted; run the same command again to resume",
     ]
     until(lambda: not any(child.is_running() for child in children))
     assert len(list(checkpoints.glob("[!.]*.pt"))) == 1

@@ -1,4 +1,4 @@
-"""Downloads that break off go on where they stopped, and never mix two versions of a file."""
+"""Broken downloads are resumed, and never mix two versions of a file."""
 
 import shutil
 from pathlib import Path
@@ -25,7 +25,7 @@ def root(tmp_path, monkeypatch) -> Path:
 
 
 def get(server: Server, root: Path, path: str = "clips.zip") -> bytes:
-    """The file's content as it arrives."""
+    """Downloads the file and returns its content."""
     download.download(f"{server.url}/{path}", "clips.zip", root / "clips.zip")
     return (root / "clips.zip").read_bytes()
 
@@ -34,10 +34,10 @@ def unfinished(root: Path) -> list[Path]:
     return list((root / ".checkpoints/downloads").iterdir())
 
 
-# The rest of a file
+# Resuming
 
 
-def test_a_broken_transfer_goes_on_where_it_stopped(server, root):
+def test_a_broken_transfer_is_resumed(server, root):
     server.play(Answer(cut=300), Answer(cut=400), Answer())
     assert get(server, root) == CONTENT
     assert server.asked == ["/clips.zip", "/clips.zip 300-", "/clips.zip 700-"]
@@ -45,7 +45,7 @@ def test_a_broken_transfer_goes_on_where_it_stopped(server, root):
     assert unfinished(root) == []
 
 
-def test_a_later_call_goes_on_where_the_one_before_gave_up(server, root):
+def test_a_later_call_resumes_an_earlier_one(server, root):
     server.play(*[Answer(cut=CHUNK)] * 5, Answer(status=500))
     with pytest.raises(requests.RequestException, match="500"):
         get(server, root)
@@ -57,34 +57,34 @@ def test_a_later_call_goes_on_where_the_one_before_gave_up(server, root):
     assert unfinished(root) == []
 
 
-def test_a_transfer_that_always_breaks_but_always_brings_something_is_not_given_up(server, root):
+def test_a_transfer_that_breaks_but_always_brings_new_bytes_is_not_given_up(server, root):
     server.play(Answer(cut=CHUNK))
     assert get(server, root) == CONTENT
     assert server.sent == [CHUNK] * 10
 
 
-def test_a_redirect_is_followed_also_for_the_rest(server, root):
+def test_a_redirect_is_also_followed_when_resuming(server, root):
     redirect = Answer(status=302, location="/elsewhere")
     server.play(redirect, Answer(cut=500), redirect, Answer())
     assert get(server, root) == CONTENT
     assert server.asked == ["/clips.zip", "/elsewhere", "/clips.zip 500-", "/elsewhere 500-"]
 
 
-def test_a_server_may_give_the_rest_piece_by_piece(server, root):
+def test_a_server_may_send_the_rest_in_pieces(server, root):
     server.play(Answer(cut=400), Answer(piece=200))
     assert get(server, root) == CONTENT
     assert server.sent == [400, 200, 200, 200]
 
 
 @pytest.mark.parametrize("etag", [None, 'W/"weak"'])
-def test_the_date_of_change_names_a_version_too(server, root, etag):
+def test_last_modified_identifies_a_version_too(server, root, etag):
     named = {"etag": etag, "modified": DATE}
     server.play(Answer(cut=300, **named), Answer(**named))
     assert get(server, root) == CONTENT
     assert server.sent == [300, 700]
 
 
-def test_a_terminal_shows_how_much_is_there(server, root, monkeypatch, capsys):
+def test_a_terminal_shows_how_much_has_arrived(server, root, monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     server.play(Answer(cut=300), Answer())
     get(server, root)
@@ -92,11 +92,11 @@ def test_a_terminal_shows_how_much_is_there(server, root, monkeypatch, capsys):
     assert "0.00/1.00k" in first and "300/1.00k" in second
 
 
-# All anew
+# Starting again
 
 
 @pytest.mark.parametrize("etag", [None, 'W/"weak"'])
-def test_bytes_of_a_version_without_a_name_are_not_continued(server, root, etag):
+def test_bytes_of_an_unidentified_version_are_not_resumed(server, root, etag):
     server.play(Answer(cut=300, etag=etag), Answer(OTHER, etag=etag))
     assert get(server, root) == OTHER
     assert server.asked == ["/clips.zip", "/clips.zip"]
@@ -117,7 +117,7 @@ def test_bytes_of_a_version_without_a_name_are_not_continued(server, root, etag)
     }.items(),
     ids=lambda named: named[0],
 )
-def test_a_server_that_does_not_go_on_sends_all_anew(server, root, answer):
+def test_where_a_server_does_not_resume_the_download_starts_again(server, root, answer):
     _, refusal = answer
     good = Answer(refusal.content, etag=refusal.etag)
     server.play(Answer(cut=300), refusal, good)
@@ -127,12 +127,12 @@ def test_a_server_that_does_not_go_on_sends_all_anew(server, root, answer):
     assert unfinished(root) == []
 
 
-def test_a_part_that_nobody_asked_for_is_not_taken(server, root):
+def test_a_partial_response_without_a_range_request_is_refused(server, root):
     server.play(Answer(status=206, content_range="bytes 0-12/13"), Answer())
     assert get(server, root) == CONTENT
 
 
-def test_the_beginning_of_one_address_is_not_continued_from_another(server, root):
+def test_the_first_bytes_of_one_url_are_not_continued_from_another(server, root):
     server.play(Answer(cut=CHUNK), Answer(status=403))
     with pytest.raises(requests.RequestException):
         get(server, root, "one")
@@ -142,7 +142,7 @@ def test_the_beginning_of_one_address_is_not_continued_from_another(server, root
 
 
 @pytest.mark.parametrize("damage", [lambda note: note.unlink(), lambda note: note.write_text("")])
-def test_bytes_whose_note_is_lost_are_not_continued(server, root, damage):
+def test_bytes_without_a_version_are_not_resumed(server, root, damage):
     server.play(Answer(cut=CHUNK), Answer(status=403))
     with pytest.raises(requests.RequestException):
         get(server, root)
@@ -155,7 +155,7 @@ def test_bytes_whose_note_is_lost_are_not_continued(server, root, damage):
 
 @st.composite
 def broken_answers(draw) -> Answer:
-    """An answer that does not end well: an error, or a cut; of one of two versions."""
+    """A failing answer of one of two versions: an error, or a cut-off body."""
     content, etag = draw(st.sampled_from([(CONTENT, '"first"'), (OTHER, '"second"')]))
     return Answer(
         content,
@@ -175,23 +175,23 @@ def test_whatever_breaks_no_file_is_a_mixture_of_versions(server, root):
         try:
             assert get(server, root) in (CONTENT, OTHER)
         except requests.RequestException:
-            # The fifth and last attempt met a part of another version.
+            # The fifth and last attempt received a part of another version.
             assert careless and len(broken) == 4
 
     holds()
 
 
-# What is tried again, and what is not
+# Which errors are retried
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_server_in_trouble_is_asked_again(server, root, status):
+def test_a_temporary_server_error_is_retried(server, root, status):
     server.play(Answer(cut=300), Answer(status=status), Answer(status=status), Answer())
     assert get(server, root) == CONTENT
     assert server.asked[1:] == ["/clips.zip 300-"] * 3
 
 
-def test_after_five_attempts_with_growing_pauses_it_is_given_up(server, root, monkeypatch):
+def test_five_attempts_with_growing_pauses_are_made(server, root, monkeypatch):
     pauses: list[float] = []
     monkeypatch.setattr(download, "PAUSE", 1)
     monkeypatch.setattr(download.time, "sleep", pauses.append)
@@ -209,7 +209,7 @@ def test_a_refusal_is_final(server, root, status):
     assert len(server.asked) == 1
 
 
-def test_a_file_always_shorter_than_announced_is_never_whole(server, root):
+def test_a_file_always_shorter_than_announced_is_never_complete(server, root):
     server.play(Answer(too_long=7))
     with pytest.raises(requests.RequestException):
         get(server, root)

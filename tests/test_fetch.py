@@ -1,5 +1,5 @@
-"""Raw files from folders and web servers: the first to arrive is recorded, a later one must be the
-same, and what cannot be had is named in one line."""
+"""Raw files from folders and web servers: the first one is recorded, every later one must equal it,
+and a file that cannot be fetched is named in one line."""
 
 import errno
 import json
@@ -34,7 +34,7 @@ def mirror(root) -> Path:
 
 
 def refused(*arguments, **named) -> str:
-    """The one line with which a file is refused."""
+    """The one-line message with which a file is refused."""
     with pytest.raises(UserError) as caught:
         fetch_file(*arguments, **named)
     message = str(caught.value)
@@ -68,7 +68,7 @@ def test_a_relative_folder_counts_from_the_projects_root(mirror, root):
 
 
 def test_a_download_is_silent(server, root, caplog):
-    pooch.get_logger().setLevel("INFO")  # as it comes
+    pooch.get_logger().setLevel("INFO")  # its default
     pooch.get_logger().addHandler(caplog.handler)
     try:
         fetch_file("clips.zip", f"{server.url}/clips.zip", None, root / "raw")
@@ -94,10 +94,10 @@ def test_a_wrong_address_is_named(root, address):
     assert refused("a.zip", address, None, root / "raw").startswith(f"{address}: download failed (")
 
 
-# What only a person can get
+# Files that must be fetched by hand
 
 
-def test_a_file_without_an_address_says_what_to_do(root):
+def test_a_file_without_a_url_gets_instructions(root):
     assert refused("raw.zip", None, None, root / "raw", by_hand=BY_HAND) == (
         "raw.zip must be fetched by hand: ask its authors; put it into a folder and name that "
         "folder in params.yaml as dataset.mirror"
@@ -117,15 +117,15 @@ def test_a_folder_without_the_file_is_named(mirror, root):
     assert not (root / "raw").exists()
 
 
-def test_what_was_fetched_by_hand_may_lie_on_a_server(server, root):
+def test_a_file_fetched_by_hand_may_be_on_a_server(server, root):
     path = fetch_file("raw.zip", None, server.url, root / "raw", by_hand=BY_HAND)
     assert path.read_bytes() == CONTENT
 
 
-# The record of what arrived first
+# The record of the first file
 
 
-def test_the_first_arrival_is_recorded_for_good(server, mirror, root):
+def test_the_first_file_is_recorded_and_the_record_stays(server, mirror, root):
     fetch_file("clips.zip", f"{server.url}/clips.zip", None, root / "raw")
     record = (root / "checksums.json").read_text()
     assert json.loads(record) == {
@@ -159,9 +159,9 @@ def test_other_bytes_than_the_first_are_refused_until_the_entry_is_deleted(
     server.play(Answer(OTHER))
     place = "mirror" if by_mirror else server.url
     assert refused("clips.zip", None, place, root / "raw") == (
-        f"clips.zip from {place}/clips.zip: not what arrived first, from mirror/clips.zip (sha256 "
-        f"{sha256(mirror / 'clips.zip')[:12]} now, {first[:12]} then); if the change is meant, "
-        "delete its entry in checksums.json"
+        f"clips.zip from {place}/clips.zip: differs from the file first fetched, from "
+        f"mirror/clips.zip (sha256 {sha256(mirror / 'clips.zip')[:12]} now, {first[:12]} then); "
+        "if the change is intended, delete its entry in checksums.json"
     )
     assert files(root / "raw") + files(root / ".checkpoints") == []
     assert (root / "checksums.json").read_text() == record
@@ -176,7 +176,7 @@ def test_other_bytes_than_the_first_are_refused_until_the_entry_is_deleted(
      ('{"clips.zip": {"sha256": "ab", "bytes": 1, "from": ""}}',
       "checksums.json: clips.zip: sha256: ")],
 )  # fmt: skip
-def test_a_broken_record_is_named(mirror, root, record, place):
+def test_a_damaged_record_is_named(mirror, root, record, place):
     (root / "checksums.json").write_text(record)
     assert refused("clips.zip", None, "mirror", root / "raw").startswith(place)
     assert (root / "checksums.json").read_text() == record

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all; errors end a program in one line."""
+"""Files are written completely or not at all; errors end a program in one line."""
 
 import errno
 
@@ -8,7 +8,7 @@ from brl.support.errors import UserError, one_line_errors
 from brl.support.files import sha256, written_whole
 
 
-def test_a_file_appears_when_it_is_whole(tmp_path):
+def test_a_file_appears_when_it_is_complete(tmp_path):
     target = tmp_path / "made" / "result.npz"
     with written_whole(target) as unfinished:
         unfinished.write_text("half")
@@ -19,7 +19,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize("folder", [False, True])
-def test_what_was_there_survives_an_error(tmp_path, folder):
+def test_an_existing_file_survives_an_error(tmp_path, folder):
     target = tmp_path / "result"
     target.write_text("old")
     with pytest.raises(RuntimeError), written_whole(target) as unfinished:
@@ -33,7 +33,7 @@ def test_what_was_there_survives_an_error(tmp_path, folder):
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_folder_takes_the_place_of_the_old_one(tmp_path):
+def test_a_folder_replaces_the_old_one(tmp_path):
     for content in ("old", "new"):
         with written_whole(tmp_path / "store") as unfinished:
             unfinished.mkdir()
@@ -52,15 +52,15 @@ def test_sha256_of_known_bytes(tmp_path):
         (UserError("params.yaml: wrong"), 1, "error: params.yaml: wrong\n"),
         (UserError("clip \x1b[31m\nred"), 1, "error: clip \\x1b[31m\\nred\n"),
         (OSError(errno.ENOSPC, "No space left on device"), 1, "error: [Errno 28] No space left"),
-        (KeyboardInterrupt(), 130, "interrupted; the same command goes on from here\n"),
+        (KeyboardInterrupt(), 130, "interrupted; run the same command again to resume\n"),
     ],
 )
-def test_what_is_no_bug_ends_in_one_line(capsys, error, code, line):
+def test_an_error_that_is_no_bug_ends_in_one_line(capsys, error, code, line):
     with pytest.raises(SystemExit) as ended, one_line_errors():
         raise error
     assert ended.value.code == code
-    said = capsys.readouterr().err
-    assert said.startswith(line) and said.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith(line) and printed.count("\n") == 1
 
 
 def test_a_bug_keeps_its_traceback():

@@ -1,4 +1,4 @@
-"""3D normalisation agrees with the published one and forgets where the camera stood."""
+"""Normalisation agrees with the published code and does not depend on the camera."""
 
 import numpy as np
 import pytest
@@ -36,13 +36,13 @@ def test_shortest_arc_turns_a_vector_onto_the_axis(seed):
 
 
 @pytest.mark.parametrize("vector", [(0, 0, 0), (0, 0, 1e-7), (0, 0, 2.0)])
-def test_nothing_to_turn_is_no_rotation(vector):
+def test_a_vector_too_short_or_already_on_the_axis_is_not_turned(vector):
     assert (shortest_arc(np.array(vector), np.array([0, 0, 1.0])) == np.eye(3)).all()
 
 
 @given(st.integers(0, 2**31))
-def test_height_and_distances_do_not_depend_on_the_camera(seed):
-    """After it the spine's start stands at the origin's foot and all distances are kept."""
+def test_distances_are_kept_and_the_origin_does_not_depend_on_the_camera(seed):
+    """Joint 1 starts in the origin, the shoulders lie along x, and no distance changes."""
     draws = np.random.default_rng(seed)
     joints = draws.normal(size=(1, 6, 25, 3))
     turned = joints @ Rotation.random(random_state=seed).as_matrix().T + draws.normal(size=3)
@@ -56,7 +56,7 @@ def test_height_and_distances_do_not_depend_on_the_camera(seed):
         np.testing.assert_allclose(after, before, atol=1e-4)
 
 
-def test_the_body_seen_longer_comes_first_and_its_missing_frames_go():
+def test_the_body_present_longer_comes_first_and_frames_without_it_are_dropped():
     joints = np.random.default_rng(0).normal(size=(2, 10, 25, 3))
     joints[0, 3:] = 0
     joints[1, 9] = 0
@@ -69,7 +69,7 @@ def test_a_clip_without_any_body_keeps_one_empty_frame():
     assert normalize_ntu(np.zeros((1, 5, 25, 3))).shape == (1, 1, 25, 3)
 
 
-def test_bodies_never_seen_take_no_room():
+def test_bodies_that_are_never_present_are_dropped():
     joints = np.ones((3, 4, 25, 3))
     joints[1] = 0
     assert present_bodies(joints, 2).shape[0] == 2
@@ -77,15 +77,15 @@ def test_bodies_never_seen_take_no_room():
     assert present_bodies(0 * joints, 2).shape[0] == 1
 
 
-def test_nw_ucla_clips_start_at_joint_one():
+def test_nw_ucla_clips_start_with_joint_1_in_the_origin():
     joints = np.random.default_rng(0).normal(size=(1, 3, 20, 3))
     centred = center_first_frame(joints)
     assert (centred[0, 0, 1] == 0).all()
     np.testing.assert_allclose(np.diff(centred, axis=1), np.diff(joints, axis=1))
 
 
-def test_joints_that_were_not_seen_stay_in_the_origin():
-    """Also where the centre itself is not seen at first."""
+def test_joints_that_were_not_seen_stay_zero():
+    """Also where the first frames do not show the centre."""
     joints = np.random.default_rng(0).normal(size=(2, 5, 20, 3))
     joints[0, :2, 4] = joints[0, 3, 7] = joints[1, :3] = 0
     centred = center_first_frame(joints, centre=4)
@@ -94,7 +94,7 @@ def test_joints_that_were_not_seen_stay_in_the_origin():
     np.testing.assert_array_equal(centred[~missing], joints[~missing] - joints[0, 2, 4])
 
 
-def test_a_body_whose_centre_is_never_seen_is_centred_by_what_is():
+def test_a_body_whose_centre_is_never_seen_is_centred_on_its_mean():
     joints = np.random.default_rng(0).normal(size=(1, 5, 20, 3)) + 100
     joints[:, :, 4] = joints[:, 0] = joints[0, 1, 7] = 0
     centred = center_first_frame(joints, centre=4)
@@ -105,11 +105,11 @@ def test_a_body_whose_centre_is_never_seen_is_centred_by_what_is():
 
 
 @pytest.mark.parametrize("channels", [2, 3])
-def test_pixels_become_the_images_frame(channels):
+def test_pixels_are_converted_into_the_images_frame(channels):
     corners = np.array([[0, 0, 0.5], [640, 480, 0.5], [320, 240, 0], [0, 0, 0]])[:, :channels]
     ours = to_image_frame(corners[None, None], height=480, width=640)[0, 0]
     assert ours.dtype == np.float32
     expected = np.array([[-1, -1, 0.5], [1, 1, 0.5], [0, 0, 0], [0, 0, 0]])[:, :channels]
-    if channels == 2:  # a joint at the corner without a score is one that was not seen
+    if channels == 2:  # without a score, a joint in the corner counts as not seen
         expected[0] = 0
     np.testing.assert_allclose(ours, expected)

@@ -1,4 +1,4 @@
-"""Progress is drawn on a terminal and nowhere else."""
+"""Progress bars are drawn on a terminal and nowhere else."""
 
 import io
 import sys
@@ -13,11 +13,11 @@ class Terminal(io.StringIO):
         return True
 
 
-anywhere = pytest.mark.parametrize("kind", [Terminal, io.StringIO])
+on_both_outputs = pytest.mark.parametrize("kind", [Terminal, io.StringIO])
 
 
-@anywhere
-def test_a_training_shows_share_time_left_and_numbers(kind, monkeypatch):
+@on_both_outputs
+def test_a_training_shows_fraction_time_left_and_numbers(kind, monkeypatch):
     monkeypatch.setattr(sys, "stderr", kind())
     with fraction_bar("joint") as bar:
         if bar.due():
@@ -31,7 +31,7 @@ def test_a_training_shows_share_time_left_and_numbers(kind, monkeypatch):
         assert drawn == ""
 
 
-@anywhere
+@on_both_outputs
 def test_a_loop_shows_its_rate(kind, monkeypatch):
     monkeypatch.setattr(sys, "stderr", kind())
     assert list(progress(range(3), "clips")) == [0, 1, 2]

@@ -19,36 +19,35 @@ def test_published_layouts(layout, joints, centre):
 
 
 @ALL
-def test_every_joint_hangs_on_the_centre(layout):
-    far = layout.num_joints
-    reached = np.arange(far)
-    for _ in range(far):
+def test_every_joint_leads_to_the_centre(layout):
+    reached = np.arange(layout.num_joints)
+    for _ in range(layout.num_joints):
         reached = np.array(layout.parents)[reached]
     assert len(set(reached)) == 1
 
 
 @ALL
-def test_ancestors_of_a_joint_too_near_are_itself(layout):
-    everywhere = np.arange(layout.num_joints)
-    assert (layout.ancestors(0) == everywhere).all()
+def test_a_joint_too_near_to_the_centre_is_its_own_ancestor(layout):
+    joints = np.arange(layout.num_joints)
+    assert (layout.ancestors(0) == joints).all()
     assert (layout.ancestors(1) == layout.parents).all()
     grandparents = layout.ancestors(2)
-    for joint in everywhere:
+    for joint in joints:
         parent = layout.parents[joint]
         near = joint == parent or parent == layout.parents[parent]
         assert grandparents[joint] == (joint if near else layout.parents[parent])
-    assert (layout.ancestors(layout.num_joints) == everywhere).all()
+    assert (layout.ancestors(layout.num_joints) == joints).all()
 
 
 @ALL
-def test_a_mirror_of_a_mirror_is_the_body(layout):
+def test_mirroring_twice_gives_the_original_order(layout):
     mirrored = layout.mirrored()
     assert (mirrored[mirrored] == np.arange(layout.num_joints)).all()
     assert (mirrored != np.arange(layout.num_joints)).sum() == 2 * len(layout.mirror_pairs)
 
 
 @ALL
-def test_the_halves_of_a_body_are_mirror_images_of_themselves(layout):
+def test_the_upper_body_is_its_own_mirror_image(layout):
     upper = set(layout.upper_body)
     assert 0 < len(upper) < layout.num_joints
     assert {layout.mirrored()[joint] for joint in upper} == upper
@@ -67,7 +66,7 @@ def test_the_halves_of_a_body_are_mirror_images_of_themselves(layout):
         ({"upper_body": (7,)}, "upper_body: no joint 7"),
     ],
 )
-def test_what_is_no_layout_is_refused(change, complaint):
+def test_an_invalid_layout_is_refused(change, complaint):
     right = {"name": "x", "parents": (0, 0, 1), "mirror_pairs": ((1, 2),), "upper_body": (0,)}
     Layout(**right)
     with pytest.raises(ValueError, match=complaint):

@@ -1,4 +1,4 @@
-"""The clip store and its batches: what goes in comes out, whole or not at all."""
+"""The clip store and its batches: clips read back as written; a failed write leaves nothing."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ CLASSES = ("a", "b", "c")
 
 
 def some_clips(sizes: list[tuple[int, int]], seed: int = 0) -> list[Clip]:
-    """Clips of (bodies, frames) each, named by their number."""
+    """Clips of the given (bodies, frames), with random joints, named by their number."""
     draws = np.random.default_rng(seed)
     return [
         Clip(
@@ -32,7 +32,7 @@ def some_clips(sizes: list[tuple[int, int]], seed: int = 0) -> list[Clip]:
 
 
 def a_quarter_tests(names: list[str]) -> Splits:
-    """One split, in which the third clip and every fourth after it is a test clip."""
+    """One split: the third clip and every fourth one after it are test clips."""
     test = names[2::4]
     return {"half": {"train": [n for n in names if n not in test], "test": test}}
 
@@ -54,24 +54,24 @@ sizes_strategy = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 9)), min_s
 
 
 @given(sizes_strategy, st.integers(0, 2**31))
-def test_a_batch_holds_what_each_clip_holds(tmp_path_factory, sizes, seed):
-    """The vectorised gather equals reading clip by clip, absent bodies zero."""
+def test_a_batch_equals_its_clips_read_one_by_one(tmp_path_factory, sizes, seed):
+    """The vectorised gather returns the same joints; absent bodies are zero."""
     clips = some_clips(sizes, seed)
     store = stored(tmp_path_factory.mktemp("store") / "s", clips)
     chosen = np.random.default_rng(seed).permutation(len(clips))
     batch = Clips(store, chosen, torch.device("cpu"))
-    which = torch.arange(len(clips))
+    indices = torch.arange(len(clips))
     frames = torch.tensor([[0, n // 2, n - 1] for n in batch.lengths.tolist()])
-    joints, present = batch.joints(which, frames), batch.present(which)
-    rows, owner = batch.all_rows(which)
-    for place, original in enumerate(clips[index] for index in chosen):
+    joints, present = batch.joints(indices, frames), batch.present(indices)
+    rows, owner = batch.all_rows(indices)
+    for position, original in enumerate(clips[index] for index in chosen):
         bodies = len(original.joints)
-        expected = original.joints[:, frames[place].numpy()]
-        assert torch.equal(joints[place, :bodies], torch.from_numpy(expected))
-        assert (joints[place, bodies:] == 0).all()
-        assert present[place].tolist() == [m < bodies for m in range(store.max_bodies)]
-        assert batch.labels[place] == original.label
-        own = rows[owner == place].numpy()
+        expected = original.joints[:, frames[position].numpy()]
+        assert torch.equal(joints[position, :bodies], torch.from_numpy(expected))
+        assert (joints[position, bodies:] == 0).all()
+        assert present[position].tolist() == [m < bodies for m in range(store.max_bodies)]
+        assert batch.labels[position] == original.label
+        own = rows[owner == position].numpy()
         assert np.array_equal(own, original.joints.reshape(-1, 20, 3))
 
 
@@ -92,7 +92,7 @@ def test_a_split_keeps_its_own_order(tmp_path):
     assert store.meta["splits"] == ["s"]
 
 
-def test_a_layout_of_ones_own_comes_back(tmp_path):
+def test_a_custom_layout_reads_back_and_counts_in_the_digest(tmp_path):
     layout = Layout("mine", (0, 0, 1), ((1, 2),), (0, 1), dimensions=2, scored=True)
     clip = Clip("a", 0, np.ones((1, 2, 3, 3), dtype=np.float32))
     splits = {"s": {"train": ["a"], "test": ["b"]}}
@@ -120,7 +120,7 @@ def test_a_layout_of_ones_own_comes_back(tmp_path):
     assert ClipStore.open(tmp_path / "t").digest != store.digest
 
 
-def test_equal_clips_make_equal_bytes_and_another_number_another_digest(tmp_path):
+def test_equal_clips_give_equal_bytes_and_a_changed_coordinate_another_digest(tmp_path):
     clips = some_clips([(1, 4), (2, 3), (1, 1)])
     first, second = stored(tmp_path / "a", clips), stored(tmp_path / "b", clips)
     for file in ("rows.f32", "index.npz", "meta.json"):
@@ -131,14 +131,14 @@ def test_equal_clips_make_equal_bytes_and_another_number_another_digest(tmp_path
 
 BAD_SPLITS = {
     "unknown clip": (["clip000", "x"], ["clip001"], "train: there is no clip 'x' .1 of 2"),
-    "both parts": (["clip000"], ["clip001", "clip000"], "the clip 'clip000' is in it twice"),
-    "one part twice": (["clip000"] * 2, ["clip001"], "the clip 'clip000' is in it twice"),
+    "both parts": (["clip000"], ["clip001", "clip000"], "the clip 'clip000' occurs twice"),
+    "one part twice": (["clip000"] * 2, ["clip001"], "the clip 'clip000' occurs twice"),
     "no test clip": (["clip000"], [], "split 's' has no test clip"),
 }
 
 
 @pytest.mark.parametrize("case", BAD_SPLITS)
-def test_a_split_that_does_not_fit_is_named_and_the_old_store_stays(tmp_path, case):
+def test_a_split_that_does_not_fit_is_refused_and_the_old_store_stays(tmp_path, case):
     train, test, message = BAD_SPLITS[case]
     clips = some_clips([(1, 4)] * 3)
     before = stored(tmp_path / "s", clips).digest
@@ -148,9 +148,28 @@ def test_a_split_that_does_not_fit_is_named_and_the_old_store_stays(tmp_path, ca
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
 
 
-def test_no_clip_and_two_of_one_name(tmp_path):
+def test_no_clips_and_duplicate_names_are_refused(tmp_path):
     with pytest.raises(UserError, match="not a single clip"):
         stored(tmp_path / "s", [])
     with pytest.raises(UserError, match="two clips are named 'clip000'"):
         stored(tmp_path / "s", some_clips([(1, 4)]) * 2)
     assert list(tmp_path.iterdir()) == []
+
+
+DAMAGE = {
+    "no JSON": ("meta.json", b"{"),
+    "no key": ("meta.json", b"{}"),
+    "another split": ("meta.json", b'{"splits": ["other"]}'),
+    "no index": ("index.npz", b"PK\x03\x04"),
+    "an empty index": ("index.npz", b""),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_a_damaged_store_is_named_in_one_line(tmp_path, case):
+    file, content = DAMAGE[case]
+    stored(tmp_path / "s", some_clips([(1, 4)] * 3))
+    (tmp_path / "s" / file).write_bytes(content)
+    with pytest.raises(UserError, match=r"s: not a whole clip store .*prepare writes it") as caught:
+        ClipStore.open(tmp_path / "s")
+    assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Long-tailed subsets: published counts, and the draw of clips. Method: section 1."""
+"""Long-tailed subsets: published counts, the draw of clips, and damaged files."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ from brl.clips.clip import Clip
 from brl.datasets.ntu.names import ntu_splits
 from brl.subset import subsample
 from brl.subset.subsample import check_subset, choose_clips, listed_clips, profile_counts
-from brl.subset.subset import read_counts, read_subset, read_summary, write_subset
+from brl.subset.subset import Subset, read_counts, read_subset, read_summary, write_subset
 from brl.support.errors import UserError
 from tests.test_store import some_clips, stored
 
@@ -59,7 +59,7 @@ def store(tmp_path):
 
 
 def test_clips_are_drawn_by_the_legacy_generator_class_by_class(store):
-    """The published lists' way: shuffle a class's names in place, keep the first."""
+    """As for the published lists: shuffle the names of a class in place and keep the first."""
     candidates = store.part("half", "train")
     subset = choose_clips(store, candidates, np.array([6, 3, 1]), seed=0)
     generator, expected = np.random.RandomState(0), []
@@ -88,7 +88,76 @@ def test_a_written_subset_reads_back(store, tmp_path):
     }  # fmt: skip
 
 
-def test_a_list_file_is_taken_as_it_is(store, tmp_path, monkeypatch):
+DAMAGED_SUBSETS = {
+    "an unknown clip in the middle": (
+        "train.csv", lambda text: text.replace("clip000", "clip000a"),
+        r"train\.csv: 'clip000a' is not a clip of .*store .1 of 10 names are not.; dvc repro",
+    ),
+    "an unknown clip beyond the last": (
+        "train.csv", lambda text: text.replace("clip000", "z").replace("clip001", "zz"),
+        r"train\.csv: 'z' is not a clip of",
+    ),
+    "a clip too few": (
+        "train.csv", lambda text: text[: text.rstrip().rindex("\n") + 1],
+        r"counts\.csv: 1 training clips of the class 'c'; must be 0, as in train\.csv",
+    ),
+    "no clips": (
+        "train.csv", lambda _: "name,label\n",
+        "counts.csv: 6 training clips of the class 'a'; must be 0",
+    ),
+    "no column of names": (
+        "train.csv", lambda text: text.replace("name", "clip"), "train.csv: has no column 'name'",
+    ),
+    "an empty file": ("train.csv", lambda _: "", "train.csv: cannot be read"),
+    "another count": (
+        "counts.csv", lambda text: text.replace(",3\n", ",4\n"),
+        "counts.csv: 4 training clips of the class 'b'; must be 3, as in train.csv",
+    ),
+    "a class too few": (
+        "counts.csv", lambda text: text[: text.rstrip().rindex("\n") + 1],
+        "counts.csv: its classes are not those of",
+    ),
+    "another class": (
+        "counts.csv", lambda text: text.replace("0,a,", "0,x,"), "its classes are not those of",
+    ),
+    "labels in another order": (
+        "counts.csv", lambda text: text.replace("\n0,", "\n7,"),
+        "counts.csv: its labels must be 0 to 2 in order",
+    ),
+    "a count that is no number": (
+        "counts.csv", lambda text: text.replace(",3\n", ",three\n"), "counts.csv: cannot be read",
+    ),
+    "no column of counts": (
+        "counts.csv", lambda text: text.replace("train_clips", "clips"),
+        "counts.csv: has no column 'train_clips'",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DAMAGED_SUBSETS)
+def test_a_subset_that_does_not_fit_the_store_is_named_in_one_line(store, tmp_path, case):
+    file, change, message = DAMAGED_SUBSETS[case]
+    candidates = store.part("half", "train")
+    counts = np.array([6, 3, 1])
+    # The first clips of each class, so that clip000 is one of them.
+    clips = [candidates[store.labels[candidates] == c][:n] for c, n in enumerate(counts)]
+    subset = Subset(np.concatenate(clips), counts)
+    write_subset(tmp_path, store, subset, np.bincount(store.labels[candidates]))
+    read_subset(tmp_path, store)
+    (tmp_path / file).write_text(change((tmp_path / file).read_text()))
+    with pytest.raises(UserError, match=message) as caught:
+        read_subset(tmp_path, store)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]", "1"])
+def test_a_damaged_summary_is_named_in_one_line(tmp_path, content):
+    (tmp_path / "summary.json").write_text(content)
+    with pytest.raises(UserError, match=r"summary\.json: not a subset's summary .*; dvc repro"):
+        read_summary(tmp_path)
+
+
+def test_a_list_file_is_used_unchanged(store, tmp_path, monkeypatch):
     monkeypatch.setattr(subsample, "LISTS", tmp_path)
     candidates = store.part("half", "train")
     (tmp_path / "list.txt").write_text("clip004\nclip000\n\nclip001\n")
@@ -98,8 +167,8 @@ def test_a_list_file_is_taken_as_it_is(store, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="class 'c' keeps no training clip"):
         check_subset(store, subset)
     for content, message in {
-        "clip000\nclip002\n": "clip002 is no training clip of this split",
-        "clip000\nclip000\n": "named twice",
+        "clip000\nclip002\n": "clip002 is not a training clip of this split",
+        "clip000\nclip000\n": "clip000 occurs twice",
     }.items():
         (tmp_path / "list.txt").write_text(content)
         with pytest.raises(UserError, match=message):
@@ -110,7 +179,7 @@ def test_a_list_file_is_taken_as_it_is(store, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("split", ["xsub", "xset"])
 def test_ntu_subsets_are_drawn_in_the_fields_order(tmp_path, split):
-    """Method, section 1: xset: names sorted; xsub: by training subject, names sorted within one.
+    """xset: names sorted; xsub: grouped by training subject, names sorted within a subject.
 
     The store holds the clips in another order; the draw must not depend on it.
     """
@@ -145,8 +214,8 @@ def test_ntu_subsets_are_drawn_in_the_fields_order(tmp_path, split):
     assert store.names[subset.clips].tolist() == expected
 
 
-# Who was recorded in the even setups up to 16, and which of their recordings of action 1 are known
-# to be unusable: with them the dataset has 440 training clips of action 1 in xset.
+# The performers in the even setups up to 16, and the recordings of action 1 that are known to be
+# unusable. Without these, xset has 440 training clips of action 1.
 PERFORMERS = {
     2: (3, 7, 8, 9, 10, 11, 12, 13, 14),
     4: (3, 7, 8, 20),
@@ -158,7 +227,7 @@ PERFORMERS = {
     16: (7, 8, 19, 21, 25, 39, 40),
 }
 UNUSABLE = ("S008C003P031R001", "S008C003P033R002", "S008C003P034R002", "S010C002P019R001")
-# The first of 400 in the published list NTU120_xset_exp_100.
+# The first 30 of 400 clips of action 1 in the published list NTU120_xset_exp_100.
 PUBLISHED = [
     "S008C003P030R001", "S014C001P015R002", "S010C002P017R001", "S012C002P028R002",
     "S004C001P003R001", "S002C001P012R001", "S008C001P033R002", "S012C001P016R001",
@@ -171,8 +240,8 @@ PUBLISHED = [
 ]  # fmt: skip
 
 
-def test_the_published_list_of_ntu_120_comes_out(tmp_path):
-    """Its first class, 400 of 440 clips, in the published order, out of an unordered store."""
+def test_the_draw_reproduces_the_published_list_of_ntu_120(tmp_path):
+    """Its first class, 400 of 440 clips, in the published order, from an unordered store."""
     recordings = [
         f"S{setup:03d}C{camera:03d}P{performer:03d}R{replication:03d}"
         for setup, performers in PERFORMERS.items()

@@ -1,1 +1,1 @@
-"""Clips: skeleton layouts, normalisation, and the store that keeps them."""
+"""Clips: skeleton layouts, normalisation, and the clip store."""

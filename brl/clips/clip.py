@@ -1,4 +1,4 @@
-"""One clip, and the splits of a dataset, as every dataset hands them to the clip store."""
+"""A clip and the splits of a dataset, in the form in which every dataset provides them."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,18 +7,18 @@ import numpy as np
 
 Part = Literal["train", "test"]
 PARTS: tuple[Part, ...] = ("train", "test")
-# Clip names of each part of each split, in the split's own order: subsets are drawn by it.
+# Split -> part -> clip names. Their order matters: long-tailed subsets are drawn from it.
 Splits = dict[str, dict[Part, list[str]]]
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A recorded action.
+    """A recorded action: one sample of a dataset.
 
     name    unique within the dataset
     label   class index, from 0
-    joints  (M, T, V, K) float: bodies, frames, joints, channels. A body that is absent in a
-            frame has all its coordinates zero there; a coordinate that is not known may be NaN
+    joints  (M, T, V, K) float: bodies, frames, joints, channels. A body that is absent from a
+            frame is all zeros there; an unknown coordinate may be NaN
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Skeleton layouts: one parents list each; graph, offsets and mirror image follow from it."""
+"""Skeleton layouts: a tree of joints, from which bones, graph and mirror image follow."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,18 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Layout:
-    """A set of V joints hanging together as a tree.
+    """A skeleton of V joints that form a tree.
 
-    parents       parents[v] is the joint one hop nearer to the body's centre; the centre is its
-                  own parent
-    mirror_pairs  joints that change places in a mirror
-    upper_body    its joints; all others are the lower body
-    graph_parents parents that differ in the network's graph from those of the bones
-    dimensions    coordinates of a joint, 2 or 3
-    scored        a channel follows the coordinates: the joint's detection score (2D layouts)
+    parents        parents[v] is the joint one hop nearer to the body's centre; the centre is its
+                   own parent
+    mirror_pairs   (left, right) pairs of joints, swapped in a mirror image
+    upper_body     joints of the upper body; all others form the lower body
+    graph_parents  (joint, parent) pairs where the network's graph differs from `parents`
+    dimensions     coordinates of a joint, 2 or 3
+    scored         whether the last channel is the joint's detection score (2D layouts)
 
-    Raises ValueError, with words for the user, where this is no tree or names an unknown joint.
+    Raises ValueError, with a message for the user, where the joints form no tree or a joint does
+    not exist.
     """
 
     name: str
@@ -31,11 +32,11 @@ class Layout:
     def __post_init__(self) -> None:
         paired = [joint for pair in self.mirror_pairs for joint in pair]
         named = {"parents": self.parents, "left_right": paired, "upper_body": self.upper_body}
-        for place, joints in named.items():
+        for key, joints in named.items():
             for joint in joints:
                 if not 0 <= joint < self.num_joints:
                     raise ValueError(
-                        f"{place}: no joint {joint}; there are 0 to {self.num_joints - 1}"
+                        f"{key}: no joint {joint}; there are 0 to {self.num_joints - 1}"
                     )
         if len(set(paired)) < len(paired):
             raise ValueError("left_right: a joint occurs twice")
@@ -48,61 +49,63 @@ class Layout:
         for _ in range(self.num_joints):
             reached = np.array(self.parents)[reached]
         if (reached != centres[0]).any():
-            lost = int(np.flatnonzero(reached != centres[0])[0])
-            raise ValueError(f"parents: joint {lost} does not lead to the centre, {centres[0]}")
+            stray = int(np.flatnonzero(reached != centres[0])[0])
+            raise ValueError(f"parents: joint {stray} does not lead to the centre, {centres[0]}")
 
     @property
     def num_joints(self) -> int:
-        """V."""
+        """Number of joints V."""
         return len(self.parents)
 
     @property
     def channels(self) -> int:
-        """K: the coordinates, and the score where there is one."""
+        """Number of channels K: the coordinates, and the score if there is one."""
         return self.dimensions + self.scored
 
     def ancestors(self, hops: int) -> np.ndarray:
-        """The joint `hops` steps towards the centre for each joint, (V,) int64.
+        """For each joint the joint `hops` steps towards the centre, (V,) int64.
 
-        A joint nearer to the centre than that has none and gets its own index, so that the
-        difference to its ancestor is zero (method: skip modality).
+        A joint nearer to the centre than that has no such ancestor. It gets its own index, so that
+        the difference to its ancestor is zero. Two hops make the skip modality of BRL (arXiv
+        2308.14024), one hop the bones.
         """
         parents = np.array(self.parents)
         reached = np.arange(self.num_joints)
-        enough = np.ones(self.num_joints, dtype=bool)
+        has_ancestor = np.ones(self.num_joints, dtype=bool)
         for _ in range(hops):
-            enough &= parents[reached] != reached
+            has_ancestor &= parents[reached] != reached
             reached = parents[reached]
-        return np.where(enough, reached, np.arange(self.num_joints))
+        return np.where(has_ancestor, reached, np.arange(self.num_joints))
 
     def mirrored(self) -> np.ndarray:
-        """Joint order in a mirror, (V,) int64."""
+        """For each joint its mirror image, (V,) int64; the joint itself where it has no pair."""
         order = np.arange(self.num_joints)
         for left, right in self.mirror_pairs:
             order[left], order[right] = right, left
         return order
 
     def lower_body(self) -> np.ndarray:
-        """Which joints are not of the upper body, (V,) bool."""
+        """Mask of the joints outside the upper body, (V,) bool."""
         return ~np.isin(np.arange(self.num_joints), self.upper_body)
 
     def spatial_partition(self) -> np.ndarray:
         """Adjacency of the `spatial` partition, (3, V, V) float32: [subset, source, receiver].
 
-        Subsets: itself; inward (child to parent); outward. The columns of the last two sum to
-        one where a joint receives anything. Source: ST-GCN (arXiv 1801.07455), section 3.3.
+        The subsets are the joint itself, inward edges (child to parent) and outward edges. In the
+        last two, each column sums to one unless it is empty. Source: ST-GCN (arXiv 1801.07455),
+        section 3.3.
         """
         inward = self._inward()
         identity = np.eye(self.num_joints, dtype=np.float32)
         return np.stack([identity, _columns_to_one(inward), _columns_to_one(inward.T)])
 
     def distance_partition(self) -> np.ndarray:
-        """Adjacency partitioned by distance to the centre, (3, V, V) float32: [subset, source,
-        receiver].
+        """Adjacency by distance to the centre, (3, V, V) float32: [subset, source, receiver].
 
-        Subsets: itself; sources as far from the centre as the receiver, or farther; closer ones.
-        Columns sum to one over all subsets. As published, distances beyond one hop count as
-        equal. Source: ST-GCN (arXiv 1801.07455), section 3.3, "spatial configuration".
+        The subsets are the joint itself, sources at least as far from the centre as the receiver,
+        and closer sources. Columns sum to one over all subsets. As in the published code, all
+        distances beyond one hop count as equal. Source: ST-GCN (arXiv 1801.07455), section 3.3,
+        "spatial configuration".
         """
         inward = self._inward()
         identity = np.eye(self.num_joints, dtype=np.float32)
@@ -115,7 +118,7 @@ class Layout:
         return np.stack([adjacency * identity, linked * ~closer, linked * closer])
 
     def _inward(self) -> np.ndarray:
-        """The network's graph from parents to children: (V, V) float32, [parent, child] = 1."""
+        """Edges of the network's graph, (V, V) float32: [parent, child] = 1."""
         parents = np.array(self.parents)
         for joint, parent in self.graph_parents:
             parents[joint] = parent
@@ -126,7 +129,7 @@ class Layout:
 
 
 def _columns_to_one(adjacency: np.ndarray) -> np.ndarray:
-    """Columns that have entries, divided by their sum."""
+    """The matrix with each column divided by its sum; empty columns stay."""
     return adjacency / np.maximum(adjacency.sum(axis=0), 1)
 
 

@@ -1,4 +1,8 @@
-"""Normalisation of clips at `prepare`, and of recordings to recognise. Method: section 3."""
+"""Normalisation of clips in the stage `prepare`, and of recordings to recognise.
+
+The rules for NTU RGB+D and for pixels are those of PYSKL (arXiv 2205.09443): its transforms
+PreNormalize3D and PreNormalize2D.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,25 +11,29 @@ import numpy as np
 
 from brl.clips.layout import Layout
 
-SHORTEST_AXIS = 1e-6
+SHORTEST_AXIS = 1e-6  # below this length a vector has no direction
 SPINE_BASE, SPINE, LEFT_SHOULDER, RIGHT_SHOULDER = 0, 1, 4, 8
 SIDEWAYS, UP = np.array([1.0, 0, 0]), np.array([0, 0, 1.0])
 
 
 @dataclass(frozen=True)
 class Normalization:
-    """How a dataset's joints come into their own frame of reference.
+    """The rule by which a dataset's joints are moved into a frame of reference of their own.
 
-    kind    none | ntu: `normalize_ntu` | center: `center_first_frame`, scores stay |
-            image: `to_image_frame`, by the reader, who knows the image's size
-    center  the joint, of kind center
+    kind    none, ntu (`normalize_ntu`), center (`center_first_frame`; scores stay), or image
+            (`to_image_frame`, applied by the reader, who knows the size of the image)
+    center  the joint that becomes the origin; used by `center` only
     """
 
     kind: Literal["none", "center", "ntu", "image"]
     center: int = 1
 
     def __call__(self, joints: np.ndarray, dimensions: int = 3) -> np.ndarray:
-        """joints (M, T, V, K), the first `dimensions` channels coordinates, to (M', T', V, K)."""
+        """Normalises joints (M, T, V, K), whose first `dimensions` channels are coordinates.
+
+        Returns (M, T', V, K): `ntu` drops frames without the main body. Kinds `none` and `image`
+        return the joints as they are.
+        """
         if self.kind == "ntu":
             return normalize_ntu(joints)
         if self.kind == "center":
@@ -37,10 +45,11 @@ class Normalization:
 def normalized(
     joints: np.ndarray, layout: Layout, normalization: Normalization, max_bodies: int
 ) -> np.ndarray:
-    """A recording's joints as the clip store holds them.
+    """The joints of a recording in the form in which the clip store holds them.
 
-    joints (M, T, V, K) float32, where a coordinate may be no finite number: such a joint was not
-    seen. Keeps the first `max_bodies` bodies that are there at all. Returns (M', T', V, K).
+    joints: (M, T, V, K) float32. A joint with a coordinate that is not finite counts as not seen
+    and becomes zero. The first `max_bodies` bodies that are present in any frame are kept.
+    Returns (M', T', V, K).
     """
     known = np.isfinite(joints).all(axis=-1, keepdims=True)
     seen = np.where(known, joints, np.float32(0))
@@ -48,21 +57,24 @@ def normalized(
 
 
 def present_bodies(joints: np.ndarray, max_bodies: int) -> np.ndarray:
-    """The first `max_bodies` bodies that are present in any frame; of an empty clip the first.
+    """The first `max_bodies` bodies that are present in any frame.
 
-    joints (M, T, V, K) to (M', T, V, K).
+    joints: (M, T, V, K). Returns (M', T, V, K), with M' >= 1: a clip without any body keeps the
+    first.
     """
     present = np.flatnonzero((joints != 0).any(axis=(1, 2, 3)))
     return joints[present[:max_bodies]] if len(present) else joints[:1]
 
 
 def normalize_ntu(joints: np.ndarray) -> np.ndarray:
-    """Turns an NTU clip into its main body's own frame of reference.
+    """Moves an NTU clip into its main body's own frame of reference.
 
-    joints (M, T, V, 3), one or two bodies, in metres. Frames without the main body (the one
-    present in more frames) go; joint 1 of its first frame becomes the origin; the spine (joint 0
-    to 1) is turned to +z, then the shoulders (4 to 8) to +x, by the first frame. Joints at the
-    sensor's zero stay zero. Returns (M, T', V, 3) float32, the main body first.
+    joints: (M, T, V, 3), one or two bodies, in metres. The main body is the one that is present in
+    more frames; frames without it are dropped. Its first remaining frame sets the transform: joint
+    1 becomes the origin, the spine (joint 0 to 1) is turned to +z, then the shoulders (joint 4 to
+    8) to +x. Joints that are all zero were not seen by the sensor and stay zero.
+    Returns (M, T', V, 3) float32, the main body first. Source: PYSKL (arXiv 2205.09443),
+    PreNormalize3D.
     """
     present = (joints != 0).any(axis=(2, 3))
     main = int(present.sum(axis=1).argmax())
@@ -79,9 +91,10 @@ def normalize_ntu(joints: np.ndarray) -> np.ndarray:
 
 
 def shortest_arc(vector: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    """The rotation (3, 3) that turns `vector` to the unit vector `axis` by the shortest way.
+    """Rotation matrix (3, 3) that turns `vector` onto `axis` along the shortest arc.
 
-    The identity where the vector or the axis of rotation is shorter than 1e-6. Rodrigues' formula.
+    vector: (3,). axis: (3,), of length 1. Returns the identity where the vector or the axis of
+    rotation is shorter than 1e-6. By Rodrigues' formula.
     """
     length = np.linalg.norm(vector)
     if length < SHORTEST_AXIS:
@@ -96,12 +109,12 @@ def shortest_arc(vector: np.ndarray, axis: np.ndarray) -> np.ndarray:
 
 
 def center_first_frame(joints: np.ndarray, centre: int = 1) -> np.ndarray:
-    """Moves joint `centre` of the first body, where it is first seen, into the origin.
+    """Moves a clip so that joint `centre` of the first body starts in the origin.
 
-    joints (M, T, V, K) to the same. Where it is never seen, the mean of what is first seen of the
-    body takes its place. Joints at the sensor's zero were not seen and stay there, as in
-    `normalize_ntu`; the published recipe moves them too, away from the body (NW-UCLA: 12 joints in
-    two training clips).
+    joints: (M, T, V, K). Returns the same shape. The first frame that shows the joint counts. If
+    no frame shows it, the mean of the joints in the body's first frame becomes the origin.
+    Joints that are all zero were not seen and stay zero, as in `normalize_ntu`. The published
+    recipe moves them too, away from the body (NW-UCLA: 12 joints in two training clips).
     """
     seen = (joints != 0).any(axis=-1)
     body = seen[0]
@@ -115,10 +128,11 @@ def center_first_frame(joints: np.ndarray, centre: int = 1) -> np.ndarray:
 
 
 def to_image_frame(joints: np.ndarray, height: float, width: float) -> np.ndarray:
-    """Pixels to the image's own frame: -1 to 1 from edge to edge, the origin at its middle.
+    """Converts pixels into the image's frame: -1 to 1 from edge to edge, the origin in the middle.
 
-    joints (M, T, V, K): x, y, and the score where K is 3. Joints that are zero throughout were
-    not seen and stay so. Returns (M, T, V, K) float32.
+    joints: (M, T, V, K), x, y and, where K is 3, the score, which stays. height, width: pixels.
+    Joints that are all zero were not seen and stay zero. Returns (M, T, V, K) float32. Source:
+    PYSKL (arXiv 2205.09443), PreNormalize2D.
     """
     channels = joints.shape[-1]
     seen = (joints != 0).any(axis=-1, keepdims=True)

@@ -1,15 +1,19 @@
-"""The clip store: the one format everything after `prepare` knows.
+"""The clip store: the only data format after the stage `prepare`.
 
-A folder of three files. `rows.f32`: every body's frames, end to end, (R, V, K) float32 without
-a header, memory mapped. `index.npz`: a row a clip, and the clips of each part of each split in
-the split's own order. `meta.json`: dataset, layout, how recordings were normalised, shape of the
-rows, class names, splits, digest.
-Body m of a clip lies in rows start + m * frames up to start + (m + 1) * frames; absent bodies
-take no room.
+A store is a folder of three files:
+- `rows.f32`: the frames of all bodies, end to end, (R, V, K) float32 without a header, read as a
+  memory map.
+- `index.npz`: one entry per clip, and for each part of each split the indices of its clips, in the
+  split's own order.
+- `meta.json`: dataset, layout, normalisation, shape of the rows, class names, splits and digest.
+
+Body m of a clip occupies rows start + m * frames up to start + (m + 1) * frames. A body that a clip
+does not have takes no space.
 """
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -25,13 +29,22 @@ from brl.clips.normalize import Normalization
 from brl.support.errors import UserError
 from brl.support.files import written_whole
 
+# Errors that reading a damaged index.npz or meta.json raises.
+DAMAGED = (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+
 
 @dataclass(frozen=True)
 class ClipStore:
     """An open clip store of N clips.
 
-    names (N,) str; labels, starts, frames, bodies (N,) int64; parts: (split, part) to the
-    indices of its clips in the split's own order, (n,) int64.
+    folder  the store's folder
+    meta    the content of meta.json
+    names   (N,) str
+    labels  (N,) int64, class indices from 0
+    starts  (N,) int64, first row of each clip
+    frames  (N,) int64, frames T of each clip
+    bodies  (N,) int64, bodies M of each clip
+    parts   (split, part) -> (n,) int64, indices of its clips in the split's own order
     """
 
     folder: Path
@@ -45,19 +58,29 @@ class ClipStore:
 
     @classmethod
     def open(cls, folder: Path) -> "ClipStore":
-        """Reads the index; the rows are mapped when first asked for."""
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        with np.load(folder / "index.npz", allow_pickle=False) as index:
-            columns = {name: index[name] for name in index.files}
-        parts = {
-            (split, part): columns.pop(f"split/{split}/{part}")
-            for split in meta["splits"]
-            for part in PARTS
-        }
-        return cls(folder=folder, meta=meta, parts=parts, **columns)
+        """Opens a store; the rows are mapped on first use.
+
+        Raises UserError where meta.json or index.npz is damaged.
+        """
+        try:
+            meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+            with np.load(folder / "index.npz", allow_pickle=False) as index:
+                columns = {name: index[name] for name in index.files}
+            parts = {
+                (split, part): columns.pop(f"split/{split}/{part}")
+                for split in meta["splits"]
+                for part in PARTS
+            }
+            return cls(folder=folder, meta=meta, parts=parts, **columns)
+        except DAMAGED as error:
+            raise UserError(
+                f"{folder}: not a whole clip store ({type(error).__name__}: {error}); "
+                "dvc repro --force prepare writes it again"
+            ) from error
 
     @cached_property
     def layout(self) -> Layout:
+        """The skeleton layout of all clips."""
         return TypeAdapter(Layout).validate_python(self.meta["layout"])
 
     @property
@@ -67,17 +90,17 @@ class ClipStore:
 
     @cached_property
     def normalization(self) -> Normalization:
-        """How the recordings were brought into their own frame of reference."""
+        """The rule by which the recordings were normalised."""
         return Normalization(**self.meta["normalization"])
 
     @property
     def max_bodies(self) -> int:
-        """M: the most bodies of any clip."""
+        """M: the largest number of bodies of any clip."""
         return int(self.bodies.max())
 
     @property
     def channels(self) -> int:
-        """K."""
+        """Number of channels K of a joint."""
         return self.meta["rows"][2]
 
     @property
@@ -87,12 +110,15 @@ class ClipStore:
 
     @cached_property
     def rows(self) -> np.ndarray:
-        """(R, V, K) float32, mapped; private to this process, so torch may share its memory."""
+        """All rows, (R, V, K) float32, as a copy-on-write memory map, which torch may share."""
         shape = tuple(self.meta["rows"])
         return np.memmap(self.folder / "rows.f32", dtype=np.float32, mode="c", shape=shape)
 
     def part(self, split: str, part: Part) -> np.ndarray:
-        """Indices of a part's clips in the split's own order, (n,) int64."""
+        """Indices of a part's clips in the split's own order, (n,) int64.
+
+        Raises UserError where the dataset has no such split.
+        """
         if (split, part) not in self.parts:
             known = ", ".join(self.meta["splits"])
             raise UserError(
@@ -112,47 +138,33 @@ def write_store(
     splits: Callable[[list[str]], Splits],
     normalization: Normalization,
 ) -> None:
-    """Writes clips, as they come, to a store; at no time are all of them in memory.
+    """Writes clips to a store one by one; they are never all in memory.
 
-    clips: of the layout and the classes, finite, normalised as `normalization` says; splits: gives
-    all splits for the clips' names.
+    clips: finite, normalised, of this layout and these classes; they are written in their order.
+    splits: maps the names of all clips to the splits. normalization: how the clips were normalised.
     Raises UserError where names are not unique or a split does not fit the clips.
     """
-    names: list[str] = []
-    columns: list[tuple[int, int, int, int]] = []
     digest = hashlib.sha256()
-    row = 0
     with written_whole(folder) as unfinished:
         unfinished.mkdir()
-        with (unfinished / "rows.f32").open("wb") as rows:
-            for clip in clips:
-                joints = np.ascontiguousarray(clip.joints, dtype=np.float32)
-                bodies, frames = joints.shape[:2]
-                rows.write(joints.data)
-                digest.update(joints.data)
-                names.append(clip.name)
-                columns.append((clip.label, row, frames, bodies))
-                row += bodies * frames
-        parts = _places(dataset, names, splits(names))
-        labels, starts, frame_counts, body_counts = np.array(columns, dtype=np.int64).T
-        index = {
+        names, columns = _write_rows(unfinished / "rows.f32", clips, digest)
+        parts = _part_indices(dataset, names, splits(names))
+        index: dict[str, Any] = {
             "names": np.array(names),
-            "labels": labels,
-            "starts": starts,
-            "frames": frame_counts,
-            "bodies": body_counts,
-            **{f"split/{split}/{part}": places for (split, part), places in parts.items()},
+            **columns,
+            **{f"split/{split}/{part}": indices for (split, part), indices in parts.items()},
         }
         for column in index.values():
             digest.update(column.tobytes())
         meaning = asdict(layout) | {"name": "", "classes": classes}
         digest.update(json.dumps(meaning).encode())
         np.savez(unfinished / "index.npz", **index)
+        num_rows = int((columns["frames"] * columns["bodies"]).sum())
         meta = {
             "dataset": dataset,
             "layout": asdict(layout),
             "normalization": asdict(normalization),
-            "rows": [row, layout.num_joints, layout.channels],
+            "rows": [num_rows, layout.num_joints, layout.channels],
             "classes": list(classes),
             "splits": list(dict.fromkeys(split for split, _ in parts)),
             "digest": digest.hexdigest(),
@@ -161,35 +173,65 @@ def write_store(
         (unfinished / "meta.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _places(dataset: str, names: list[str], splits: Splits) -> dict[tuple[str, Part], np.ndarray]:
-    """Where the clips of each part of each split stand in the store."""
+def _write_rows(
+    path: Path, clips: Iterable[Clip], digest: "hashlib._Hash"
+) -> tuple[list[str], dict[str, np.ndarray]]:
+    """Writes the joints of all clips to a file and adds them to the digest.
+
+    Returns the names, and the columns of the index: labels, starts, frames, bodies, (N,) int64.
+    """
+    names: list[str] = []
+    entries: list[tuple[int, int, int, int]] = []
+    start = 0
+    with path.open("wb") as file:
+        for clip in clips:
+            joints = np.ascontiguousarray(clip.joints, dtype=np.float32)
+            bodies, frames = joints.shape[:2]
+            file.write(joints.data)
+            digest.update(joints.data)
+            names.append(clip.name)
+            entries.append((clip.label, start, frames, bodies))
+            start += bodies * frames
+    columns = np.array(entries, dtype=np.int64).reshape(-1, 4).T
+    return names, dict(zip(("labels", "starts", "frames", "bodies"), columns, strict=True))
+
+
+def _part_indices(
+    dataset: str, names: list[str], splits: Splits
+) -> dict[tuple[str, Part], np.ndarray]:
+    """Indices in the store of the clips of each part of each split.
+
+    Raises UserError where names are not unique or a split does not fit them.
+    """
     if not names:
         raise UserError(f"{dataset}: not a single clip was found")
     if twice := _repeated(names):
         raise UserError(f"{dataset}: two clips are named {twice!r}; names must be unique")
-    place = {name: number for number, name in enumerate(names)}
-    places = {}
+    index_of = {name: index for index, name in enumerate(names)}
+    indices = {}
     for split, parts in splits.items():
         if twice := _repeated([name for part in PARTS for name in parts[part]]):
             raise UserError(
-                f"{dataset}: split {split!r}: the clip {twice!r} is in it twice; a clip must be "
-                "a training clip or a test clip, once"
+                f"{dataset}: split {split!r}: the clip {twice!r} occurs twice; a clip must be "
+                "either a training clip or a test clip, once"
             )
         for part in PARTS:
-            unknown = [name for name in parts[part] if name not in place]
+            unknown = [name for name in parts[part] if name not in index_of]
             if unknown:
                 raise UserError(
                     f"{dataset}: split {split!r}: {part}: there is no clip {unknown[0]!r} "
                     f"({len(unknown)} of {len(parts[part])} names are unknown)"
                 )
             if not parts[part]:
-                raise UserError(f"{dataset}: split {split!r} has no {part} clip; it needs some")
-            places[split, part] = np.array([place[name] for name in parts[part]], dtype=np.int64)
-    return places
+                raise UserError(
+                    f"{dataset}: split {split!r} has no {part} clip; it needs at least one"
+                )
+            indices[split, part] = np.array([index_of[name] for name in parts[part]], np.int64)
+    return indices
 
 
 def _repeated(names: list[str]) -> str | None:
-    """The first name that occurs a second time."""
+    """The first name that repeats an earlier one, if any."""
     seen: set[str] = set()
     for name in names:
         if name in seen:

@@ -1,1 +1,1 @@
-"""Raw files from a mirror or the network, checked by their hashes."""
+"""Fetching of raw files from a mirror or the network, checked by their hashes."""

@@ -1,4 +1,4 @@
-"""One file over HTTP; a broken transfer goes on where it stopped (RFC 9110: Range, If-Range)."""
+"""Downloads a file over HTTP; a broken transfer is resumed (RFC 9110: Range, If-Range)."""
 
 import hashlib
 import json
@@ -15,32 +15,33 @@ from tqdm import tqdm
 
 from brl.support.files import project_root, written_whole
 
-ATTEMPTS = 5  # in a row that bring nothing new
-PAUSE = 1.0  # seconds before the next attempt; twice as long after each that brings nothing new
+ATTEMPTS = 5  # in a row without a new byte
+PAUSE = 1.0  # seconds before the next attempt; doubled after each one without a new byte
 TIMEOUT = 30  # seconds without an answer or a byte
-CHUNK = 2**16  # bytes; a cut loses less than this
+CHUNK = 2**16  # bytes; an interruption loses fewer than this
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
 def download(url: str, name: str, target: Path) -> None:
-    """Puts what `url` gives at `target` once it is whole; `name` is the file's name to the user.
+    """Downloads `url` to `target`, which appears only when it is complete.
 
-    What came of a broken transfer stays in the project's .checkpoints/downloads (DVC empties a
-    stage's outputs when the stage starts), and the next attempt, also that of a later call, asks
-    for the rest. A server that cannot go on, or has another version by then, sends all anew.
-    Raises requests.RequestException when a further attempt would not help or all are used up.
+    name: the file's name, for the progress bar. The first bytes of a broken transfer are kept in
+    the project's .checkpoints/downloads, since DVC empties a stage's outputs when it starts the
+    stage. The next attempt, also one of a later call, requests the rest. The download starts again
+    where the server cannot resume it or has another version by then.
+    Raises requests.RequestException where another attempt would not help, or after the last one.
     """
     unfinished = Unfinished(url, name)
-    most = failures = 0
+    largest = failures = 0
     while True:
         try:
             _transfer(url, unfinished, name)
             break
         except requests.RequestException as error:
-            came = unfinished.size()
-            failures = 1 if came > most else failures + 1
-            most = max(most, came)
-            if failures == ATTEMPTS or not _may_pass(error):
+            size = unfinished.size()
+            failures = 1 if size > largest else failures + 1
+            largest = max(largest, size)
+            if failures == ATTEMPTS or not _is_temporary(error):
                 raise
             time.sleep(PAUSE * 2 ** (failures - 1))
     shutil.move(unfinished.content, target)
@@ -48,7 +49,7 @@ def download(url: str, name: str, target: Path) -> None:
 
 
 class Unfinished:
-    """The first bytes of a file, and what the server calls the version they belong to."""
+    """The first bytes of a file, and the server's identifier of the version they belong to."""
 
     def __init__(self, url: str, name: str) -> None:
         folder = project_root() / ".checkpoints" / "downloads"
@@ -57,23 +58,23 @@ class Unfinished:
         self._version = folder / f"{stem}.json"
 
     def version(self) -> dict[str, str]:
-        """The one header that names the version; empty where there is nothing to go on with."""
+        """The response header that identifies the version; empty if nothing can be resumed."""
         version: dict[str, str] = {}
         if self.content.exists():
-            # After a power cut the note may be gone, or empty.
+            # After a power failure the identifier may be lost, or its file empty.
             with suppress(FileNotFoundError, ValueError):
                 version = json.loads(self._version.read_text())
         return version
 
     def size(self) -> int:
-        """How many bytes are here."""
+        """Number of bytes received so far."""
         return self.content.stat().st_size if self.content.exists() else 0
 
     def begin(self, headers: Mapping[str, str]) -> None:
-        """Drops all bytes and notes the version that the headers of an answer name, if any."""
+        """Drops all bytes and stores the version that the response headers identify, if any."""
         self.forget()
         version = {}
-        if not headers.get("ETag", "W/").startswith("W/"):  # a weak one outlives changes of bytes
+        if not headers.get("ETag", "W/").startswith("W/"):  # a weak tag allows other bytes
             version = {"ETag": headers["ETag"]}
         elif "Last-Modified" in headers:
             version = {"Last-Modified": headers["Last-Modified"]}
@@ -81,29 +82,29 @@ class Unfinished:
             file.write_text(json.dumps(version))
 
     def forget(self) -> None:
-        """Removes both files, the bytes first: they must never meet another version's name."""
+        """Removes both files, the bytes first: they must never be paired with another version."""
         self.content.unlink(missing_ok=True)
         self._version.unlink(missing_ok=True)
 
 
 def _transfer(url: str, unfinished: Unfinished, name: str) -> None:
-    """One attempt; what comes is added to `unfinished`."""
-    # As it lies on the server: positions and lengths would not fit bytes packed for the way.
-    asked = {"Accept-Encoding": "identity"}
+    """Makes one attempt and appends the received bytes to `unfinished`."""
+    # No compression: byte positions refer to the uncompressed file.
+    headers = {"Accept-Encoding": "identity"}
     start = 0
     if version := unfinished.version():
         start = unfinished.size()
-        asked |= {"Range": f"bytes={start}-", "If-Range": next(iter(version.values()))}
-    with requests.get(url, headers=asked, stream=True, timeout=TIMEOUT) as answer:
-        total = answer.raw.length_remaining
-        if answer.status_code in (206, 416):
-            total = _total_if_continued(answer, start, version)
+        headers |= {"Range": f"bytes={start}-", "If-Range": next(iter(version.values()))}
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        total = response.raw.length_remaining
+        if response.status_code in (206, 416):
+            total = _total_if_continued(response, start, version)
             if total is None:
                 unfinished.forget()
-                raise requests.ConnectionError(f"the server does not go on at byte {start}")
+                raise requests.ConnectionError(f"the server does not resume at byte {start}")
         else:
-            answer.raise_for_status()
-            unfinished.begin(answer.headers)
+            response.raise_for_status()
+            unfinished.begin(response.headers)
         with (
             unfinished.content.open("ab") as file,
             tqdm(
@@ -116,26 +117,28 @@ def _transfer(url: str, unfinished: Unfinished, name: str) -> None:
                 disable=not sys.stderr.isatty(),
             ) as bar,
         ):
-            for chunk in answer.iter_content(CHUNK):
+            for chunk in response.iter_content(CHUNK):
                 file.write(chunk)
                 bar.update(len(chunk))
-    # Not every version of urllib3 reports a cut, and a server may give the rest piece by piece.
-    came = unfinished.size()
-    if total is not None and came != total:
-        raise requests.ConnectionError(f"{came} of {total} bytes came")
+    # Some versions of urllib3 do not report a short body, and a server may send the rest in pieces.
+    size = unfinished.size()
+    if total is not None and size != total:
+        raise requests.ConnectionError(f"{size} of {total} bytes arrived")
 
 
 def _total_if_continued(
-    answer: requests.Response, start: int, version: dict[str, str]
+    response: requests.Response, start: int, version: dict[str, str]
 ) -> int | None:
-    """The whole file's size, if the answer is this version's bytes from `start` on; else None."""
-    given = CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-    same = all(answer.headers.get(header, value) == value for header, value in version.items())
-    return int(given[2]) if version and same and given and int(given[1]) == start else None
+    """The size of the whole file if the response continues this version at `start`, else None."""
+    content_range = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    same = all(response.headers.get(header, value) == value for header, value in version.items())
+    if not (version and same and content_range and int(content_range[1]) == start):
+        return None
+    return int(content_range[2])
 
 
-def _may_pass(error: requests.RequestException) -> bool:
-    """Whether another attempt may meet a better moment: not where the server says no."""
+def _is_temporary(error: requests.RequestException) -> bool:
+    """Whether another attempt may succeed: not if the server refused the request."""
     if error.response is not None:
         return error.response.status_code == 429 or error.response.status_code >= 500
     return isinstance(

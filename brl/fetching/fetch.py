@@ -1,7 +1,7 @@
-"""Raw files, from a mirror folder, a mirror URL or their published address.
+"""Fetches raw files from a mirror folder, a mirror URL or their published address.
 
-No checksums of them are published. So the first file that arrives under a name is recorded in
-checksums.json at the project's root, and a later one must be the same.
+No checksums of them are published. The first file fetched under a name is therefore recorded in
+checksums.json at the project's root, and every later one must be identical.
 """
 
 import json
@@ -22,7 +22,7 @@ RECORD = "checksums.json"
 
 
 class Arrival(BaseModel):
-    """What arrived first under a file's name."""
+    """The record of the first file fetched under a name."""
 
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     bytes: int
@@ -40,17 +40,17 @@ def fetch_file(
     by_hand: str = "",
     check: Callable[[Path], None] | None = None,
 ) -> Path:
-    """Puts the raw file `name` into `folder` and gives its path.
+    """Fetches the raw file `name` into `folder` and returns its path.
 
-    published: its URL; None where only a person can get it, as the sentence `by_hand` says.
-    mirror: a folder or URL that holds the file, relative folders counted from the project's
-    root; None for the published address.
-    check: raises UserError for a file that is not what it should be (it lies under another name
-    still); such a file is neither kept nor recorded.
-    Raises UserError that names what could not be had or is not what arrived first.
+    published: its URL, or None if it must be fetched by hand; `by_hand` then says how.
+    mirror: a folder or URL that holds the file, or None for the published URL. A relative folder
+    is relative to the project's root.
+    check: raises UserError for a wrong file, which is then neither kept nor recorded. It is called
+    while the file still has a temporary name.
+    Raises UserError where the file cannot be fetched or differs from the recorded one.
     """
     pooch.get_logger().setLevel("WARNING")
-    origin, bring = _way(name, published, mirror, by_hand)
+    origin, downloader = _origin(name, published, mirror, by_hand)
     arrivals = _arrivals()
     first = arrivals.get(name)
     with written_whole(folder / name) as unfinished:
@@ -59,14 +59,14 @@ def fetch_file(
             known_hash=None,
             fname=unfinished.name,
             path=unfinished.parent,
-            downloader=bring,
+            downloader=downloader,
         )
         digest = sha256(unfinished)
         if first and first.sha256 != digest:
             raise UserError(
-                f"{name} from {origin}: not what arrived first, from {first.origin} (sha256 "
-                f"{digest[:12]} now, {first.sha256[:12]} then); if the change is meant, delete its "
-                f"entry in {RECORD}"
+                f"{name} from {origin}: differs from the file first fetched, from {first.origin} "
+                f"(sha256 {digest[:12]} now, {first.sha256[:12]} then); if the change is intended, "
+                f"delete its entry in {RECORD}"
             )
         if check:
             check(unfinished)
@@ -77,26 +77,26 @@ def fetch_file(
     return folder / name
 
 
-def _way(
+def _origin(
     name: str, published: str | None, mirror: str | None, by_hand: str
 ) -> tuple[str, Callable[..., None]]:
-    """Where the file comes from, and the function by which pooch gets it from there."""
+    """The path or URL of the file, and the function with which pooch fetches it."""
     if mirror is not None and not mirror.startswith(("http://", "https://")):
         source = project_root() / mirror / name
         if not source.is_file():
             needed = "it must be a folder or URL with the dataset's raw files"
             raise UserError(
                 f"params.yaml: dataset.mirror: {mirror} holds no {name}; "
-                + (_to_do(name, by_hand) if by_hand else needed)
+                + (_manual_steps(name, by_hand) if by_hand else needed)
             )
         return str(Path(mirror) / name), partial(_copy, source)
     url = published if mirror is None else f"{mirror.rstrip('/')}/{name}"
     if url is None:
-        raise UserError(_to_do(name, by_hand))
+        raise UserError(_manual_steps(name, by_hand))
     return url, partial(_download, name)
 
 
-def _to_do(name: str, by_hand: str) -> str:
+def _manual_steps(name: str, by_hand: str) -> str:
     return (
         f"{name} must be fetched by hand: {by_hand}; put it into a folder and name that folder "
         "in params.yaml as dataset.mirror"
@@ -104,7 +104,7 @@ def _to_do(name: str, by_hand: str) -> str:
 
 
 def _copy(source: Path, _url: str, target: str, _pooch: None) -> None:
-    Path(target).unlink()  # pooch made it, for this user's eyes only
+    Path(target).unlink()  # pooch has created it, readable by this user only
     shutil.copyfile(source, target)
 
 
@@ -119,7 +119,7 @@ def _download(name: str, url: str, target: str, _pooch: None) -> None:
 
 
 def _arrivals() -> dict[str, Arrival]:
-    """All recorded files by name."""
+    """Reads the record: name -> first file fetched. UserError where it is damaged."""
     path = project_root() / RECORD
     if not path.exists():
         return {}
@@ -129,7 +129,7 @@ def _arrivals() -> dict[str, Arrival]:
         mistake = error.errors()[0]
         place = ": ".join((RECORD, *map(str, mistake["loc"])))
         raise UserError(
-            f"{place}: {mistake['msg']}; must be a name's sha256, bytes and from, as written first"
+            f"{place}: {mistake['msg']}; each name needs sha256, bytes and from, as first written"
         ) from error
 
 

@@ -1,1 +1,1 @@
-"""The long-tailed training subset: drawn, written, read."""
+"""The long-tailed training subset: drawing, writing and reading it."""

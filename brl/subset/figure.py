@@ -1,4 +1,4 @@
-"""The picture of a long-tailed subset."""
+"""The figure of a long-tailed profile."""
 
 from pathlib import Path
 
@@ -8,7 +8,10 @@ from brl.figures import GROUP_COLOURS, new_figure, save_figure
 
 
 def draw_profile(path: Path, train_clips: np.ndarray, available: np.ndarray) -> None:
-    """The long-tail profile: a bar a class, (C,) kept of (C,) available training clips."""
+    """Draws the long-tailed profile to a file: one bar per class.
+
+    train_clips: (C,), training clips that each class keeps. available: (C,), those that it has.
+    """
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = new_figure(float(np.clip(0.2 * len(train_clips), 6, 12)), 3)

@@ -1,4 +1,7 @@
-"""Long-tailed training subsets. Method: section 1."""
+"""Long-tailed training subsets, as in BRL (arXiv 2308.14024) and its published lists of clips.
+
+The profiles `exp` and `step` are those of LDAM (arXiv 1906.07413), section 4.
+"""
 
 from pathlib import Path
 
@@ -8,40 +11,44 @@ from brl.clips.store import ClipStore
 from brl.subset.subset import Subset
 from brl.support.errors import UserError
 
-# A dependency of the stage: editing a list runs it again.
+# The stage `subsample` depends on this folder: it runs again after a list was edited.
 LISTS = Path("lists")
-# n_max / IF may come out a rounding below a whole number, which must not cost a clip.
+# Rounding may leave n_max / IF just below a whole number; floor must not lose that clip.
 ROUNDING = 1e-9
 
 
 def profile_counts(
     profile: str, available: np.ndarray, max_per_class: int | None, imbalance_factor: float
 ) -> np.ndarray:
-    """Clips each class keeps, (C,) int64.
+    """Number of clips that each class keeps, (C,) int64.
 
-    available: (C,) clips each class has. `exp`: floor(n_max IF^(-c / (C - 1))) in label order;
-    `step`: the first half keeps n_max, the rest n_max / IF; `natural`: every class at most n_max.
-    n_max is max_per_class, or the largest class. A class with fewer keeps all it has.
+    available: (C,), clips that each class has. max_per_class: n_max; None for the size of the
+    largest class. imbalance_factor: IF. With c the label, profile
+    - `exp` keeps floor(n_max IF^(-c / (C - 1))) clips,
+    - `step` keeps n_max clips of the first half of the classes and floor(n_max / IF) of the rest,
+    - `natural` keeps n_max clips of each class.
+    A class that has fewer clips keeps all of them.
     """
     largest = int(available.max()) if max_per_class is None else max_per_class
     num_classes = len(available)
-    place = np.arange(num_classes)
+    labels = np.arange(num_classes)
     if profile == "exp":
-        exponent = place / max(num_classes - 1, 1)
+        exponent = labels / max(num_classes - 1, 1)
         wanted = np.floor(largest * imbalance_factor**-exponent + ROUNDING)
     elif profile == "step":
         rest = np.floor(largest / imbalance_factor + ROUNDING)
-        wanted = np.where(place < num_classes // 2, largest, rest)
+        wanted = np.where(labels < num_classes // 2, largest, rest)
     else:
         wanted = np.full(num_classes, largest)
     return np.minimum(wanted, available).astype(np.int64)
 
 
 def choose_clips(store: ClipStore, candidates: np.ndarray, counts: np.ndarray, seed: int) -> Subset:
-    """Keeps counts[c] clips of each class c, as the published lists were drawn.
+    """Draws counts[c] clips of each class c, in the way of BRL's published lists.
 
-    One legacy NumPy generator, seeded once; for each class in label order its clips, in the
-    split's own order, are shuffled and the first ones kept. candidates: (n,) store indices.
+    candidates: (n,), store indices of the training clips in the split's own order. counts: (C,).
+    For each class in label order, its candidates are shuffled and the first ones kept. All classes
+    share one legacy NumPy generator, seeded once.
     """
     generator = np.random.RandomState(seed)
     kept = []
@@ -53,32 +60,36 @@ def choose_clips(store: ClipStore, candidates: np.ndarray, counts: np.ndarray, s
 
 
 def listed_clips(store: ClipStore, candidates: np.ndarray, list_file: str) -> Subset:
-    """The clips that a file of `LISTS` names, a name a line; all training clips of the split."""
+    """The clips that a file in the folder `LISTS` names, one name per line.
+
+    candidates: (n,), store indices of the split's training clips.
+    Raises UserError where the file cannot be read, or names an unknown clip or one clip twice.
+    """
     path = LISTS / list_file
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"params.yaml: subsample.list_file: {path}: cannot be read ({error}); "
-            "must be a text file with a clip name a line"
+            "must be a text file with one clip name per line"
         ) from error
     names = [line.strip() for line in lines if line.strip()]
-    place = dict(zip(store.names[candidates], candidates, strict=True))
-    unknown = [name for name in names if name not in place]
+    index_of = dict(zip(store.names[candidates], candidates, strict=True))
+    unknown = [name for name in names if name not in index_of]
     if unknown:
         raise UserError(
-            f"{list_file}: {unknown[0]} is no training clip of this split "
+            f"{list_file}: {unknown[0]} is not a training clip of this split "
             f"({len(unknown)} of {len(names)} names are not)"
         )
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise UserError(f"{list_file}: {twice} is named twice; must be there once")
-    clips = np.array([place[name] for name in names], dtype=np.int64)
+        raise UserError(f"{list_file}: {twice} occurs twice; each name must occur once")
+    clips = np.array([index_of[name] for name in names], dtype=np.int64)
     return Subset(clips, np.bincount(store.labels[clips], minlength=len(store.classes)))
 
 
 def check_subset(store: ClipStore, subset: Subset) -> None:
-    """Raises UserError where a class is left without a clip."""
+    """Raises UserError where a class keeps no clip."""
     empty = np.flatnonzero(subset.counts == 0)
     if len(empty):
         raise UserError(

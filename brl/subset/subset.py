@@ -1,4 +1,4 @@
-"""A training subset on disk: the chosen clips, how many of each class, a summary."""
+"""A training subset on disk: the chosen clips, the number of clips per class, and a summary."""
 
 import json
 from dataclasses import dataclass
@@ -8,19 +8,21 @@ import numpy as np
 import pandas as pd
 
 from brl.clips.store import ClipStore
+from brl.support.errors import UserError
 from brl.support.files import sha256, written_whole
 
 CLIPS_FILE = "train.csv"
 COUNTS_FILE = "counts.csv"
 SUMMARY_FILE = "summary.json"
+REMEDY = "dvc repro --force subsample writes it again"
 
 
 @dataclass(frozen=True)
 class Subset:
     """A training subset of a store.
 
-    clips   (n,) indices of the chosen clips in the store
-    counts  (C,) chosen clips of each class
+    clips   (n,) int64, store indices of the chosen clips
+    counts  (C,) int64, number of chosen clips of each class
     """
 
     clips: np.ndarray
@@ -28,10 +30,13 @@ class Subset:
 
 
 def write_subset(folder: Path, store: ClipStore, subset: Subset, available: np.ndarray) -> None:
-    """Writes the chosen clips (name, label); a row a class, available and kept clips; the summary.
+    """Writes a subset to a folder as three files.
 
-    The summary: clips, the largest and the smallest class, the factor between them, and the hash
-    of the chosen clips, by which equal subsets are known.
+    available: (C,), training clips that each class of the split has.
+    - train.csv: name and label of each chosen clip.
+    - counts.csv: one row per class, with its available and its chosen clips.
+    - summary.json: number of clips, sizes of the largest and the smallest class, their ratio, and
+      the hash of train.csv, which identifies the subset.
     """
     clips = pd.DataFrame({"name": store.names[subset.clips], "label": store.labels[subset.clips]})
     counts = pd.DataFrame(
@@ -55,26 +60,78 @@ def write_subset(folder: Path, store: ClipStore, subset: Subset, available: np.n
 
 
 def read_subset(folder: Path, store: ClipStore) -> Subset:
-    """The subset that `write_subset` wrote, its names looked up in the store."""
-    names = _read(folder / CLIPS_FILE)["name"].to_numpy(dtype=str)
+    """Reads the subset that `write_subset` wrote.
+
+    Raises UserError where a file is damaged, or does not fit the store or the other file.
+    """
+    path = folder / CLIPS_FILE
+    names = _read_table(path, ["name"])["name"].to_numpy(dtype=str)
     order = np.argsort(store.names)
-    clips = order[np.searchsorted(store.names, names, sorter=order)]
-    assert (store.names[clips] == names).all()
-    counts = read_counts(folder)["train_clips"].to_numpy()
+    positions = np.searchsorted(store.names, names, sorter=order)
+    clips = order[np.minimum(positions, len(order) - 1)]
+    unknown = names[store.names[clips] != names]
+    if len(unknown):
+        raise UserError(
+            f"{path}: {str(unknown[0])!r} is not a clip of {store.folder} "
+            f"({len(unknown)} of {len(names)} names are not); {REMEDY}"
+        )
+    counts = np.bincount(store.labels[clips], minlength=len(store.classes))
+    _check_counts(folder, store, counts)
     return Subset(clips, counts)
 
 
+def _check_counts(folder: Path, store: ClipStore, counts: np.ndarray) -> None:
+    """Raises UserError where counts.csv differs from the classes and counts (C,) of the clips."""
+    path = folder / COUNTS_FILE
+    table = read_counts(folder)
+    if table["class"].tolist() != store.classes:
+        raise UserError(f"{path}: its classes are not those of {store.folder}; {REMEDY}")
+    written = table["train_clips"].to_numpy()
+    differing = np.flatnonzero(written != counts)
+    if len(differing):
+        label = differing[0]
+        raise UserError(
+            f"{path}: {written[label]} training clips of the class {store.classes[label]!r}; must "
+            f"be {counts[label]}, as in {CLIPS_FILE}; {REMEDY}"
+        )
+
+
 def read_counts(folder: Path) -> pd.DataFrame:
-    """A row a class: `class`, `available`, `train_clips`, by label."""
-    return _read(folder / COUNTS_FILE).set_index("label")
+    """Reads one row per class: `class`, `available` and `train_clips`, indexed by label.
+
+    Raises UserError where the file is damaged or its labels are not 0, 1, ... in order.
+    """
+    path = folder / COUNTS_FILE
+    table = _read_table(path, ["label", "class", "available", "train_clips"])
+    if table["label"].tolist() != list(range(len(table))):
+        raise UserError(f"{path}: its labels must be 0 to {len(table) - 1} in order; {REMEDY}")
+    return table.set_index("label")
 
 
-def _read(path: Path) -> pd.DataFrame:
-    # A clip or a class may well be called None or NA.
-    return pd.read_csv(path, dtype={"name": str, "class": str}, keep_default_na=False)
+def _read_table(path: Path, columns: list[str]) -> pd.DataFrame:
+    """Reads a CSV file; UserError where it is damaged or lacks one of the columns."""
+    types = {"name": str, "class": str, "label": int, "available": int, "train_clips": int}
+    try:
+        # A clip or a class may be called None or NA.
+        table = pd.read_csv(path, dtype=types, keep_default_na=False)
+    except ValueError as error:
+        raise UserError(f"{path}: cannot be read ({error}); {REMEDY}") from error
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise UserError(f"{path}: has no column {missing[0]!r}; {REMEDY}")
+    return table
 
 
 def read_summary(folder: Path) -> tuple[str, dict[str, float]]:
-    """The hash of the chosen clips, and the rest of the summary."""
-    summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
-    return summary.pop("sha256"), summary
+    """Reads the hash of the chosen clips, and the rest of the summary.
+
+    Raises UserError where the file is damaged.
+    """
+    path = folder / SUMMARY_FILE
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        return summary.pop("sha256"), summary
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path}: not a subset's summary ({type(error).__name__}: {error}); {REMEDY}"
+        ) from error

@@ -1,1 +1,1 @@
-"""What everything else stands on: errors, files, YAML, progress bars, processes."""
+"""Shared helpers: errors, files, YAML, progress bars and processes."""

@@ -1,4 +1,4 @@
-"""Errors that speak to the user."""
+"""Errors for the user: one line, no traceback."""
 
 import sys
 from collections.abc import Iterator
@@ -6,24 +6,29 @@ from contextlib import contextmanager
 
 
 class UserError(Exception):
-    """Something the user can put right. The message says what is wrong, where, and what would
-    be right, in one line."""
+    """A mistake that the user can correct.
+
+    The message is one line. It says what is wrong, where, and what would be right.
+    """
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """End the program with one line, no traceback, and exit code 1 on what is not a bug: a
-    `UserError`, or the machine's refusal (disk full, no permission); 130 on Ctrl-C."""
+    """Ends the program with one line instead of a traceback where the cause is not a bug.
+
+    The exit code is 1 for a `UserError` or an OSError (disk full, no permission), and 130 for
+    Ctrl-C. The line goes to stderr. All other exceptions pass.
+    """
     try:
         yield
     except (UserError, OSError) as error:
         print(f"error: {_one_line(str(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+        print("interrupted; run the same command again to resume", file=sys.stderr)
         sys.exit(130)
 
 
 def _one_line(message: str) -> str:
-    """The message with what names in it might do to a terminal made visible."""
+    """The message with control characters escaped: names in it come from the user's files."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in message)

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, the project's root, and the code of its stages."""
+"""Atomic writes, file hashes, the project's root, and the code that a stage depends on."""
 
 import hashlib
 import os
@@ -11,18 +11,21 @@ import yaml
 
 
 def project_root() -> Path:
-    """The project's folder, also from a stage that DVC runs in a temporary copy of it."""
+    """The project's folder, also where DVC runs a stage in a temporary copy of it."""
     return Path(os.environ.get("DVC_ROOT", Path.cwd()))
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file's bytes."""
+    """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def stage_code(stage: str, network: str) -> list[Path]:
-    """The code that a stage of one stream depends on, as dvc.yaml lists it for that network."""
+    """The code files that a per-stream stage depends on, as dvc.yaml lists them.
+
+    stage: name of a stage that dvc.yaml runs once per stream. network: `model.name`.
+    """
     stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
     deps = [Path(dep.replace("${model.name}", network)) for dep in stages[stage]["do"]["deps"]]
     code = [dep for dep in deps if dep.parts[0] in ("brl", "stages")]
@@ -31,13 +34,13 @@ def stage_code(stage: str, network: str) -> list[Path]:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Gives a temporary name beside `path`, renamed to it when the block ends without an error.
+    """Yields a temporary path, which becomes `path` when the block ends without an error.
 
-    Missing parent folders are made. On an error the temporary file or folder is removed and
-    `path` stays as it was.
+    It lies in the same folder, so that the final step is an atomic rename. Missing parent folders
+    are created. On an error the temporary file or folder is removed and `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays last: numpy and matplotlib go by it.
+    # The suffix stays last: numpy and matplotlib choose the format by it.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
         yield temporary

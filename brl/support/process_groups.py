@@ -1,4 +1,4 @@
-"""Programs that end with the one that started them, and all that they started in turn."""
+"""Child processes that end, with their own children, when their parent ends."""
 
 import os
 import signal
@@ -7,29 +7,29 @@ import sys
 import time
 from typing import IO
 
-GRACE_SECONDS = 5.0  # from one signal to the next, harder one
+GRACE_SECONDS = 5.0  # between a signal and the next, stronger one
 POLL_SECONDS = 0.1
 
 
 class Processes:
-    """Programs in process groups of their own, none of which outlives the `with` block.
+    """Child processes in process groups of their own; none outlives the `with` block.
 
-    Signals that ask to end are noted and raised as KeyboardInterrupt by `pause`: nowhere else, so
-    that no program is started and then forgotten.
+    SIGINT, SIGTERM and SIGHUP are only recorded. `pause` raises KeyboardInterrupt for them, and
+    nothing else does, so that no child is started and then forgotten.
     """
 
     def __enter__(self) -> "Processes":
         self._running: list[subprocess.Popen[bytes]] = []
         self._interrupted = False
         signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        # What is ignored stays ignored: under nohup the closing of the terminal.
+        # An ignored signal stays ignored: nohup ignores SIGHUP.
         self._handlers = {
             number: handler
             for number in signals
             if (handler := signal.getsignal(number)) is not signal.SIG_IGN
         }
         for number in self._handlers:
-            signal.signal(number, self._note)
+            signal.signal(number, self._record_signal)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -37,11 +37,11 @@ class Processes:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
-    def _note(self, *_: object) -> None:
+    def _record_signal(self, *_: object) -> None:
         self._interrupted = True
 
     def pause(self) -> None:
-        """Waits a moment. Raises KeyboardInterrupt if a signal came."""
+        """Waits for POLL_SECONDS. Raises KeyboardInterrupt if a signal has arrived."""
         time.sleep(POLL_SECONDS)
         if self._interrupted:
             raise KeyboardInterrupt
@@ -52,7 +52,7 @@ class Processes:
         environment: dict[str, str] | None = None,
         output: IO[bytes] | None = None,
     ) -> "subprocess.Popen[bytes]":
-        """Starts a program, by default with this one's environment and output."""
+        """Starts a program, by default with the environment and the output of this process."""
         process = subprocess.Popen(
             command,
             env=environment,
@@ -65,14 +65,17 @@ class Processes:
         return process
 
     def exit_code(self, process: "subprocess.Popen[bytes]") -> int | None:
-        """None while it runs. What it left running ends with it: a stage without its DVC."""
+        """The exit code of a process, or None while it runs.
+
+        Once it has ended, its whole group is ended too: a stage must not outlive its DVC.
+        """
         if process.poll() is not None and process in self._running:
             self._end([process])
             self._running.remove(process)
         return process.returncode
 
     def run(self, command: list[str]) -> None:
-        """Runs a program to its end; ends this one too where that failed and said why."""
+        """Runs a program to its end. Exits with code 1 if it failed: it has printed why."""
         process = self.start(command)
         while (code := self.exit_code(process)) is None:
             self.pause()
@@ -80,7 +83,7 @@ class Processes:
             sys.exit(1)
 
     def _end(self, processes: "list[subprocess.Popen[bytes]]") -> None:
-        """First as Ctrl-C does, for which DVC and the stages tidy up; then less kindly."""
+        """Ends process groups: SIGINT first, on which DVC and the stages clean up, then harder."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             processes = [process for process in processes if _signal_group(process, number)]
             deadline = time.monotonic() + GRACE_SECONDS
@@ -91,10 +94,10 @@ class Processes:
 
 
 def _signal_group(process: "subprocess.Popen[bytes]", number: int) -> bool:
-    """Signals a process and what it started; 0 only asks. False when none of them is left."""
+    """Sends a signal to a process group; 0 only tests it. False if no process is left in it."""
     process.poll()
     try:
         os.killpg(process.pid, number)
-    except (ProcessLookupError, PermissionError):  # the latter on macOS, for one that has ended
+    except (ProcessLookupError, PermissionError):  # macOS raises the latter for an ended process
         return False
     return True

@@ -1,4 +1,4 @@
-"""Which process did something, and whether it still does."""
+"""Identifiers of processes: which process is at work, and whether it still runs."""
 
 import platform
 
@@ -6,21 +6,21 @@ import psutil
 
 
 def this_process() -> str:
-    """The machine, the process's number and when it began: unlike any other's."""
+    """An identifier of this process: host name, process id and start time."""
     process = psutil.Process()
     return f"{platform.node()} {process.pid} {process.create_time():.0f}"
 
 
 def is_gone(process: str) -> bool:
-    """Whether what `this_process` once said is of this machine and runs no more.
+    """Whether a process has ended, given the identifier that `this_process` returned in it.
 
-    Of another machine's, or of words that are not like that, nobody can say: False.
+    False if it ran on another machine, or if the text is no such identifier: then nobody knows.
     """
     node, *rest = process.rsplit(" ", 2)
     if node != platform.node() or len(rest) < 2:
         return False
-    number, began = rest
+    pid, started = rest
     try:
-        return f"{psutil.Process(int(number)).create_time():.0f}" != began
+        return f"{psutil.Process(int(pid)).create_time():.0f}" != started
     except psutil.NoSuchProcess:
         return True

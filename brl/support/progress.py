@@ -1,4 +1,4 @@
-"""Progress bars: drawn on a terminal, silent anywhere else."""
+"""Progress bars on stderr: drawn on a terminal only."""
 
 import sys
 import threading
@@ -15,10 +15,11 @@ _quiet = False
 
 
 def keep_quiet() -> None:
-    """Draws nothing from now on: for a process that shares its terminal with another's bar."""
+    """Hides all bars of this process: another process draws on the same terminal."""
     global _quiet
     _quiet = True
-    tqdm.set_lock(threading.RLock())  # Its own, shared by processes, leaks when this one is ended.
+    # tqdm's own lock is shared between processes and leaks when this process is killed.
+    tqdm.set_lock(threading.RLock())
 
 
 def _hidden() -> bool:
@@ -26,32 +27,32 @@ def _hidden() -> bool:
 
 
 def progress(items: Iterable[Item], unit: str, total: int | None = None) -> "tqdm[Item]":
-    """Iterates over items with a count and a rate on stderr; with a total, also the time left."""
+    """Iterates over items and shows count and rate, with a total also the time left."""
     return tqdm(items, unit=f" {unit}", total=total, leave=False, disable=_hidden())
 
 
 class FractionBar:
-    """A bar for work whose parts are known as shares of the whole, with the time left."""
+    """A progress bar set to a fraction of the whole, with the time left."""
 
     def __init__(self, bar: "tqdm[None]") -> None:
         self._bar = bar
         self._next = 0.0
 
     def due(self) -> bool:
-        """Whether it is time to show something again: on a terminal, five times a second."""
+        """Whether the bar should be redrawn: on a terminal, five times a second."""
         return not self._bar.disable and time.monotonic() >= self._next
 
-    def show(self, done: float, words: str) -> None:
-        """Moves the bar to the share `done` (0 to 1)."""
+    def show(self, done: float, text: str) -> None:
+        """Moves the bar to the fraction `done`, from 0 to 1, with `text` behind it."""
         self._next = time.monotonic() + SECONDS_BETWEEN_UPDATES
-        self._bar.set_postfix_str(words, refresh=False)
+        self._bar.set_postfix_str(text, refresh=False)
         self._bar.n = done
         self._bar.refresh()
 
 
 @contextmanager
 def fraction_bar(title: str) -> Iterator[FractionBar]:
-    """A bar on stderr that ends with the block."""
+    """A bar with a title in front of it; it disappears when the block ends."""
     with tqdm(
         desc=title,
         total=1.0,

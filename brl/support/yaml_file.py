@@ -1,4 +1,4 @@
-"""YAML files that people write: read, checked against a schema, mistakes said in one line."""
+"""Reads YAML files that users write, and validates them; each mistake is a one-line error."""
 
 import math
 from pathlib import Path
@@ -14,7 +14,7 @@ Schema = TypeVar("Schema", bound=BaseModel)
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML allows no key twice; PyYAML silently takes the last."""
+    """A loader that refuses duplicate keys: PyYAML would silently take the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -32,9 +32,10 @@ class _UniqueKeys(yaml.SafeLoader):
 
 
 def read_yaml(path: Path, schema: type[Schema], called: str) -> Schema:
-    """The content of a file, as the schema has it; errors call the file as `called` says.
+    """Reads a YAML file and validates it against a schema.
 
-    Raises UserError with a line that names the first wrong place and says what would be right.
+    called: the file's name in error messages.
+    Raises UserError that names the first wrong place and says what would be right.
     """
     try:
         content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_UniqueKeys)
@@ -54,17 +55,17 @@ def read_yaml(path: Path, schema: type[Schema], called: str) -> Schema:
 
 
 def validated(content: dict[str, Any], schema: type[Schema], called: str) -> Schema:
-    """The content as the schema has it; UserError with the first wrong place."""
+    """Validates content against a schema; UserError names the first wrong place in `called`."""
     try:
         return schema.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{called}: {_in_words(error, schema)}") from error
+        raise UserError(f"{called}: {_first_problem(error, schema)}") from error
 
 
-def _in_words(error: ValidationError, schema: type[BaseModel]) -> str:
-    """The first complaint of a validation as `place: what is wrong; what would be right`."""
-    # A misspelt key is also a missing one: name what stands there.
-    problem = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+def _first_problem(error: ValidationError, schema: type[BaseModel]) -> str:
+    """The first error of a validation as `place: what is wrong; what would be right`."""
+    # A misspelt key is also a missing one: report the misspelt key.
+    problem = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     kind, given, context = problem["type"], problem["input"], problem.get("ctx", {})
     is_key = "[key]" in problem["loc"]
     place = ".".join(str(part) for part in problem["loc"] if part != "[key]")
@@ -73,7 +74,7 @@ def _in_words(error: ValidationError, schema: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         return f"{place}: unknown key; known here: {_known_keys(problem['loc'], schema)}{tail}"
     if kind == "missing":
-        return f"{place}: missing; it must be there{tail}"
+        return f"{place}: missing; this key is required{tail}"
     if kind == "literal_error" and is_key:
         return f"{place}: unknown stream; known: {context['expected']}{tail}"
     if kind == "value_error":
@@ -88,7 +89,7 @@ def _in_words(error: ValidationError, schema: type[BaseModel]) -> str:
             f"{place}: must be {context['max_length']} at most, is {context['actual_length']}{tail}"
         )
     if kind == "string_type" and isinstance(given, bool | int | float):
-        return f"{place}: YAML reads this as {given!r}; put it into quotes to make it a word{tail}"
+        return f"{place}: YAML reads this as {given!r}; put it in quotes to make it text{tail}"
     if kind == "model_type":
         return f"{place}: must be a block of `key: value` lines, not {given!r}{tail}"
     wanted = problem["msg"].removeprefix("Input should be ")
@@ -98,7 +99,7 @@ def _in_words(error: ValidationError, schema: type[BaseModel]) -> str:
 
 
 def _known_keys(location: tuple[int | str, ...], schema: type[BaseModel]) -> str:
-    """The keys of the section in which `location` lies."""
+    """The keys that the section around `location` may have."""
     annotation: Any = schema
     for part in location[:-1]:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -118,7 +119,7 @@ def _is_number(text: str) -> bool:
 
 
 def _as_yaml_number(text: str) -> str:
-    """The number in a form that every YAML reader takes for one: 1e-3 becomes 1.0e-3."""
+    """The number in a form that every YAML reader parses as a number: 1e-3 becomes 1.0e-3."""
     mantissa, exponent, power = text.lower().partition("e")
     if exponent and "." not in mantissa:
         mantissa += ".0"
