@@ -39,7 +39,7 @@ compare: setup  ## methods side by side: NAME=nw_ucla JOBS=2; done runs stay in 
 	@python -m brl.config.check
 	@test -e .git || dvc config --local core.no_scm true
 	@dvc repro --quiet subsample
-	@python -m brl.comparison $(if $(NAME),"$(NAME)") $(if $(JOBS),--jobs "$(JOBS)")
+	@python -m brl.commands.compare $(if $(NAME),"$(NAME)") $(if $(JOBS),--jobs "$(JOBS)")
 
 weights: setup  ## a checkpoint instead of a training: make weights STREAM=joint FILE=j.pth (or none)
 	@python -m brl.commands.weights "$(STREAM)" "$(FILE)"

@@ -1,7 +1,6 @@
 """Stage `train@STREAM`: weights and training curve of one stream."""
 
 import sys
-from pathlib import Path
 
 import pandas as pd
 
@@ -11,7 +10,8 @@ from brl.published.checkpoint import load_checkpoint
 from brl.streams.weights import Recipe, save_weights
 from brl.subset.subset import read_subset, read_summary
 from brl.support.errors import one_line_errors
-from brl.support.files import sha256, written_whole
+from brl.support.files import sha256, write_csv
+from brl.support.paths import STORE, SUBSET, trained_weights, training_curve
 from brl.tracking import runs as tracking
 from brl.training.distributed import is_first, launch, requested_processes
 from brl.training.loop import Job, train_stream
@@ -20,17 +20,16 @@ from brl.training.resuming import checkpoint_file, fingerprint
 
 def train(stream: StreamName, params: Params) -> None:
     """Trains and writes; in several processes each calls it, and the first alone writes."""
-    store = ClipStore.open(Path("data/store"))
-    subset_folder = Path("data/subset")
-    subset = read_subset(subset_folder, store)
-    digest, summary = read_summary(subset_folder)
+    store = ClipStore.open(STORE)
+    subset = read_subset(SUBSET, store)
+    digest, summary = read_summary(SUBSET)
     job = Job.of(params, stream)
     identity = fingerprint(job, [store.digest, digest])
     checkpoint = checkpoint_file(stream, identity)
     if not is_first():
         train_stream(job, store, subset, checkpoint)
         return
-    weights = Path("models") / f"{stream}.safetensors"
+    weights = trained_weights(stream)
     recorded = params.model_dump(
         exclude={"streams", "classifier", "predict", "ensemble", "evaluate"}
     )
@@ -45,20 +44,19 @@ def train(stream: StreamName, params: Params) -> None:
         save_weights(weights, trained)
         if run:
             run.finish(weights, sha256(weights))
-    with written_whole(Path("curves") / f"{stream}.csv") as unfinished:
-        pd.DataFrame(curve).to_csv(unfinished, index=False)
+    write_csv(pd.DataFrame(curve), training_curve(stream))
     checkpoint.unlink()
 
 
 def take(stream: StreamName, checkpoint: CheckpointParams, params: Params) -> None:
     """Writes what training would, from a checkpoint; the curve has no row."""
-    store = ClipStore.open(Path("data/store"))
+    store = ClipStore.open(STORE)
     hops = params.streams[stream].hops
     recipe = Recipe.on(store, stream=stream, hops=hops, model=params.model, train=params.train)
-    weights = Path("models") / f"{stream}.safetensors"
+    weights = trained_weights(stream)
     save_weights(weights, load_checkpoint(checkpoint, recipe))
-    with written_whole(Path("curves") / f"{stream}.csv") as unfinished:
-        pd.DataFrame(columns=["epoch", "loss", "accuracy", "lr"]).to_csv(unfinished, index=False)
+    no_epoch = pd.DataFrame(columns=["epoch", "loss", "accuracy", "lr"])
+    write_csv(no_epoch, training_curve(stream))
     frames = {"clip_len", "sampling", "rescale"}  # all of the section that has a say here
     used = {"dataset": True, "prepare": True, "model": True, "train": frames}
     recorded = params.model_dump(include=used) | {"weights": checkpoint.model_dump()}

@@ -100,7 +100,7 @@ def test_a_mistake_is_one_line_before_any_work(grid, monkeypatch, capsys, method
 
 def refused(arguments: list[str], monkeypatch, capsys) -> str:
     """The line with which the program ends."""
-    monkeypatch.setattr("sys.argv", ["brl.comparison", *arguments])
+    monkeypatch.setattr("sys.argv", ["brl.commands.compare", *arguments])
     with pytest.raises(SystemExit) as ended, one_line_errors():
         main()
     line = capsys.readouterr().err

@@ -170,7 +170,7 @@ def test_results_are_recorded_once(grid, monkeypatch):
     expected = {"kind": "comparison", "comparison": "tiny", "method": "brl"}
     assert expected.items() <= brl.tags.items()
     assert brl.tags["subset.digest"] == Data.read().digest
-    assert brl.config.params["method.mix"] == "partial" and brl.config.params["seed"] == "4"
+    assert brl.params["method.mix"] == "partial" and brl.params["seed"] == "4"
     by_what = {"joint": 100.0, "bone": pytest.approx(66.667, abs=1e-3)}
     for what, top1 in by_what.items():
         assert brl.metrics[f"streams/{what}/top1"] == top1

@@ -25,7 +25,7 @@ from stages import classify, predict, train
 from tests.comparing import JOINT, Grid, InThisProcess
 from tests.test_jobs import until
 
-COMMAND = [sys.executable, "-m", "brl.comparison", "tiny"]
+COMMAND = [sys.executable, "-m", "brl.commands.compare", "tiny"]
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_an_interrupted_training_goes_on(grid, epochs, monkeypatch):
 def test_a_run_that_fails_leaves_the_others(grid, monkeypatch, capsys):
     wrong = {"preset": "cross_entropy", "settings": {"train.lr": 1e30}} | JOINT
     grid.compare({"wrong": wrong, "cross_entropy": JOINT}, reference="cross_entropy")
-    monkeypatch.setattr("sys.argv", ["brl.comparison", "tiny"])
+    monkeypatch.setattr("sys.argv", ["brl.commands.compare", "tiny"])
     with pytest.raises(SystemExit) as ended, one_line_errors():
         main()
     said = capsys.readouterr().err.splitlines()

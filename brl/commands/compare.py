@@ -1,8 +1,7 @@
-"""Compares methods: `python -m brl.comparison [NAME] [--jobs N] [--report]`."""
+"""Compares methods: `python -m brl.commands.compare [NAME] [--jobs N] [--report]`."""
 
 import argparse
 import signal
-from pathlib import Path
 
 from brl.commands.repro import checked_jobs
 from brl.comparison.plan import planned_runs, read_comparison
@@ -10,6 +9,7 @@ from brl.comparison.report import write_report
 from brl.comparison.run import Data, compute
 from brl.config.params import read_params
 from brl.support.errors import UserError, one_line_errors
+from brl.support.paths import COMPARISON_REPORTS
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
             failure = error
     if failure and not any(data.scores_file(run).exists() for run in runs):
         raise failure
-    print(write_report(Path("reports/comparisons") / name, name, comparison, runs, data))
+    print(write_report(COMPARISON_REPORTS / name, name, comparison, runs, data))
     if failure:
         raise failure
 

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from brl.datasets.data_report import FINDINGS_FILE, TABLE_FILE
 from brl.support.errors import UserError, one_line_errors
+from brl.support.paths import REPORTS
 
 
 def show(reports: Path) -> None:
@@ -48,4 +49,4 @@ def _table(classes: pd.DataFrame) -> Table:
 
 if __name__ == "__main__":
     with one_line_errors():
-        show(Path("reports"))
+        show(REPORTS)
