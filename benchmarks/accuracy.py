@@ -21,10 +21,11 @@ from brl.scores.metrics import overall
 from brl.scores.scores import Scores
 from brl.subset.subset import read_subset
 from brl.support.errors import one_line_errors
+from brl.support.paths import BENCHMARK_REPORTS, STORE, SUBSET
 from brl.training.job import Job
 from brl.training.loop import train_stream
 
-REPORT = Path("reports/benchmarks/accuracy.md")
+REPORT = BENCHMARK_REPORTS / "accuracy.md"
 STREAM = "joint"
 COLUMNS = ("computed", "seeds", "mean class accuracy, %", "standard deviation", "each")
 # In words, model.absent_bodies and precision.
@@ -62,14 +63,14 @@ def main(seeds: int) -> None:
 
 def trained_accuracy(params: Params, seed: int, absent_bodies: str, precision: str) -> float:
     """Mean class accuracy in % of the joint stream, trained from a seed."""
-    store = RoomForTwo.open(Path("data/store"))
+    store = RoomForTwo.open(STORE)
     job = replace(
         Job.of(params, STREAM),
         seed=seed,
         model=params.model.model_copy(update={"absent_bodies": absent_bodies}),
         train=params.train.model_copy(update={"precision": precision}),
     )
-    subset = read_subset(Path("data/subset"), store)
+    subset = read_subset(SUBSET, store)
     with tempfile.TemporaryDirectory() as folder:
         trained, _ = train_stream(job, store, subset, Path(folder) / "checkpoint")
     chosen = store.part(params.dataset.split, "test")

@@ -104,7 +104,7 @@ class PlainBackbone(nn.Module):
         self.data_bn = nn.BatchNorm1d(shape.in_channels * shape.layout.num_joints)
         self.gcn = nn.ModuleList(
             PlainBlock(block, adjacency, first=number == 0)
-            for number, block in enumerate(shape.of_blocks(BLOCKS))
+            for number, block in enumerate(shape.block_shapes(BLOCKS))
         )
 
     def forward(self, bodies: Tensor) -> Tensor:
@@ -131,7 +131,7 @@ class PlainSTGCNpp(nn.Module):
     def __init__(self, shape: Shape, num_classes: int) -> None:
         super().__init__()
         self.backbone = PlainBackbone(shape)
-        self.cls_head = PlainHead(shape.of_blocks(BLOCKS)[-1].out_channels, num_classes)
+        self.cls_head = PlainHead(shape.block_shapes(BLOCKS)[-1].out_channels, num_classes)
 
     def forward(self, clips: Tensor, present: Tensor) -> Tensor:
         """Logits (N, C) of clips (N, M, T, V, K); `present` is there to be called like ours."""

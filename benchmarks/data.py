@@ -19,10 +19,11 @@ import psutil
 
 from benchmarks.report import mb, report
 from brl.config.presets import apply_preset
+from brl.support.paths import BENCHMARK_REPORTS, STORE
 
 CLIPS = 114_000
 RAW_FILES = 2_000
-REPORT = Path("reports/benchmarks/data.md")
+REPORT = BENCHMARK_REPORTS / "data.md"
 SECONDS_BETWEEN_SAMPLES = 0.02
 
 
@@ -41,7 +42,7 @@ def measured(clips: int, folder: Path) -> list[tuple[str, str, str]]:
     seconds, memory, _ = run(folder, "prepare_streamed", clips)
     rows.append((f"prepare, {clips:,} streamed clips: memory", mb(memory), "2,000 MB"))
     rows.append(("the same: time", f"{seconds:.0f} s", ""))
-    size = (folder / "data/store/rows.f32").stat().st_size
+    size = (folder / STORE / "rows.f32").stat().st_size
     rows.append(("the store's size", f"{size / 1e9:.1f} GB", ""))
 
     opened = [run(folder, "open_store") for _ in range(5)]

@@ -6,13 +6,12 @@ import sys
 import time
 import zipfile
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from brl.clips.clip import Clip
+from brl.support.paths import RAW, STORE
 
-RAW, STORE = Path("data/raw"), Path("data/store")
 SHORTEST, LONGEST = 40, 120  # frames: 80 on average
 TWO_BODIES = 5  # every fifth action is one of two persons, as in the dataset
 BATCH, FRAMES, BATCHES = 64, 64, 200
@@ -152,7 +151,7 @@ def prepare_source(name: str) -> None:
     from brl.datasets.prepare import prepare
     from brl.datasets.table import source_of
 
-    prepare(name, source_of(name).open(RAW), Path("data/other_store"), max_bodies=2)
+    prepare(name, source_of(name).open(RAW), STORE.with_name("other_store"), max_bodies=2)
 
 
 STEPS = (

@@ -6,7 +6,6 @@ and keeps it in reports/benchmarks/networks.md.
 
 import statistics
 import sys
-from pathlib import Path
 from typing import get_args
 
 import torch
@@ -18,8 +17,9 @@ from benchmarks.training_steps import CLASSES, PUBLISHED_WIDTHS, STEPS, TEST_CLI
 from brl.clips.layout import NTU25
 from brl.config.params import ModelParams
 from brl.models.common.build import build
+from brl.support.paths import BENCHMARK_REPORTS
 
-REPORT = Path("reports/benchmarks/networks.md")
+REPORT = BENCHMARK_REPORTS / "networks.md"
 COLUMNS = (
     "model.name", "parameters, M", "GFLOP a clip", "trained, clips/s", "tested, views/s", "memory"
 )  # fmt: skip

@@ -7,14 +7,14 @@ keeps it in reports/benchmarks/training.md; with `--mlflow` it is a run in MLflo
 
 import statistics
 import sys
-from pathlib import Path
 
 from benchmarks.pairs import Compared, Turns, compared
 from benchmarks.report import mb, report
 from benchmarks.training_steps import BATCHES, STEPS
+from brl.support.paths import BENCHMARK_REPORTS
 from brl.tracking.runs import record_benchmark
 
-REPORT = Path("reports/benchmarks/training.md")
+REPORT = BENCHMARK_REPORTS / "training.md"
 PAIRS = 7
 COLUMNS = ("what", "seconds", "baseline", "ratio", "memory", "baseline", "aim")
 # Case, in words, and the ratio that was aimed at.

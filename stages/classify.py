@@ -11,13 +11,14 @@ from brl.streams.weights import load_weights, save_weights
 from brl.subset.subset import read_subset
 from brl.support.errors import one_line_errors
 from brl.support.files import sha256, written_whole
+from brl.support.paths import STORE, SUBSET, tested_weights, trained_weights
 from brl.tracking import runs as tracking
 
 
 def change(stream: str, weights: Path, changed: Path, params: Params) -> None:
     """Writes the changed weights, and records them: their hash is no longer the training's."""
-    store = ClipStore.open(Path("data/store"))
-    subset = read_subset(Path("data/subset"), store)
+    store = ClipStore.open(STORE)
+    subset = read_subset(SUBSET, store)
     trained = load_weights(weights)
     save_weights(changed, adjusted(trained, store, subset, params.classifier, params.seed))
     recorded = params.model_dump(include={"seed", "dataset", "subsample", "model", "classifier"})
@@ -28,9 +29,7 @@ def change(stream: str, weights: Path, changed: Path, params: Params) -> None:
 
 def main(stream: str) -> None:
     params = read_params()
-    weights, changed = (
-        Path(folder) / f"{stream}.safetensors" for folder in ("models", "classifiers")
-    )
+    weights, changed = trained_weights(stream), tested_weights(stream)
     if params.classifier.kind != "none":
         change(stream, weights, changed, params)
         return

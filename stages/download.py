@@ -1,17 +1,16 @@
 """Stage `download`: the dataset's raw files."""
 
-from pathlib import Path
-
 from brl.config.check import check
 from brl.config.params import read_params
 from brl.datasets.table import source_of
 from brl.support.errors import one_line_errors
+from brl.support.paths import RAW
 
 
 def main() -> None:
     params = read_params()
     check(params)
-    source_of(params.dataset.name).fetch(Path("data/raw"), params.dataset.mirror)
+    source_of(params.dataset.name).fetch(RAW, params.dataset.mirror)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,17 @@
 """Stage `ensemble`: the streams' scores, fused."""
 
-from pathlib import Path
-
 from brl.config.params import read_params
 from brl.scores.fusion import fuse
 from brl.scores.scores import load_scores, save_scores
 from brl.support.errors import one_line_errors
+from brl.support.paths import FUSED_SCORES, stream_scores
 
 
 def main() -> None:
     params = read_params()
     # Only the streams of params.yaml: scores of one taken out may still lie in the folder.
-    streams = {name: load_scores(Path("scores") / f"{name}.npz") for name in params.streams}
-    save_scores(Path("fused/scores.npz"), fuse(streams, params.ensemble.weights))
+    streams = {name: load_scores(stream_scores(name)) for name in params.streams}
+    save_scores(FUSED_SCORES, fuse(streams, params.ensemble.weights))
 
 
 if __name__ == "__main__":

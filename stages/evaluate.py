@@ -1,95 +1,100 @@
 """Stage `evaluate`: metrics, tables, pictures and the page of the streams and their ensemble."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 
 from brl.clips.store import ClipStore
 from brl.config.params import Params, read_params
 from brl.report.figure import draw_by_class
-from brl.report.page import Results, write_page
-from brl.scores.metrics import GROUPS, Headline, accuracy_by_class, headline, shot_groups
-from brl.scores.scores import Scores, load_scores
+from brl.report.page import write_page
+from brl.report.results import ENSEMBLE, Results
+from brl.scores.metrics import GROUPS, shot_groups
+from brl.scores.scores import load_scores
 from brl.subset.subset import read_counts, read_summary
 from brl.support.errors import one_line_errors
-from brl.support.files import written_whole
+from brl.support.files import write_csv, written_whole
+from brl.support.paths import (
+    FUSED_SCORES,
+    LONG_TAIL,
+    METRICS,
+    PAGE,
+    REPORTS,
+    RESULTS,
+    STORE,
+    SUBSET,
+    stream_scores,
+    training_curve,
+)
 from brl.tracking import runs as tracking
 
-REPORTS = Path("reports")
-ARTIFACTS = ("index.html", "by_class.png", "by_class.csv", "confusion.csv", "long_tail.png")
+BY_CLASS = REPORTS / "by_class.csv"
+BY_CLASS_PICTURE = REPORTS / "by_class.png"
+CONFUSION = REPORTS / "confusion.csv"
+CURVES = REPORTS / "curves.csv"
 
 
 def main() -> None:
-    params = read_params()
-    counts = read_counts(Path("data/subset"))
+    """Runs the stage."""
+    results = read_results(read_params())
+    write_tables(results)
+    draw_by_class(BY_CLASS_PICTURE, results.classes, results.by_class)
+    write_page(PAGE, results)
+    track(results)
+
+
+def read_results(params: Params) -> Results:
+    """What the stages before have written."""
+    counts = read_counts(SUBSET)
     groups = shot_groups(counts["train_clips"].to_numpy(), params.evaluate)
-    streams = {name: load_scores(Path("scores") / f"{name}.npz") for name in params.streams}
-    scores = {**streams, "ensemble": load_scores(Path("fused/scores.npz"))}
-    headlines = {name: headline(s, groups) for name, s in scores.items()}
-    by_class = pd.DataFrame({name: accuracy_by_class(s) for name, s in scores.items()})
-
-    described = counts.assign(group=groups)[["class", "group", "train_clips"]]
-    curves = {name: pd.read_csv(Path("curves") / f"{name}.csv") for name in streams}
-    write_reports(scores["ensemble"], headlines, described, by_class)
-    write_csv(pd.concat(curves, names=["stream"]).reset_index("stream"), "curves.csv")
-    store = ClipStore.open(Path("data/store"))
-    page = Results(params, described, streams, scores["ensemble"], curves, store)
-    write_page(REPORTS / "index.html", page)
-    digests = {name: stream.weights_digest for name, stream in streams.items()}
-    track(params, headlines, described, by_class["ensemble"], digests)
-
-
-def write_reports(
-    fused: Scores, headlines: dict[str, Headline], described: pd.DataFrame, by_class: pd.DataFrame
-) -> None:
-    """What a person reads, and git compares. A row a class in `described` and `by_class`."""
-    results = pd.DataFrame(headlines).T.rename_axis("stream").reset_index()
-    classes = described["class"].to_numpy()
-    predicted = fused.probabilities.argmax(axis=1)
-    confusion = pd.DataFrame({"actual": classes[fused.labels], "predicted": classes[predicted]})
-    write_csv(results, "results.csv")
-    write_csv(described.join(by_class.round(2)), "by_class.csv")
-    write_csv(confusion, "confusion.csv")
-    with written_whole(REPORTS / "metrics.json") as unfinished:
-        text = json.dumps(headlines["ensemble"], indent=2)
-        unfinished.write_text(text + "\n", encoding="utf-8")
-    draw_by_class(REPORTS / "by_class.png", described, by_class)
-
-
-def track(
-    params: Params,
-    headlines: dict[str, Headline],
-    described: pd.DataFrame,
-    by_class: pd.Series,
-    weights_digests: dict[str, str],
-) -> None:
-    """Records the evaluated pipeline; by_class (C,): the ensemble's accuracies."""
-    metrics = tracking.accuracy_metrics(
-        headlines["ensemble"], dict(zip(described["class"], by_class, strict=True))
+    names = [str(name) for name in params.streams]
+    return Results(
+        params=params,
+        classes=counts.assign(group=groups)[["class", "group", "train_clips"]],
+        streams={name: load_scores(stream_scores(name)) for name in names},
+        fused=load_scores(FUSED_SCORES),
+        curves={name: pd.read_csv(training_curve(name)) for name in names},
+        store=ClipStore.open(STORE),
     )
-    for stream in weights_digests:
+
+
+def write_tables(results: Results) -> None:
+    """Writes the tables that people read and git compares."""
+    headlines = pd.DataFrame(results.headlines).T.rename_axis("stream").reset_index()
+    names = results.classes["class"].to_numpy()
+    fused = results.fused
+    confusion = pd.DataFrame({"actual": names[fused.labels], "predicted": names[fused.predicted]})
+    write_csv(headlines, RESULTS)
+    write_csv(results.classes.join(results.by_class.round(2)), BY_CLASS)
+    write_csv(confusion, CONFUSION)
+    write_csv(pd.concat(results.curves, names=["stream"]).reset_index("stream"), CURVES)
+    with written_whole(METRICS) as unfinished:
+        text = json.dumps(results.headlines[ENSEMBLE], indent=2)
+        unfinished.write_text(text + "\n", encoding="utf-8")
+
+
+def track(results: Results) -> None:
+    """Records the evaluated pipeline in MLflow."""
+    params = results.params
+    by_class = dict(zip(results.names, results.by_class[ENSEMBLE], strict=True))
+    metrics = tracking.accuracy_metrics(results.headlines[ENSEMBLE], by_class)
+    for stream in results.streams:
         metrics |= {
             f"streams/{stream}/{name}": value
-            for name, value in headlines[stream].items()
+            for name, value in results.headlines[stream].items()
             if value is not None
         }
-    digest, summary = read_summary(Path("data/subset"))
-    sizes = described["group"].value_counts()
-    classes = {f"{group}_shot_classes": float(sizes.get(group, 0)) for group in GROUPS}
-    metrics |= tracking.subset_metrics(summary | classes)
+    digest, summary = read_summary(SUBSET)
+    sizes = results.classes["group"].value_counts()
+    group_sizes = {f"{group}_shot_classes": float(sizes.get(group, 0)) for group in GROUPS}
+    metrics |= tracking.subset_metrics(summary | group_sizes)
     tracking.record_pipeline(
         params,
         tracking.SubsetRecord(params.dataset.name, digest, summary),
         metrics=metrics,
-        weights_digests=weights_digests,
-        artifacts=[REPORTS / name for name in ARTIFACTS],
+        weights_digests={name: s.weights_digest for name, s in results.streams.items()},
+        artifacts=[PAGE, BY_CLASS_PICTURE, BY_CLASS, CONFUSION, LONG_TAIL],
     )
-
-
-def write_csv(table: pd.DataFrame, name: str) -> None:
-    with written_whole(REPORTS / name) as unfinished:
-        table.to_csv(unfinished, index=False)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
@@ -12,13 +11,14 @@ from brl.scores.scores import Scores, save_scores
 from brl.streams.weights import load_weights
 from brl.support.errors import one_line_errors
 from brl.support.files import sha256, written_whole
+from brl.support.paths import STORE, stream_metrics, stream_scores, tested_weights
 from brl.tracking import runs as tracking
 
 
 def main(stream: str) -> None:
     params = read_params()
-    store = ClipStore.open(Path("data/store"))
-    weights = Path("classifiers") / f"{stream}.safetensors"
+    store = ClipStore.open(STORE)
+    weights = tested_weights(stream)
     chosen = store.part(params.dataset.split, "test")
     trained = load_weights(weights)
     probabilities = predict(trained, store, chosen, params.predict)
@@ -26,8 +26,8 @@ def main(stream: str) -> None:
     scores = Scores(store.names[chosen], store.labels[chosen], probabilities, digest)
     headline = overall(scores)
     by_class = dict(zip(store.classes, accuracy_by_class(scores).tolist(), strict=True))
-    save_scores(Path("scores") / f"{stream}.npz", scores)
-    with written_whole(Path("reports/streams") / f"{stream}.json") as unfinished:
+    save_scores(stream_scores(stream), scores)
+    with written_whole(stream_metrics(stream)) as unfinished:
         unfinished.write_text(json.dumps(headline, indent=2) + "\n", encoding="utf-8")
     tracking.record_test(
         trained.recipe.stream, digest, tracking.accuracy_metrics(headline, by_class)

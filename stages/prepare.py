@@ -1,30 +1,25 @@
 """Stage `prepare`: raw files to the clip store, and the data report."""
 
-from pathlib import Path
-
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
 from brl.datasets.data_report import FINDINGS_FILE, TABLE_FILE, by_class, findings
 from brl.datasets.prepare import prepare
 from brl.datasets.table import source_of
 from brl.support.errors import one_line_errors
-from brl.support.files import written_whole
-
-REPORTS = Path("reports")
+from brl.support.files import write_csv
+from brl.support.paths import RAW, REPORTS, STORE
 
 
 def main() -> None:
     params = read_params()
     name, max_bodies = params.dataset.name, params.prepare.max_bodies
-    folder = Path("data/store")
-    raw = Path("data/raw").absolute()  # other processes may stand elsewhere
+    folder = STORE
+    raw = RAW.absolute()  # other processes may stand elsewhere
     facts = prepare(name, source_of(name).open(raw), folder, max_bodies)
     store = ClipStore.open(folder)
     found = findings(store, facts, max_bodies)
-    with written_whole(REPORTS / TABLE_FILE) as unfinished:
-        by_class(store, facts).to_csv(unfinished, index=False)
-    with written_whole(REPORTS / FINDINGS_FILE) as unfinished:
-        found.to_csv(unfinished, index=False)
+    write_csv(by_class(store, facts), REPORTS / TABLE_FILE)
+    write_csv(found, REPORTS / FINDINGS_FILE)
     print(f"{name}: {len(store.names)} clips, {len(store.classes)} classes")
     if len(found):
         print("  some need attention: brl data says which")

@@ -1,7 +1,5 @@
 """Stage `subsample`: which training clips are kept, and a picture of the profile."""
 
-from pathlib import Path
-
 import numpy as np
 
 from brl.clips.store import ClipStore
@@ -15,12 +13,13 @@ from brl.subset.subsample import (
 )
 from brl.subset.subset import write_subset
 from brl.support.errors import one_line_errors
+from brl.support.paths import LONG_TAIL, STORE, SUBSET
 
 
 def main() -> None:
     params = read_params()
     chosen = params.subsample
-    store = ClipStore.open(Path("data/store"))
+    store = ClipStore.open(STORE)
     candidates = store.part(params.dataset.split, "train")
     available = np.bincount(store.labels[candidates], minlength=len(store.classes))
     if chosen.list_file is not None:
@@ -31,8 +30,8 @@ def main() -> None:
         )
         subset = choose_clips(store, candidates, counts, chosen.seed)
     check_subset(store, subset)
-    write_subset(Path("data/subset"), store, subset, available)
-    draw_profile(Path("reports/long_tail.png"), subset.counts, available)
+    write_subset(SUBSET, store, subset, available)
+    draw_profile(LONG_TAIL, subset.counts, available)
 
 
 if __name__ == "__main__":

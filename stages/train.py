@@ -12,7 +12,8 @@ from brl.published.checkpoint import load_checkpoint
 from brl.streams.weights import Recipe, Trained, save_weights
 from brl.subset.subset import read_subset, read_summary
 from brl.support.errors import one_line_errors
-from brl.support.files import sha256, written_whole
+from brl.support.files import sha256, write_csv
+from brl.support.paths import STORE, SUBSET, trained_weights, training_curve
 from brl.tracking import runs as tracking
 from brl.training.distributed import is_first, launch, requested_processes
 from brl.training.job import Job
@@ -22,10 +23,9 @@ from brl.training.resuming import checkpoint_file, fingerprint
 
 def train(job: Job, params: Params) -> None:
     """Trains and writes; in several processes each calls it, and the first alone writes."""
-    store = ClipStore.open(Path("data/store"))
-    subset_folder = Path("data/subset")
-    subset = read_subset(subset_folder, store)
-    digest, summary = read_summary(subset_folder)
+    store = ClipStore.open(STORE)
+    subset = read_subset(SUBSET, store)
+    digest, summary = read_summary(SUBSET)
     identity = fingerprint(job, [store.digest, digest])
     checkpoint = checkpoint_file(job.stream, identity)
     if not is_first():
@@ -50,7 +50,7 @@ def train(job: Job, params: Params) -> None:
 
 def take(checkpoint: CheckpointParams, job: Job, params: Params) -> None:
     """Writes what training would, from a published checkpoint; the curve has no row."""
-    store = ClipStore.open(Path("data/store"))
+    store = ClipStore.open(STORE)
     recipe = Recipe.on(store, stream=job.stream, model=job.model, train=job.train)
     curve = pd.DataFrame(columns=["epoch", "loss", "accuracy", "lr"])
     weights = write(load_checkpoint(checkpoint, recipe), curve)
@@ -64,10 +64,9 @@ def take(checkpoint: CheckpointParams, job: Job, params: Params) -> None:
 def write(trained: Trained, curve: pd.DataFrame) -> Path:
     """Writes a stream's weights and training curve; returns the weights file."""
     stream = trained.recipe.stream
-    weights = Path("models") / f"{stream.name}.safetensors"
+    weights = trained_weights(stream.name)
     save_weights(weights, trained)
-    with written_whole(Path("curves") / f"{stream.name}.csv") as unfinished:
-        curve.to_csv(unfinished, index=False)
+    write_csv(curve, training_curve(stream.name))
     return weights
 
 

@@ -1,4 +1,4 @@
-"""Results to make a page of: any number of classes, the rarer the worse."""
+"""Invented results of any number of classes: the rarer a class, the lower its accuracy."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from brl.clips.layout import NTU25, Layout
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import EvaluateParams, Params
-from brl.report.page import Results
+from brl.report.results import Results
 from brl.scores.metrics import shot_groups
 from brl.scores.scores import Scores
 from tests.tiny import PARAMS
@@ -21,8 +21,10 @@ GROUPS = EvaluateParams(many_shot_above=100, few_shot_below=20)
 
 
 def standing(layout: Layout, up: int, sign: int, frames: int = 50) -> np.ndarray:
-    """A body (T, V, K) whose upper joints are above its lower ones along an axis, and whose left
-    and right lie apart along the first other one; it leans as time goes by."""
+    """A body (T, V, K) with its upper joints above its lower ones along the axis `up`.
+
+    Left and right are apart along the first other axis, along which the body also moves.
+    """
     axes = [axis for axis in range(layout.dimensions) if axis != up]
     body = np.zeros((layout.num_joints, layout.channels))
     body[:, up] = sign * np.where(layout.lower_body(), -1.0, 1.0)
@@ -57,7 +59,7 @@ def store_of(
 
 
 def scores_of(store: ClipStore, sureness: np.ndarray, seed: int) -> Scores:
-    """Scores that are right more often where `sureness` (C,) of the label is larger."""
+    """Scores that are correct more often, the larger the label's `sureness` (C,)."""
     draws, tested = np.random.default_rng(seed), store.part("half", "test")
     labels, count = store.labels[tested], len(store.classes)
     logits = draws.gumbel(size=(len(labels), count))
@@ -72,13 +74,13 @@ def results(folder: Path, names: list[str], params: Params = PARAMS) -> Results:
     """A long tail from 300 training clips to 3."""
     store = store_of(folder / "store", names)
     counts = np.geomspace(300, 3, len(names)).round().astype(int)
-    described = pd.DataFrame({"class": names, "train_clips": counts})
-    described["group"] = shot_groups(counts, GROUPS)
+    classes = pd.DataFrame({"class": names, "train_clips": counts})
+    classes["group"] = shot_groups(counts, GROUPS)
     streams = {name: scores_of(store, np.log(counts), seed) for seed, name in enumerate(STREAMS)}
     curve = pd.DataFrame({"epoch": [1, 2, 3], "loss": [3, 2, 1], "accuracy": [20, 50, 80]})
     return Results(
         params=params,
-        described=described,
+        classes=classes,
         streams=streams,
         fused=scores_of(store, 1.5 * np.log(counts), len(STREAMS)),
         curves=dict.fromkeys(STREAMS, curve),

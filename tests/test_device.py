@@ -1,4 +1,4 @@
-"""What runs on a GPU, as far as it can be told without one."""
+"""Code for GPUs, as far as it can be tested without one."""
 
 from contextlib import nullcontext
 
@@ -11,9 +11,9 @@ from brl.streams.device import resident
 from tests.test_networks import NAMES, model_params
 
 
-def test_data_lie_on_the_device_where_they_leave_half_of_it_free(monkeypatch):
+def test_data_move_to_the_device_if_they_leave_half_of_it_free(monkeypatch):
     rows = torch.zeros(100)
-    device = torch.device("meta")  # any that is not the CPU
+    device = torch.device("meta")  # any device but the CPU
     for free, stays in ((800, True), (799, False)):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 10_000))
         assert resident(rows, device).is_meta is stays
@@ -23,7 +23,7 @@ def test_data_lie_on_the_device_where_they_leave_half_of_it_free(monkeypatch):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_tensor_of_a_training_step_is_on_the_networks_device(name, monkeypatch):
     """The device `meta` computes nothing, but refuses tensors of another device as a GPU does."""
-    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # which it lacks
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # `meta` has no autocast
     network = build(model_params(name, base_channels=8), NTU25, 3, 4, max_bodies=1).to("meta")
     clips = torch.zeros(2, 1, 16, 25, 3, device="meta")
     logits = network(clips, torch.ones(2, 1, dtype=torch.bool, device="meta"))

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from brl.config.params import ModelParams
+from brl.support import paths
 
 NETWORKS = get_args(ModelParams.model_fields["name"].annotation)
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -108,3 +109,19 @@ def test_what_people_read_is_in_git_and_what_dvc_keeps_is_not():
             for entry in definition.get(kind, []):
                 (path, options), *_ = entry.items()
                 assert path.startswith("reports/") and options["cache"] is False
+
+
+def test_the_outputs_are_those_of_the_code():
+    outputs = set()
+    for stage in STAGES.values():
+        definition = stage.get("do", stage)
+        for kind in ("outs", "metrics", "plots"):
+            for entry in definition.get(kind, []):
+                name = entry if isinstance(entry, str) else next(iter(entry))
+                outputs.add(Path(name.replace("${key}", "joint")))
+    per_stream = ("trained_weights", "tested_weights", "training_curve", "stream_scores")
+    in_code = {getattr(paths, name)("joint") for name in (*per_stream, "stream_metrics")}
+    in_code |= {paths.RAW, paths.FUSED_SCORES, paths.PAGE, paths.METRICS, paths.RESULTS}
+    assert in_code | {paths.LONG_TAIL} <= outputs
+    folders = {paths.STORE, paths.SUBSET, paths.REPORTS}
+    assert {output for output in outputs if output.parent not in folders} <= in_code

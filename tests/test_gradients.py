@@ -1,6 +1,6 @@
 """Gradients agree with finite differences, in double precision and in every network.
 
-MS-G3D needs it: its published backward pass runs on no current PyTorch, so there is no reference.
+MS-G3D has no reference gradients: its published backward pass runs on no current PyTorch.
 """
 
 import pytest
@@ -23,7 +23,7 @@ def test_gradients_are_those_of_finite_differences(name):
     clips = torch.randn(2, 1, 6, 5, 3, dtype=torch.float64)
     present = torch.ones(2, 1, dtype=torch.bool)
     direction_of_logits = torch.randn(2, 4, dtype=torch.float64)
-    with torch.no_grad():  # off their initial values: at zero, some hide others' gradients
+    with torch.no_grad():  # at their initial zeros, some parameters hide the gradients of others
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
 

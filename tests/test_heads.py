@@ -1,4 +1,4 @@
-"""Classifiers on a clip's features."""
+"""The heads: classifiers on a clip's features."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ def head_of(name: str) -> torch.nn.Module:
 
 
 def test_the_cosine_head_gives_thirty_times_cosines():
-    """arXiv 1906.07413, section 4: lengths of features and of weights have no say."""
+    """arXiv 1906.07413, section 4: the lengths of features and weights do not matter."""
     head = head_of("cosine")
     features = torch.randn(7, 16, generator=torch.Generator().manual_seed(1))
     cosines = F.cosine_similarity(features[:, None], head.fc_cls.weight, dim=2)
@@ -26,8 +26,7 @@ def test_the_cosine_head_gives_thirty_times_cosines():
 
 
 def test_the_cosine_heads_directions_turn_in_every_step():
-    """They begin with unit length: from short ones the first step would throw them so far that no
-    later one turned them."""
+    """They start with unit length; from short ones, the first step would go too far."""
     head = head_of("cosine")
     torch.testing.assert_close(head.fc_cls.weight.norm(dim=1), torch.ones(5))
     features, labels = torch.randn(64, 16), torch.arange(64) % 5

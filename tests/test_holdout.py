@@ -58,7 +58,7 @@ def test_without_a_share_nothing_is_held_out(counts, seed):
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
-def test_the_seed_decides_which(share):
+def test_the_seed_decides_which_clips_are_held_out(share):
     store, subset = subset_of([40, 20, 10])
     first, again, other = (hold_out(store, subset, share, seed)[1] for seed in (0, 0, 1))
     assert first.clips.tolist() == again.clips.tolist()

@@ -1,4 +1,4 @@
-"""What holds of every network, whatever its width, depth, skeleton and number of bodies."""
+"""Properties of every network, for any width, depth, skeleton and number of bodies."""
 
 from itertools import product
 
@@ -48,7 +48,7 @@ def trained_alike(name: str, bodies: int, absent_bodies: str) -> Network:
 def test_as_many_parameters_as_published(name):
     width = 96 if name == "msg3d" else 64
     network = build(model_params(name, base_channels=width), NTU25, 3, 60, 2)
-    # Rounding is 0.005; of MS-G3D, published as 3.20, there are in fact 3.1946.
+    # Rounding is 0.005; MS-G3D, published as 3.20, in fact has 3.1946.
     assert parameters_of(network) / 1e6 == pytest.approx(PUBLISHED_SIZES[name], abs=0.0055)
 
 
@@ -62,7 +62,7 @@ def test_graphs_start_as_the_spatial_partition(name, layout):
 
 
 @pytest.mark.parametrize("name", ["aagcn", "ctrgcn", "dgstgcn"])
-def test_graphs_of_a_body_start_switched_off(name):
+def test_the_graphs_of_single_bodies_start_switched_off(name):
     state = build(model_params(name), NTU25, 3, 5, 2).state_dict()
     scales = [value for key, value in state.items() if key.endswith((".alpha", ".beta"))]
     assert len(scales) >= 10
@@ -85,7 +85,7 @@ def test_dgstgcn_starts_from_graphs_without_a_skeleton():
     assert all((block.tcn.add_coeff == 0).all() for block in network.backbone.gcn)
 
 
-def test_msg3d_starts_all_but_from_the_scales_of_the_skeleton():
+def test_msg3d_starts_almost_from_the_scales_of_the_skeleton():
     state = build(model_params("msg3d"), NTU25, 3, 5, 2).state_dict()
     residuals = [value for key, value in state.items() if key.endswith(".PA")]
     assert len(residuals) == 9
@@ -98,7 +98,7 @@ def test_msg3d_starts_all_but_from_the_scales_of_the_skeleton():
 
 @EVERY
 @pytest.mark.parametrize("training", [True, False])
-def test_numbers_of_absent_bodies_do_not_matter(name, training):
+def test_the_values_of_absent_bodies_do_not_matter(name, training):
     network = trained_alike(name, 2, "skip").train(training)
     clips, present = clips_of(NTU25, 2)
     filled = torch.where(present[..., None, None, None], clips, torch.full_like(clips, 1e3))

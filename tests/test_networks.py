@@ -15,10 +15,10 @@ from tests.conftest import shared
 
 NAMES = get_args(ModelParams.model_fields["name"].annotation)
 LAYOUTS = {"nturgbd": NTU25, "nw_ucla": NW_UCLA20, "coco": COCO17}
-# Our names, where the reference's files have another.
+# Networks whose reference files have another name.
 FILES = {"stgcn": "stgcn_vanilla", "stgcnpp": "stgcn"}
 WIDTHS = {"msg3d": 18, "dgstgcn": 16}
-# There is no such file.
+# There is no reference file.
 MISSING = {("dgstgcn", "nw_ucla")}
 ROUNDING = 1e-5
 
@@ -50,7 +50,7 @@ def reference(request):
     state = {
         key.removeprefix("state/"): torch.from_numpy(arrays[key])
         for key in arrays.files
-        if key.startswith("state/") and key != "state/backbone.A"  # which nothing uses
+        if key.startswith("state/") and key != "state/backbone.A"  # which is unused
     }
     model.load_state_dict(state, strict=True)
     return arrays, model, clips, torch.ones(clips.shape[:2], dtype=torch.bool)
@@ -77,8 +77,9 @@ def test_logits_in_train_mode(reference):
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", ["stgcn", "aagcn", "ctrgcn", "msg3d"])
 def test_a_fresh_network_has_the_published_graphs(name, layout):
-    """The graphs that training leaves alone, and the one that learned graphs begin as: AAGCN and
-    CTR-GCN carry it along, under `backbone.A`, unused.
+    """Fixed graphs, and the initial value of learned ones.
+
+    AAGCN's and CTR-GCN's checkpoints hold the latter as `backbone.A`, which is unused.
     """
     arrays = np.load(shared(f"reference/backbones/{FILES.get(name, name)}_{layout}.npz"))
     channels, bodies = arrays["input"].shape[-1], arrays["input"].shape[1]
@@ -92,8 +93,9 @@ def test_a_fresh_network_has_the_published_graphs(name, layout):
 
 
 def test_gradient_norms(reference, monkeypatch):
-    """All gradient norms agree, some ReLU inputs within rounding of zero taken as on the other
-    side of it: there a gradient jumps, and the reference's side depends on its additions' order.
+    """All gradient norms agree, once some ReLU inputs close to zero are moved to the other side.
+
+    The gradient jumps at zero, and the side depends on the order in which terms are added.
     """
     arrays, model, clips, present = reference
     if not any(name.startswith("grad_norm/") for name in arrays.files):
@@ -109,29 +111,29 @@ def test_gradient_norms(reference, monkeypatch):
         F.cross_entropy(model(clips.double(), present), labels).backward()
         return gradient_errors(model, arrays)
 
-    found = errors()
-    # A gradient depends on the sides in its own layer and in those after it: the last come first.
-    for place in sorted(relu.undecided, reverse=True):
-        if max(found) <= 1e-2 and np.median(found) <= 1e-4:
+    smallest = errors()
+    # A gradient depends on the sides in its own layer and in later ones: start with the last.
+    for element in sorted(relu.undecided, reverse=True):
+        if max(smallest) <= 1e-2 and np.median(smallest) <= 1e-4:
             break
-        relu.other_side.add(place)
+        relu.other_side.add(element)
         flipped = errors()
-        if geometric_mean(flipped) < geometric_mean(found):
-            found = flipped
+        if geometric_mean(flipped) < geometric_mean(smallest):
+            smallest = flipped
         else:
-            relu.other_side.remove(place)
-    assert len(found) >= 90
-    assert max(found) <= 1e-2
-    assert np.median(found) <= 1e-4
+            relu.other_side.remove(element)
+    assert len(smallest) >= 90
+    assert max(smallest) <= 1e-2
+    assert np.median(smallest) <= 1e-4
 
 
 def geometric_mean(errors: list[float]) -> float:
-    """That one layer comes to agree exactly lowers it more than that all errors shrink a bit."""
+    """It falls more when one layer agrees exactly than when all errors shrink a little."""
     return float(np.exp(np.log(np.add(errors, 1e-7)).mean()))
 
 
 class SidedRelu:
-    """ReLU that takes chosen elements, (call, element), to lie on the other side of zero."""
+    """ReLU that treats chosen elements, (call, element), as if they had the other sign."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -140,7 +142,7 @@ class SidedRelu:
 
     def __call__(self, x: torch.Tensor, inplace: bool = False) -> torch.Tensor:
         flat = x.detach().flatten()
-        # Exact zeros are padding or an earlier ReLU's, and the same for everyone.
+        # Exact zeros come from padding or an earlier ReLU, here and in the reference.
         near = (flat.abs() < ROUNDING * flat.abs().mean()) & (flat != 0)
         self.undecided |= {(self.calls, element) for element in near.nonzero()[:, 0].tolist()}
         positive = flat > 0
@@ -152,7 +154,7 @@ class SidedRelu:
 
 
 def gradient_errors(model: Network, arrays: np.lib.npyio.NpzFile) -> list[float]:
-    """How far each gradient's norm is from the reference's, relatively."""
+    """Relative errors of the gradients' norms against the reference."""
     errors = []
     for name, parameter in model.named_parameters():
         theirs = float(arrays[f"grad_norm/{name}"])

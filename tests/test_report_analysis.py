@@ -1,4 +1,4 @@
-"""What the page tells beyond accuracies, by hand and by what must hold for any scores."""
+"""The report's analysis: by hand, and properties of any scores."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from brl.report.analysis import (
     without_each,
 )
 from brl.scores.fusion import fuse
-from brl.scores.metrics import headline
+from brl.scores.metrics import accuracy_by_class, headline
 from brl.scores.scores import Scores
 
 GROUPS = np.array(["many", "medium", "few"])
@@ -38,32 +38,36 @@ def any_scores(draw_seed: int, clips: int) -> Scores:
     return Scores(np.arange(clips).astype(str), labels, shares)
 
 
+def intervals_of(of_clips: Scores) -> dict:
+    return intervals(of_clips, accuracy_by_class(of_clips), GROUPS)
+
+
 def test_the_interval_of_one_class_is_that_of_the_binomial_distribution():
     """400 clips, 70 % recognised."""
     of_one = scores([0] * 400, [0] * 280 + [1] * 120)
-    low, high = intervals(of_one, GROUPS)["top1"]
+    low, high = intervals_of(of_one)["top1"]
     exact = 100 * binom(400, 0.7).ppf([0.025, 0.975]) / 400
     assert (low, high) == pytest.approx(exact, abs=0.3)
 
 
 def test_classes_count_alike_in_the_mean_and_clips_in_top1():
     """90 clips of a class that is always recognised, 10 of one that never is: no doubt at all."""
-    found = intervals(scores([0] * 90 + [2] * 10, [0] * 100), GROUPS)
-    assert found == {"top1": (90, 90), "mean_class": (50, 50), "many": (100, 100), "few": (0, 0)}
+    bounds = intervals_of(scores([0] * 90 + [2] * 10, [0] * 100))
+    assert bounds == {"top1": (90, 90), "mean_class": (50, 50), "many": (100, 100), "few": (0, 0)}
 
 
 @given(st.integers(0, 1000), st.integers(1, 60))
 def test_an_interval_holds_its_value(seed, clips):
     of_all = any_scores(seed, clips)
     values = headline(of_all, GROUPS)
-    for name, (low, high) in intervals(of_all, GROUPS).items():
+    for name, (low, high) in intervals_of(of_all).items():
         assert -1e-9 <= low <= values[name] + 5 and values[name] - 5 <= high <= 100 + 1e-9
 
 
 def test_confused_pairs_are_counted_and_sorted():
-    found = confused_pairs(scores([0, 0, 0, 0, 1, 1, 2], [1, 1, 2, 0, 0, 0, 2]), 2)
-    assert found[["label", "predicted", "clips"]].values.tolist() == [[1, 0, 2], [0, 1, 2]]
-    assert found["share"].tolist() == [100, 50]
+    pairs = confused_pairs(scores([0, 0, 0, 0, 1, 1, 2], [1, 1, 2, 0, 0, 0, 2]), 2)
+    assert pairs[["label", "predicted", "clips"]].values.tolist() == [[1, 0, 2], [0, 1, 2]]
+    assert pairs["share"].tolist() == [100, 50]
 
 
 def test_without_a_mistake_no_pair_is_confused():
@@ -80,11 +84,11 @@ def test_the_hardest_clip_of_a_pair_is_the_surest_mistake():
 def test_calibration_by_hand():
     """Ten clips at 0.95, nine right; ten at 0.5, two right: half of 0.05 + 0.3."""
     predicted = [0] * 9 + [1] + [0] * 2 + [1] * 8
-    found = calibration(scores([0] * 20, predicted, sure=[0.95] * 10 + [0.5] * 10))
-    assert found.error == pytest.approx(100 * (0.05 + 0.3) / 2, abs=1e-4)
-    assert found.bins["clips"].tolist() == [10, 10]
-    assert found.bins["accuracy"].tolist() == [0.2, 0.9]
-    assert found.bins["low"].tolist() == pytest.approx([7 / 15, 14 / 15])
+    calibrated = calibration(scores([0] * 20, predicted, sure=[0.95] * 10 + [0.5] * 10))
+    assert calibrated.error == pytest.approx(100 * (0.05 + 0.3) / 2, abs=1e-4)
+    assert calibrated.bins["clips"].tolist() == [10, 10]
+    assert calibrated.bins["accuracy"].tolist() == [0.2, 0.9]
+    assert calibrated.bins["low"].tolist() == pytest.approx([7 / 15, 14 / 15])
 
 
 def test_always_sure_and_right_is_calibrated():
@@ -93,11 +97,11 @@ def test_always_sure_and_right_is_calibrated():
 
 @given(st.integers(0, 1000), st.integers(1, 80))
 def test_every_clip_is_in_a_bin_and_the_error_is_a_share(seed, clips):
-    found = calibration(any_scores(seed, clips))
-    assert found.bins["clips"].sum() == clips
-    assert 0 <= found.error <= 100
-    assert (found.bins["confidence"] > found.bins["low"] - 1e-6).all()
-    assert (found.bins["confidence"] <= found.bins["high"] + 1e-6).all()
+    calibrated = calibration(any_scores(seed, clips))
+    assert calibrated.bins["clips"].sum() == clips
+    assert 0 <= calibrated.error <= 100
+    assert (calibrated.bins["confidence"] > calibrated.bins["low"] - 1e-6).all()
+    assert (calibrated.bins["confidence"] <= calibrated.bins["high"] + 1e-6).all()
 
 
 def test_what_a_stream_adds_is_the_rest_fused_without_it():
@@ -107,10 +111,10 @@ def test_what_a_stream_adds_is_the_rest_fused_without_it():
         for name, s in streams.items()
     }
     weights = {"joint": 2.0, "bone": 1.0, "skip": 3.0}
-    found = without_each(same, weights, GROUPS)
-    assert list(found) == ["joint", "bone", "skip"]
+    headlines = without_each(same, weights, GROUPS)
+    assert list(headlines) == ["joint", "bone", "skip"]
     rest = {name: same[name] for name in ("bone", "skip")}
-    assert found["joint"] == headline(fuse(rest, weights), GROUPS)
+    assert headlines["joint"] == headline(fuse(rest, weights), GROUPS)
     assert equally_weighted(same, GROUPS) == headline(
         fuse(same, {"joint": 5, "bone": 5, "skip": 5}), GROUPS
     )

@@ -1,4 +1,4 @@
-"""The page in a real browser: headless Chromium, where the machine has it and its driver."""
+"""The page in a browser: headless Chromium, if it and its driver are installed."""
 
 import shutil
 from pathlib import Path
@@ -40,7 +40,7 @@ def browser():
 
 
 def opened(browser, page: Path, size: tuple[int, int], scheme: str = "light"):
-    """The page on a screen of that many points, with the scheme that the reader prefers."""
+    """The page on a screen of this size in points, with this preferred colour scheme."""
     width, height = size
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
@@ -72,7 +72,7 @@ def test_no_error_and_every_section_shows_something(browser, page, size):
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 def test_the_page_is_not_wider_than_the_screen(browser, page, size):
-    """What is wider, such as the confusion of many classes, scrolls by itself."""
+    """Wider parts, such as the confusion matrix of many classes, scroll by themselves."""
     opened(browser, page, size)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= size[0]
 
@@ -103,7 +103,7 @@ def test_skeletons_move_and_stop(browser, page):
 
 
 def test_letters_stand_out_in_light_and_dark(browser, page):
-    """The luminance of page and letters lies far apart, in charts too."""
+    """The luminances of background and text are far apart, in charts too."""
     light = (
         "const rgb = c => c.match(/[0-9.]+/g).slice(0, 3).map(Number);"
         "const sum = c => rgb(c).reduce((a, b) => a + b, 0) / 765;"

@@ -1,6 +1,7 @@
-"""The page: what stands in it, that it needs nothing else, and what the skeletons look like."""
+"""The page: its content, that it is self-contained, and its skeletons."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,31 +20,33 @@ SECTIONS = ["numbers", "classes", "streams", "confusion", "clips", "calibration"
 
 
 class Page(HTMLParser):
-    """A page's sections with their text, its tags, and what it refers to."""
+    """A page's sections with their text, its tags and its references."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.sections: dict[str, str] = {}
         self.tags: list[str] = []
-        self.refers: list[str] = []
+        self.references: list[str] = []
         self._section = ""
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        found = dict(attrs)
+        values = dict(attrs)
         if tag == "section":
-            self._section = found["id"]
+            self._section = values["id"]
             self.sections[self._section] = ""
-        self.refers += [found[name] for name in ("src", "href", "xlink:href") if name in found]
+        self.references += [
+            values[name] for name in ("src", "href", "xlink:href") if name in values
+        ]
 
     def handle_data(self, data):
         if self._section:
             self.sections[self._section] += data
 
 
-def written(folder: Path, of_what) -> str:
-    write_page(folder / "index.html", of_what)
+def written(folder: Path, shown) -> str:
+    write_page(folder / "index.html", shown)
     return (folder / "index.html").read_text(encoding="utf-8")
 
 
@@ -69,10 +72,10 @@ def test_every_section_has_content(ten, tmp_path):
 
 
 def test_it_needs_nothing_but_itself(ten, tmp_path):
-    """What it refers to is in it, or is data; no address but the names of XML's dialects."""
+    """It refers only to its own parts or to data; the only addresses are XML namespaces."""
     text = written(tmp_path, ten)
-    for place in Page(text).refers:
-        assert place.startswith(("#", "data:")), place
+    for reference in Page(text).references:
+        assert reference.startswith(("#", "data:")), reference
     addresses = set(re.findall(r"https?://[^\s\"'<>]+", text))
     assert all(address.startswith("http://www.w3.org/") for address in addresses)
 
@@ -101,22 +104,22 @@ def test_it_stays_small(tmp_path, count, most_kb):
 
 
 def test_numbers_are_the_headline_with_their_intervals(ten):
-    found = {number["key"]: number for number in contents(ten)["numbers"]}
-    assert list(found) == ["top1", "mean_class", "many", "medium", "few"]
-    for number in found.values():
+    numbers = {number["key"]: number for number in contents(ten)["numbers"]}
+    assert list(numbers) == ["top1", "mean_class", "many", "medium", "few"]
+    for number in numbers.values():
         assert number["low"] <= number["value"] <= number["high"]
-    assert sum(found[group]["classes"] for group in ("many", "medium", "few")) == 10
+    assert sum(numbers[group]["classes"] for group in ("many", "medium", "few")) == 10
 
 
 def test_classes_come_by_training_clips_and_contributions_by_stream(ten):
-    found = contents(ten)
-    counts = [row["train_clips"] for row in found["classes"]]
+    shown = contents(ten)
+    counts = [row["train_clips"] for row in shown["classes"]]
     assert counts == sorted(counts, reverse=True)
-    assert [name for name, _ in found["contributions"]] == [
+    assert [name for name, _ in shown["contributions"]] == [
         "joint (weight 2)",
         "bone (weight 2)",
         "joint_motion (weight 1)",
-        "these weights, not equal ones",
+        "these weights instead of equal ones",
     ]
 
 
@@ -128,35 +131,33 @@ def test_a_class_without_test_clips_and_a_perfect_ensemble(tmp_path):
     def part(scores, probabilities):
         return type(scores)(scores.names[tested], scores.labels[tested], probabilities[tested])
 
-    perfect = type(whole)(
-        **vars(whole)
-        | {"fused": part(whole.fused, certain)}
-        | {"streams": {name: part(s, s.probabilities) for name, s in whole.streams.items()}}
-    )
+    streams = {name: part(s, s.probabilities) for name, s in whole.streams.items()}
+    perfect = replace(whole, fused=part(whole.fused, certain), streams=streams)
     page = Page(written(tmp_path, perfect))
-    assert "clips" not in page.sections and "No test clip is taken" in page.sections["confusion"]
+    assert (
+        "clips" not in page.sections
+        and "No test clip is misclassified" in page.sections["confusion"]
+    )
     assert "–" in page.sections["classes"]
 
 
 def test_one_stream_taken_from_a_checkpoint_has_no_curve_and_adds_nothing(ten, tmp_path):
     empty = pd.DataFrame(columns=["epoch", "loss", "accuracy", "lr"])
-    alone = type(ten)(
-        **vars(ten) | {"streams": {"joint": ten.streams["joint"]}, "curves": {"joint": empty}}
-    )
-    found = contents(alone)
-    assert found["curves"] == {} and found["contributions"] == []
+    alone = replace(ten, streams={"joint": ten.streams["joint"]}, curves={"joint": empty})
+    shown = contents(alone)
+    assert shown["curves"] == {} and shown["contributions"] == []
     assert "curves" not in Page(written(tmp_path, alone)).sections
 
 
 @pytest.mark.parametrize(
     ("layout", "up", "sign"),
     [(NTU25, 2, 1), (NTU25, 1, 1), (NW_UCLA20, 1, 1), (NTU25, 0, -1), (COCO17, 1, -1)],
-    ids=["z up", "y up", "NW-UCLA", "x down", "picture"],
+    ids=["z up", "y up", "NW-UCLA", "x down", "image"],
 )
 def test_bodies_stand_upright_seen_from_the_front(tmp_path, layout, up, sign):
     store = store_of(tmp_path / "store", class_names(2), layout, up, sign)
     view = View.of(store)
-    assert view == View(right=0 if up else 1, down=up, against=sign > 0)
+    assert view == View(right=0 if up else 1, down=up, inverted=sign > 0)
     first = np.array(moving_bodies(store, view, 0)["frames"])
     assert first.shape == (40, 2, layout.num_joints, 2)
     assert first.min() >= 0 and first.max() == STEPS
@@ -183,6 +184,6 @@ def test_the_title_and_the_method_in_words():
     changed["subsample"]["profile"] = "natural"
     changed["method"] |= {"loss": "balanced_softmax", "sampler": "square_root", "mix": "partial"}
     changed = type(PARAMS).model_validate(changed)
-    assert data_in_words(changed).endswith("as it comes")
+    assert data_in_words(changed).endswith("natural distribution")
     assert method_in_words(changed) == "balanced-softmax, square-root sampling, partial mixing"
     assert method_in_words(PARAMS) == "cross-entropy"

@@ -1,4 +1,4 @@
-"""Which clips an epoch shows. Method: section 4, rebalanced exploration, and section 10."""
+"""The samplers: which clips a pass shows, and how often."""
 
 import pytest
 import torch
@@ -52,8 +52,8 @@ def test_nw_ucla_profile_shows_about_744_clips_a_pass():
     torch.testing.assert_close(shown[6:], torch.full((4,), 100.0), atol=2, rtol=0)
 
 
-def test_a_frequent_last_class_is_not_taken_for_rare():
-    """Rare is decided by the counts, not by the place in the label order."""
+def test_a_frequent_last_class_is_not_rare():
+    """Rare is decided by the counts, not by the position in the label order."""
     labels, counts = of_counts([5, 50, 90])
     order = rebalanced(labels, counts, torch.Generator().manual_seed(0), 0.5)
     assert torch.bincount(labels[order]).tolist() == [90, 50, 90]
@@ -71,28 +71,28 @@ SHARES = {
 }
 
 
-@pytest.mark.parametrize(("name", "passed"), SHARES)
-def test_classes_are_drawn_in_their_proportions_and_their_clips_equally(name, passed):
+@pytest.mark.parametrize(("name", "progress"), SHARES)
+def test_classes_are_drawn_in_their_proportions_and_their_clips_equally(name, progress):
     labels, counts = of_counts(COUNTS)
     generator = torch.Generator().manual_seed(0)
     passes = 1500
     shown = torch.zeros(len(labels))
     for _ in range(passes):
-        places = SAMPLERS[name](labels, counts, generator, passed)
-        assert len(places) == len(labels)
-        shown += torch.bincount(places, minlength=len(labels))
+        indices = SAMPLERS[name](labels, counts, generator, progress)
+        assert len(indices) == len(labels)
+        shown += torch.bincount(indices, minlength=len(labels))
     shown /= passes * len(labels)
-    expected = torch.tensor(SHARES[name, passed])
+    expected = torch.tensor(SHARES[name, progress])
     by_class = torch.zeros(4).index_add(0, labels, shown)
     torch.testing.assert_close(by_class, expected, rtol=0.05, atol=0)
     torch.testing.assert_close(shown, (expected / counts)[labels], rtol=0.25, atol=0)
 
 
 @given(counts_strategy, st.sampled_from(sorted(SAMPLERS)), st.floats(0, 1), st.integers(0, 2**31))
-def test_the_generator_decides_and_places_are_clips(counts, name, passed, seed):
+def test_the_generator_decides_and_indices_are_clips(counts, name, progress, seed):
     labels, counts = of_counts(counts)
     first, again = (
-        SAMPLERS[name](labels, counts, torch.Generator().manual_seed(seed), passed)
+        SAMPLERS[name](labels, counts, torch.Generator().manual_seed(seed), progress)
         for _ in range(2)
     )
     assert torch.equal(first, again)

@@ -1,1 +1,1 @@
-"""Imbalance: which classes are rare, which clips a pass shows, which are held out."""
+"""Class imbalance: rare classes, samplers, and the held-out validation part."""

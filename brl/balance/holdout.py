@@ -7,22 +7,23 @@ from brl.subset.subset import Subset
 
 
 def hold_out(store: ClipStore, subset: Subset, share: float, seed: int) -> tuple[Subset, Subset]:
-    """Divides a subset into what is trained on and the validation part, class by class.
+    """Splits a subset, class by class, into a training part and a validation part.
 
-    Of each class with n clips, round(share n) clips drawn by the seed are held out: at least one
-    where there are two and the share is not zero, never all. Both parts keep the subset's order.
+    Of a class with n clips, round(share n) random clips are held out. If the share is not zero and
+    the class has at least two clips, at least one of them is held out and at least one is kept.
+    Both parts keep the subset's order.
     """
     labels = store.labels[subset.clips]
     random = np.random.default_rng(seed)
     held = np.zeros(len(labels), dtype=bool)
     for label in range(len(subset.counts)):
-        places = np.flatnonzero(labels == label)
-        if share > 0 and len(places) > 1:
-            number = min(max(round(share * len(places)), 1), len(places) - 1)
-            held[random.choice(places, number, replace=False)] = True
+        indices = np.flatnonzero(labels == label)
+        if share > 0 and len(indices) > 1:
+            number = min(max(round(share * len(indices)), 1), len(indices) - 1)
+            held[random.choice(indices, number, replace=False)] = True
 
-    def part(chosen: np.ndarray) -> Subset:
-        counts = np.bincount(labels[chosen], minlength=len(subset.counts))
-        return Subset(subset.clips[chosen], counts)
+    def part(mask: np.ndarray) -> Subset:
+        counts = np.bincount(labels[mask], minlength=len(subset.counts))
+        return Subset(subset.clips[mask], counts)
 
     return part(~held), part(held)

@@ -1,60 +1,71 @@
-"""Which clips a pass shows, and how often. `method.sampler` knows these names.
+"""The samplers: which clips a pass over the training set shows, and how often.
 
-Every function takes labels (n,), counts (C,), a generator, and the share of the training that is
-over (0 to 1), and returns places in `labels`.
+A sampler takes the clips' labels (N,), the classes' clip counts (C,), a random generator, and the
+progress of the training from 0 (start) to 1 (end). It returns indices into `labels`.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Generator, Tensor
 
 from brl.balance.rare import rare_classes
 
+Sampler = Callable[[Tensor, Tensor, Generator, float], Tensor]
 
-def instance(labels: Tensor, counts: Tensor, generator: Generator, passed: float) -> Tensor:
-    """Every clip once, in random order."""
+
+def instance(labels: Tensor, _counts: Tensor, generator: Generator, _progress: float) -> Tensor:
+    """Every clip once, in random order: N indices."""
     return torch.randperm(len(labels), generator=generator)
 
 
-def square_root(labels: Tensor, counts: Tensor, generator: Generator, passed: float) -> Tensor:
-    """n draws; a class is drawn in proportion to the square root of its clips. arXiv 1910.09217,
-    section 3."""
+def square_root(labels: Tensor, counts: Tensor, generator: Generator, _progress: float) -> Tensor:
+    """Draws N clips; a class's probability is proportional to the square root of its clip count.
+
+    Source: arXiv 1910.09217, section 3.
+    """
     return _drawn(counts.double().sqrt(), labels, counts, generator)
 
 
-def class_balanced(labels: Tensor, counts: Tensor, generator: Generator, passed: float) -> Tensor:
-    """n draws; every class is drawn as often. arXiv 1910.09217, section 3."""
+def class_balanced(
+    labels: Tensor, counts: Tensor, generator: Generator, _progress: float
+) -> Tensor:
+    """Draws N clips; all classes are equally probable. Source: arXiv 1910.09217, section 3."""
     return _drawn(torch.ones(len(counts), dtype=torch.float64), labels, counts, generator)
 
 
-def progressive(labels: Tensor, counts: Tensor, generator: Generator, passed: float) -> Tensor:
-    """n draws, from in proportion to the clips at the start to class-balanced at the end.
-    arXiv 1910.09217, section 3, eq. 2."""
+def progressive(labels: Tensor, counts: Tensor, generator: Generator, progress: float) -> Tensor:
+    """Draws N clips; moves from the natural class frequencies to balanced classes.
+
+    Source: arXiv 1910.09217, section 3, equation 2.
+    """
     natural = counts.double() / counts.sum()
-    return _drawn((1 - passed) * natural + passed / len(counts), labels, counts, generator)
+    return _drawn((1 - progress) * natural + progress / len(counts), labels, counts, generator)
 
 
-def rebalanced(labels: Tensor, counts: Tensor, generator: Generator, passed: float) -> Tensor:
-    """The rarest third of the classes oversampled to the largest, in random order.
+def rebalanced(labels: Tensor, counts: Tensor, generator: Generator, _progress: float) -> Tensor:
+    """Oversamples the rarest third of the classes to the largest class, in random order.
 
-    Method, section 4: they appear n_max / n_c times a clip, the fraction by random choice; the
-    other classes once.
+    A clip of a rare class c appears n_max / n_c times, the fractional part by chance; every other
+    clip appears once. Source: the spatial-temporal action exploration of BRL, arXiv 2308.14024.
     """
     rare = rare_classes(counts)
     times = torch.ones(len(counts), dtype=torch.float64)
     times[rare] = counts.max() / counts[rare].double()
     draws = torch.rand(len(labels), dtype=torch.float64, generator=generator)
     repeats = (times[labels] + draws).floor().long()
-    places = torch.repeat_interleave(torch.arange(len(labels)), repeats)
-    return places[torch.randperm(len(places), generator=generator)]
+    indices = torch.repeat_interleave(torch.arange(len(labels)), repeats)
+    return indices[torch.randperm(len(indices), generator=generator)]
 
 
-def _drawn(of_class: Tensor, labels: Tensor, counts: Tensor, generator: Generator) -> Tensor:
-    """n draws with replacement, classes in proportion to `of_class` (C,), their clips equally."""
-    of_clip = (of_class / counts)[labels]
-    return torch.multinomial(of_clip, len(labels), replacement=True, generator=generator)
+def _drawn(class_weights: Tensor, labels: Tensor, counts: Tensor, generator: Generator) -> Tensor:
+    """Draws N clips with replacement: classes by their weights (C,), a class's clips equally."""
+    clip_weights = (class_weights / counts)[labels]
+    return torch.multinomial(clip_weights, len(labels), replacement=True, generator=generator)
 
 
-SAMPLERS = {
+# By the names that `method.sampler` takes.
+SAMPLERS: dict[str, Sampler] = {
     "instance": instance,
     "square_root": square_root,
     "class_balanced": class_balanced,

@@ -16,12 +16,11 @@ from rich.table import Table
 from brl.clips.store import ClipStore
 from brl.config.params import Params, read_params
 from brl.subset.subset import read_summary
+from brl.support.paths import STORE, SUBSET
 from brl.support.processes import is_gone
 from brl.tracking.store import connect, tracking_uri
 from brl.training.job import Job
 from brl.training.resuming import checkpoints, fingerprint
-
-STORE, SUBSET = Path("data/store"), Path("data/subset")
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
 """Compares methods: `brl compare [NAME] [--jobs N] [--report]`."""
 
-from pathlib import Path
-
 from brl.comparison.plan import planned_runs, read_comparison
 from brl.comparison.report import write_report
 from brl.comparison.run import Data, compute
 from brl.config.params import read_params
 from brl.support.errors import UserError
+from brl.support.paths import COMPARISON_REPORTS
 
 
 def compare(name: str | None, jobs: int, *, trains: bool) -> None:
@@ -32,6 +31,6 @@ def compare(name: str | None, jobs: int, *, trains: bool) -> None:
             failure = error
     if failure and not any(data.scores_file(run).exists() for run in runs):
         raise failure
-    print(write_report(Path("reports/comparisons") / name, name, comparison, runs, data))
+    print(write_report(COMPARISON_REPORTS / name, name, comparison, runs, data))
     if failure:
         raise failure

@@ -10,6 +10,7 @@ import yaml
 from brl.commands.differences import differences
 from brl.config.params import Params
 from brl.report.columns import COLUMNS
+from brl.support.paths import METRICS
 
 Headline = dict[str, float | None]
 SHOWN_EDITS = 12
@@ -28,9 +29,9 @@ class LastReport:
 
 def last_report(params: Params) -> LastReport | None:
     """That of the commit at hand; None without git, or where none was committed."""
-    commit = _git("log", "-1", "--format=%h, %as", "--", "reports/metrics.json")
+    commit = _git("log", "-1", "--format=%h, %as", "--", str(METRICS))
     then = _git("show", "HEAD:./params.yaml")
-    metrics = _git("show", "HEAD:./reports/metrics.json")
+    metrics = _git("show", f"HEAD:./{METRICS}")
     if not commit or then is None or metrics is None:
         return None
     old, new = yaml.safe_load(then), params.model_dump(mode="json")

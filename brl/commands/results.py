@@ -11,9 +11,8 @@ from brl.commands.last_report import last_report, lines_on
 from brl.config.params import read_params
 from brl.report.columns import COLUMNS
 from brl.support.errors import UserError
+from brl.support.paths import METRICS, RESULTS
 
-RESULTS = Path("reports/results.csv")
-METRICS = Path("reports/metrics.json")
 LOOK_FURTHER = (
     "reports/index.html, in a browser: what fails, and what it looks like",
     "brl ui: compare all runs, class by class, in MLflow",

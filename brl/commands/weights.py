@@ -12,9 +12,9 @@ from brl.published.checkpoint import read_state
 from brl.published.identify import Published, check_data, check_network, recognise
 from brl.support.errors import UserError
 from brl.support.files import project_root, sha256
+from brl.support.paths import STORE
 
 NONE = "none"
-STORE = Path("data/store")
 
 
 def take_checkpoint(stream: str, file: str, params_file: Path) -> Published:

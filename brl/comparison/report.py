@@ -13,7 +13,7 @@ from brl.comparison.run import Data, trained_by_other_code
 from brl.comparison.statistics import Paired, interval, paired
 from brl.report.columns import COLUMNS as HEADLINE_COLUMNS
 from brl.support.errors import UserError
-from brl.support.files import written_whole
+from brl.support.files import write_csv, written_whole
 
 COLUMNS = HEADLINE_COLUMNS | {"mean_other_classes": "mean class, others"}
 
@@ -40,11 +40,6 @@ def write_report(
     with written_whole(folder / "README.md") as unfinished:
         unfinished.write_text(page + "\n", encoding="utf-8")
     return page
-
-
-def write_csv(table: pd.DataFrame, path: Path) -> None:
-    with written_whole(path) as unfinished:
-        table.to_csv(unfinished, index=False)
 
 
 def all_pairs(scored: list[Scored], reference: str) -> pd.DataFrame:

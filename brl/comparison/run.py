@@ -34,12 +34,11 @@ from brl.scores.scores import Scores, save_scores
 from brl.streams.weights import Trained, load_weights, save_weights
 from brl.subset.subset import Subset, read_subset, read_summary
 from brl.support.errors import UserError
-from brl.support.files import project_root, sha256, stage_code, written_whole
+from brl.support.files import project_root, sha256, stage_code, write_csv, written_whole
+from brl.support.paths import STORE, SUBSET
 from brl.support.progress import keep_quiet, progress
 from brl.tracking import runs as tracking
 from brl.training.loop import train_stream
-
-SUBSET = Path("data/subset")
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Data:
     @classmethod
     def read(cls) -> "Data":
         """From where `dvc repro subsample` put them."""
-        store = ClipStore.open(Path("data/store"))
+        store = ClipStore.open(STORE)
         return cls(store, read_subset(SUBSET, store), *read_summary(SUBSET))
 
     def trained_key(self, run: Run) -> str:
@@ -214,8 +213,7 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
             checkpoint,
             on_epoch=recorded.log_epoch if recorded else lambda row: None,
         )
-        with written_whole(weights.with_suffix(".csv")) as unfinished:
-            pd.DataFrame(curve).to_csv(unfinished, index=False)
+        write_csv(pd.DataFrame(curve), weights.with_suffix(".csv"))
         save_weights(weights, trained)
         if recorded:
             recorded.finish(weights, sha256(weights))

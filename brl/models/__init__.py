@@ -1,1 +1,1 @@
-"""Networks: one file each, and what they share in `common`."""
+"""The networks, one module each; `common` holds what they share."""

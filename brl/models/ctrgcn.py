@@ -1,6 +1,6 @@
 """CTR-GCN (Chen et al., "Channel-wise Topology Refinement Graph Convolution", arXiv 2107.12213).
 
-Module names give the state-dict keys of published checkpoints.
+The modules are named as in published checkpoints, so their state dicts fit.
 """
 
 import torch
@@ -13,7 +13,7 @@ from brl.models.common.blocks import (
     Pointwise,
     PointwiseNorm,
     aggregate_channels,
-    beside,
+    merged_pointwise,
     pointwise_norm,
     stacked,
 )
@@ -23,8 +23,11 @@ BLOCKS = (4, 3, 3)
 
 
 class RefinedSubset(nn.Module):
-    """The convolutions of a subset: they compare joints in few channels (`conv1`, `conv2`), make
-    of that a graph for each output channel (`conv4`), and the features it aggregates (`conv3`).
+    """The convolutions of one subset (section 3.2).
+
+    `conv1` and `conv2` embed source and receiver joints in R channels, `conv4` turns the
+    differences of the embeddings into a graph for each output channel, and `conv3` computes the
+    features that are aggregated.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -37,9 +40,10 @@ class RefinedSubset(nn.Module):
 
 
 class GraphConv(nn.Module):
-    """ReLU(BN(sum over subsets of aggregations on a graph a channel) + residual).
+    """ReLU(BN(sum over subsets of features, aggregated on one graph per channel) + residual).
 
-    A body's graphs: those all channels share, learned, and their refinement (section 3.2).
+    A body's graphs are a learned graph that all channels share, plus a refinement for each channel
+    (section 3.2).
     """
 
     def __init__(self, in_channels: int, out_channels: int, adjacency: Tensor) -> None:
@@ -52,39 +56,43 @@ class GraphConv(nn.Module):
         self.down = pointwise_norm(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, V, C) to (B, T, V, C')."""
-        features = beside(x, [subset.conv3 for subset in self._subsets])  # B T V K C'
+        """Maps (B, T, V, C) to (B, T, V, C')."""
+        features = merged_pointwise(x, [subset.conv3 for subset in self._subsets])  # B T V S C'
         aggregated = aggregate_channels(features, self.graphs(x))
         by_subset = aggregated.unflatten(-1, (len(self.A), -1))
-        # A type that is named: on a GPU, autocast sums copies in float32 otherwise.
+        # The dtype is explicit because autocast on a GPU would sum copies in float32.
         y = by_subset.sum(dim=3, dtype=by_subset.dtype).contiguous()
         return F.relu(self.bn(y) + self.down(x))
 
     def graphs(self, x: Tensor) -> Tensor:
-        """(B, T, V, C) to (B, K C', V, V), [body, subset and channel, source, receiver]."""
-        differences = self.differences(x).flatten(3)  # B, K, R, V V
+        """Graphs of bodies (B, T, V, C): (B, S C', V, V).
+
+        Indices: [body, subset and channel, source, receiver].
+        """
+        differences = self.differences(x).flatten(3)  # B, S, R, V V
         weights, biases = stacked([subset.conv4 for subset in self._subsets])
-        refinement = torch.matmul(self.alpha * weights, differences)  # B, K, C', V V
-        shared = self.A.flatten(1)[:, None] + self.alpha * biases[:, :, None]  # K, C', V V
+        refinement = torch.matmul(self.alpha * weights, differences)  # B, S, C', V V
+        shared = self.A.flatten(1)[:, None] + self.alpha * biases[:, :, None]  # S, C', V V
         graphs = refinement + shared.to(refinement.dtype)
         return graphs.flatten(1, 2).unflatten(-1, self.A.shape[1:])
 
     def differences(self, x: Tensor) -> Tensor:
-        """From receiver to source, (B, T, V, C) to (B, K, R, V, V): of means over time, squashed
-        to between -1 and 1.
+        """Tanh of differences between source and receiver embeddings, (B, S, R, V, V).
+
+        x: (B, T, V, C); the embeddings are those of its mean over time.
         """
         exact = torch.promote_types(x.dtype, torch.float32)
         sources = [subset.conv1 for subset in self._subsets]
         receivers = [subset.conv2 for subset in self._subsets]
         with torch.autocast(x.device.type, enabled=False):
-            embedded = beside(x.mean(dim=1, dtype=exact), sources + receivers)
+            embedded = merged_pointwise(x.mean(dim=1, dtype=exact), sources + receivers)
             embedded = embedded.unflatten(-1, (2, len(self.A), -1)).permute(2, 0, 3, 4, 1)
-            of_source, of_receiver = embedded  # B K R V
-            return (of_source[..., None] - of_receiver[..., None, :]).tanh()
+            source, receiver = embedded  # B S R V
+            return (source[..., None] - receiver[..., None, :]).tanh()
 
 
 class Block(nn.Module):
-    """ReLU(ReLU(TCN(GCN(x))) + residual(x)); a network's first block has no residual."""
+    """ReLU(ReLU(TCN(GCN(x))) + residual(x)); the first block of a network has no residual."""
 
     def __init__(
         self, in_channels: int, out_channels: int, stride: int, adjacency: Tensor, *, first: bool
@@ -106,25 +114,25 @@ class Block(nn.Module):
             self.residual = PointwiseNorm(in_channels, out_channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, V, C) to (B, T / stride, V, C')."""
+        """Maps (B, T, V, C) to (B, T / stride, V, C')."""
         y = F.relu(self.tcn1(self.gcn1(x)))
         return F.relu(y + self.residual(x)) if self.has_residual else y
 
 
 class Backbone(network.Backbone):
-    """Ten blocks; widths C0 x4, 2C0 x3, 4C0 x3."""
+    """Ten blocks, as published: four of width C0, three of 2 C0, three of 4 C0."""
 
     def __init__(self, shape: network.Shape) -> None:
         super().__init__()
         layout = shape.layout
         adjacency = torch.from_numpy(layout.spatial_partition())
         self.data_bn = DataNorm(layout.num_joints, shape.in_channels, bodies=shape.max_bodies)
-        blocks = shape.of_blocks(BLOCKS)
+        blocks = shape.block_shapes(BLOCKS)
         self.net = nn.Sequential(
             *(Block(*block, adjacency, first=index == 0) for index, block in enumerate(blocks))
         )
         self.out_channels = blocks[-1].out_channels
 
     def forward(self, bodies: Tensor) -> Tensor:
-        """(B, T, V, K) bodies to (B, T / 4, V, C') features."""
+        """Maps bodies (B, T, V, K) to features (B, T / 4, V, C')."""
         return self.net(bodies)

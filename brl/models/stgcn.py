@@ -1,6 +1,6 @@
 """ST-GCN (Yan et al., "Spatial Temporal Graph Convolutional Networks", arXiv 1801.07455).
 
-Module names give the state-dict keys of published checkpoints.
+The modules are named as in published checkpoints, so their state dicts fit.
 """
 
 import torch
@@ -16,31 +16,31 @@ BLOCKS = (4, 3, 3)
 
 
 class GraphConv(nn.Module):
-    """ReLU(BN(sum over subsets of graph-aggregated 1x1 convolutions))."""
+    """ReLU(BN(sum over subsets of aggregated 1x1 convolutions))."""
 
     A: Tensor
 
     def __init__(self, in_channels: int, out_channels: int, adjacency: Tensor) -> None:
         super().__init__()
         self.register_buffer("A", adjacency.clone())
-        # Importance of each edge, learned (section 3.4); to begin with all alike.
+        # Learned weight of each edge ("learnable edge importance weighting"), initially one.
         self.PA = nn.Parameter(torch.ones_like(adjacency))
         self.conv = Pointwise(in_channels, out_channels * len(adjacency))
         self.bn = BatchNorm(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, V, C) to (B, T, V, C')."""
+        """Maps (B, T, V, C) to (B, T, V, C')."""
         return F.relu(self.bn(graph_conv(x, self.A * self.PA, self.conv)))
 
 
 class Backbone(network.Backbone):
-    """Ten blocks; widths C0 x4, 2C0 x3, 4C0 x3."""
+    """Ten blocks, as published: four of width C0, three of 2 C0, three of 4 C0."""
 
     def __init__(self, shape: network.Shape) -> None:
         super().__init__()
         adjacency = torch.from_numpy(shape.layout.distance_partition())
         self.data_bn = DataNorm(shape.layout.num_joints, shape.in_channels, bodies=1)
-        blocks = shape.of_blocks(BLOCKS)
+        blocks = shape.block_shapes(BLOCKS)
         self.gcn = nn.Sequential()
         for block in blocks:
             gcn = GraphConv(block.in_channels, block.out_channels, adjacency)
@@ -49,5 +49,5 @@ class Backbone(network.Backbone):
         self.out_channels = blocks[-1].out_channels
 
     def forward(self, bodies: Tensor) -> Tensor:
-        """(B, T, V, K) bodies to (B, T / 4, V, C') features."""
+        """Maps bodies (B, T, V, K) to features (B, T / 4, V, C')."""
         return self.gcn(bodies)

@@ -1,6 +1,6 @@
 """ST-GCN++ (Duan et al., "PYSKL", arXiv 2205.09443, section 3.2).
 
-Module names give the state-dict keys of published checkpoints.
+The modules are named as in published checkpoints, so their state dicts fit.
 """
 
 import torch
@@ -16,7 +16,7 @@ BLOCKS = (4, 3, 3)
 
 
 class GraphConv(nn.Module):
-    """ReLU(BN(sum over subsets of graph-aggregated 1x1 convolutions) + residual)."""
+    """ReLU(BN(sum over subsets of aggregated 1x1 convolutions) + residual); learned graphs."""
 
     def __init__(self, in_channels: int, out_channels: int, adjacency: Tensor) -> None:
         super().__init__()
@@ -26,18 +26,18 @@ class GraphConv(nn.Module):
         self.down = pointwise_norm(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, V, C) to (B, T, V, C')."""
+        """Maps (B, T, V, C) to (B, T, V, C')."""
         return F.relu(self.bn(graph_conv(x, self.A, self.conv)) + self.down(x))
 
 
 class Backbone(network.Backbone):
-    """Ten blocks; widths C0 x4, 2C0 x3, 4C0 x3."""
+    """Ten blocks, as published: four of width C0, three of 2 C0, three of 4 C0."""
 
     def __init__(self, shape: network.Shape) -> None:
         super().__init__()
         adjacency = torch.from_numpy(shape.layout.spatial_partition())
         self.data_bn = DataNorm(shape.layout.num_joints, shape.in_channels, bodies=1)
-        blocks = shape.of_blocks(BLOCKS)
+        blocks = shape.block_shapes(BLOCKS)
         self.gcn = nn.Sequential()
         for block in blocks:
             gcn = GraphConv(block.in_channels, block.out_channels, adjacency)
@@ -46,5 +46,5 @@ class Backbone(network.Backbone):
         self.out_channels = blocks[-1].out_channels
 
     def forward(self, bodies: Tensor) -> Tensor:
-        """(B, T, V, K) bodies to (B, T / 4, V, C') features."""
+        """Maps bodies (B, T, V, K) to features (B, T / 4, V, C')."""
         return self.gcn(bodies)

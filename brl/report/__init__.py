@@ -1,1 +1,1 @@
-"""The page that `evaluate` writes: numbers, charts, moving skeletons, in one file."""
+"""The report that `evaluate` writes: one page of numbers, charts and moving skeletons."""

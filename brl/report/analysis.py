@@ -1,5 +1,4 @@
-"""What a report tells beyond accuracies: how sure they are, who is taken for whom, what each
-stream adds, whether probabilities can be believed."""
+"""The report's analysis: intervals, confusions, the contribution of streams, calibration."""
 
 from dataclasses import dataclass
 
@@ -7,22 +6,22 @@ import numpy as np
 import pandas as pd
 
 from brl.scores.fusion import fuse
-from brl.scores.metrics import GROUPS, Headline, accuracy_by_class, headline
+from brl.scores.metrics import GROUPS, Headline, headline
 from brl.scores.scores import Scores
 
 DRAWS = 4000
-BINS = 15  # of the calibration curve, as arXiv 1706.04599 has it
+BINS = 15  # of the calibration curve, as in arXiv 1706.04599
 Interval = tuple[float, float]
 
 
-def intervals(scores: Scores, groups: np.ndarray) -> dict[str, Interval]:
-    """95 % bootstrap intervals of top-1, mean class and group accuracies in %, over other test
-    clips of the same classes, so many of each; groups (C,).
+def intervals(scores: Scores, accuracies: np.ndarray, groups: np.ndarray) -> dict[str, Interval]:
+    """95 % bootstrap intervals of top-1, mean class and group accuracies, in %.
 
-    Clips of a class that are drawn anew with replacement are recognised binomially often.
+    accuracies: (C,) in %, as `accuracy_by_class` gives them; groups: (C,). Test clips are resampled
+    within each class. The number of recognised clips of a class is then binomial.
     """
     counts = np.bincount(scores.labels, minlength=len(groups))
-    rates = np.nan_to_num(accuracy_by_class(scores)) / 100
+    rates = np.nan_to_num(accuracies) / 100
     hits = np.random.default_rng(0).binomial(counts, rates, size=(DRAWS, len(groups)))
     tested = counts > 0
     by_class = hits[:, tested] / counts[tested]
@@ -35,11 +34,13 @@ def intervals(scores: Scores, groups: np.ndarray) -> dict[str, Interval]:
 
 
 def confused_pairs(scores: Scores, most: int) -> pd.DataFrame:
-    """The pairs of classes most often taken one for the other: `label`, `predicted`, `clips`, and
-    `share` of the label's test clips in %; most clips first."""
-    predicted = scores.probabilities.argmax(axis=1)
-    wrong = pd.DataFrame({"label": scores.labels, "predicted": predicted})
-    wrong = wrong[wrong["label"] != wrong["predicted"]]
+    """The `most` pairs of true and predicted class with the most misclassified clips.
+
+    Columns: `label`, `predicted`, `clips`, and `share`, the clips in % of the label's test clips.
+    The pair with the most clips comes first.
+    """
+    wrong = pd.DataFrame({"label": scores.labels, "predicted": scores.predicted})
+    wrong = wrong[~scores.correct]
     pairs = wrong.value_counts().rename("clips").reset_index()
     tested = np.bincount(scores.labels, minlength=scores.probabilities.shape[1])
     pairs["share"] = 100 * pairs["clips"] / tested[pairs["label"]]
@@ -48,22 +49,24 @@ def confused_pairs(scores: Scores, most: int) -> pd.DataFrame:
 
 
 def hardest_clips(scores: Scores, pairs: pd.DataFrame) -> np.ndarray:
-    """Of each pair the clip that is most surely taken for the wrong class, places in `scores`."""
-    predicted = scores.probabilities.argmax(axis=1)
-    places = []
+    """The clip of each confused pair whose wrong class is most probable: indices into `scores`."""
+    predicted, confidence = scores.predicted, scores.probabilities.max(axis=1)
+    indices = []
     for pair in pairs.itertuples():
         of_pair = (scores.labels == pair.label) & (predicted == pair.predicted)
-        surely = np.where(of_pair, scores.probabilities.max(axis=1), -1)
-        places.append(int(surely.argmax()))
-    return np.array(places, dtype=np.int64)
+        indices.append(int(np.where(of_pair, confidence, -1).argmax()))
+    return np.array(indices, dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How far the highest probabilities can be believed. arXiv 1706.04599, sections 2 and 3.
+    """How well confidence, the highest probability, matches accuracy.
 
-    bins   a row a bin that has clips: `low`, `high`, `clips`, `confidence` and `accuracy`, shares
-    error  expected calibration error (ECE) in points
+    bins   one row for each bin with clips: `low` and `high` (its edges), `clips`, and the means
+           `confidence` and `accuracy`, from 0 to 1
+    error  expected calibration error (ECE) in percentage points
+
+    Source: arXiv 1706.04599, sections 2 and 3.
     """
 
     bins: pd.DataFrame
@@ -71,31 +74,33 @@ class Calibration:
 
 
 def calibration(scores: Scores) -> Calibration:
-    """Of equally wide bins of the highest probability."""
+    """Calibration in bins of equal width."""
     confidence = scores.probabilities.max(axis=1).astype(float)
-    right = scores.probabilities.argmax(axis=1) == scores.labels
     edges = np.linspace(0, 1, BINS + 1)
-    place = np.clip(np.ceil(confidence * BINS) - 1, 0, BINS - 1).astype(int)
-    table = pd.DataFrame({"bin": place, "confidence": confidence, "accuracy": right})
-    bins = table.groupby("bin").mean()
-    bins["clips"] = table.groupby("bin").size()
+    numbers = np.clip(np.ceil(confidence * BINS) - 1, 0, BINS - 1).astype(int)
+    clips = pd.DataFrame({"bin": numbers, "confidence": confidence, "accuracy": scores.correct})
+    bins = clips.groupby("bin").mean()
+    bins["clips"] = clips.groupby("bin").size()
     bins["low"], bins["high"] = edges[bins.index], edges[bins.index + 1]
     gaps = (bins["accuracy"] - bins["confidence"]).abs()
-    return Calibration(bins, 100 * float((gaps * bins["clips"]).sum() / len(right)))
+    return Calibration(bins, 100 * float((gaps * bins["clips"]).sum() / len(clips)))
 
 
 def without_each(
     streams: dict[str, Scores], weights: dict[str, float], groups: np.ndarray
 ) -> dict[str, Headline]:
-    """The ensemble without one stream, by that stream's name; none where there is one stream."""
-    found = {}
+    """Headline numbers of the ensemble without one stream, for each stream by its name.
+
+    A stream is left out if no other stream has a weight above zero.
+    """
+    headlines = {}
     for name in streams:
         rest = {other: scores for other, scores in streams.items() if other != name}
         if any(weights[other] > 0 for other in rest):
-            found[name] = headline(fuse(rest, weights), groups)
-    return found
+            headlines[name] = headline(fuse(rest, weights), groups)
+    return headlines
 
 
 def equally_weighted(streams: dict[str, Scores], groups: np.ndarray) -> Headline:
-    """The ensemble if all its streams had the same weight."""
+    """Headline numbers of an ensemble in which all streams have the same weight."""
     return headline(fuse(streams, dict.fromkeys(streams, 1.0)), groups)

@@ -1,4 +1,4 @@
-"""Charts of the page as SVG. Their lines and letters take the page's colours, light or dark."""
+"""Charts of the page as SVG. Lines and text follow the page's colours, light or dark."""
 
 import hashlib
 import io
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Matplotlib knows no variables of a page: these stand for them in what it draws.
+# Matplotlib cannot use CSS variables: it draws with these colours, which are then replaced.
 PAGE_COLOURS = {
     "#010101": "currentColor",
     "#020202": "var(--line)",
@@ -32,7 +32,7 @@ STREAM_COLOURS = ("#4e79a7", "#f28e2b", "#59a14f", "#e15759", "#b07aa1", "#9c755
 def draw_accuracy_by_count(
     train_clips: np.ndarray, accuracy: np.ndarray, groups: np.ndarray
 ) -> str:
-    """A dot a class: (C,) accuracies in % by (C,) training clips."""
+    """Scatter plot of test accuracies (C,) in % against training clips (C,)."""
     figure, axes = _new_figure("training clips", "test accuracy, %")
     for group, colour in GROUP_COLOURS.items():
         of_group = groups == group
@@ -44,7 +44,7 @@ def draw_accuracy_by_count(
 
 
 def draw_profile(train_clips: np.ndarray, groups: np.ndarray) -> str:
-    """The long tail: a bar a class, most training clips first."""
+    """Bar chart of training clips (C,), most first: the long tail."""
     figure, axes = _new_figure("class, most training clips first", "training clips")
     order = np.argsort(-train_clips, kind="stable")
     colours = [GROUP_COLOURS[group] for group in groups[order]]
@@ -53,15 +53,15 @@ def draw_profile(train_clips: np.ndarray, groups: np.ndarray) -> str:
     return _svg(figure)
 
 
-def draw_calibration(found: Calibration) -> str:
-    """Accuracy by confidence; where probabilities can be believed, bars end at the diagonal."""
-    figure, axes = _new_figure("highest probability", "recognised")
-    bins = found.bins
+def draw_calibration(calibrated: Calibration) -> str:
+    """Reliability diagram: accuracy by confidence. Calibrated bars end at the diagonal."""
+    figure, axes = _new_figure("confidence", "accuracy")
+    bins = calibrated.bins
     width = (bins["high"] - bins["low"]) * 0.92
     middle = (bins["low"] + bins["high"]) / 2
     share = bins["clips"] / bins["clips"].sum()
-    axes.bar(middle, bins["accuracy"], width, color=ACCENT, alpha=0.55, label="recognised")
-    axes.bar(middle, share, width / 3, color=INK, label="share of the clips")
+    axes.bar(middle, bins["accuracy"], width, color=ACCENT, alpha=0.55, label="accuracy")
+    axes.bar(middle, share, width / 3, color=INK, label="share of clips")
     axes.plot([0, 1], [0, 1], "--", color=INK, lw=1)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
@@ -70,7 +70,7 @@ def draw_calibration(found: Calibration) -> str:
 
 
 def draw_curves(curves: dict[str, pd.DataFrame], column: str, label: str) -> str:
-    """A line a stream: a column of its training curve by epoch. Empty where none has it."""
+    """Training curves: one column by epoch, one line per stream. Empty if no curve has it."""
     shown = {name: curve for name, curve in curves.items() if column in curve and len(curve)}
     if not shown:
         return ""
@@ -87,20 +87,22 @@ def draw_curves(curves: dict[str, pd.DataFrame], column: str, label: str) -> str
 
 
 def draw_confusion(confusion: np.ndarray, names: list[str]) -> str:
-    """Shares of each true class's test clips (row) by predicted class (column), (C, C) in 0 to 1.
-    It grows with the classes, each name readable."""
+    """Confusion matrix, which grows with the number of classes so that names stay readable.
+
+    confusion: (C, C), shares from 0 to 1 of a true class (row) by predicted class (column).
+    """
     from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 
     count = len(names)
     cell = 0.42 if count <= 25 else 0.17  # inches
     letters = 9 if count <= 25 else 7.5
-    room = 0.075 * letters / 9 * max(map(len, names)) + 0.4
-    figure, axes = _new_figure("predicted", "true", count * cell + room, count * cell + room)
+    margin = 0.075 * letters / 9 * max(map(len, names)) + 0.4
+    figure, axes = _new_figure("predicted", "true", count * cell + margin, count * cell + margin)
     fading = LinearSegmentedColormap.from_list(
         "fading", [(0.80, 0.36, 0.16, 0), (0.80, 0.36, 0.16, 1)]
     )
-    evident = PowerNorm(0.5, vmin=0, vmax=1)  # a few clips in a hundred shall be seen
-    axes.imshow(confusion, cmap=fading, norm=evident, interpolation="none")
+    visible = PowerNorm(0.5, vmin=0, vmax=1)  # small shares stay visible
+    axes.imshow(confusion, cmap=fading, norm=visible, interpolation="none")
     axes.set_xticks(range(count), names, rotation=90, fontsize=letters)
     axes.set_yticks(range(count), names, fontsize=letters)
     axes.tick_params(length=0)
@@ -119,16 +121,16 @@ def draw_confusion(confusion: np.ndarray, names: list[str]) -> str:
 
 
 def _new_figure(
-    across: str, up: str, width: float = 4.7, height: float = 3.1
+    xlabel: str, ylabel: str, width: float = 4.7, height: float = 3.1
 ) -> tuple["Figure", "Axes"]:
-    """A figure of one panel with its axes' labels; width and height in inches."""
+    """A figure of one panel with labelled axes; width and height in inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.patch.set_alpha(0)
     axes = figure.add_subplot(facecolor="none")
-    axes.set_xlabel(across, color=INK)
-    axes.set_ylabel(up, color=INK)
+    axes.set_xlabel(xlabel, color=INK)
+    axes.set_ylabel(ylabel, color=INK)
     axes.tick_params(colors=INK, which="both")
     axes.spines[:].set_color(LINE)
     axes.spines[["top", "right"]].set_visible(False)
@@ -138,7 +140,7 @@ def _new_figure(
 
 
 def _plain_ticks(axes: "Axes", values: np.ndarray) -> None:
-    """Written out numbers on a logarithmic axis, few enough for their room."""
+    """Puts a few plain numbers, instead of powers of ten, on a logarithmic x axis."""
     from matplotlib.ticker import NullFormatter
 
     ticks = np.unique(np.geomspace(max(values.min(), 1), values.max(), 5).round().astype(int))
@@ -151,7 +153,7 @@ def _legend(axes: "Axes") -> None:
 
 
 def _svg(figure: "Figure") -> str:
-    """The figure as an element of a page; equal figures give equal text."""
+    """The figure as an SVG element; equal figures give equal text."""
     import matplotlib
 
     text = io.StringIO()
@@ -159,7 +161,7 @@ def _svg(figure: "Figure") -> str:
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    # Names of parts are the page's, which has several charts, and the letters' font is too.
+    # Ids must be unique on a page with several charts; the font is the page's.
     mark = "c" + hashlib.sha256(svg.encode()).hexdigest()[:8]
     svg = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{mark}", svg)
     svg = svg.replace("'DejaVu Sans', 'Bitstream Vera Sans'", "system-ui")

@@ -1,4 +1,4 @@
-"""The columns of a table of results, and their headings."""
+"""The columns of the tables of results, and their headings."""
 
 COLUMNS = {
     "top1": "top-1",

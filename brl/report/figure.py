@@ -1,4 +1,4 @@
-"""The picture of accuracies by class."""
+"""The picture of accuracy by class."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,26 +11,27 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def draw_by_class(path: Path, described: "pd.DataFrame", by_class: "pd.DataFrame") -> None:
-    """Test accuracy of each class, most training clips first: bar the ensemble, dots the streams.
+def draw_by_class(path: Path, classes: "pd.DataFrame", by_class: "pd.DataFrame") -> None:
+    """Draws the test accuracy of each class, most training clips first.
 
-    A row a class: described `class`, `train_clips`, `group`; by_class a column a stream and
-    `ensemble`, in %.
+    Bars show the ensemble, dots the streams. Both tables have one row for each class. classes:
+    columns `class`, `train_clips` and `group`; by_class: accuracies in %, a column for each stream
+    and `ensemble`.
     """
-    order = described.sort_values("train_clips", ascending=False, kind="stable").index
-    described, by_class = described.loc[order], by_class.loc[order]
-    places = np.arange(len(order))
+    order = classes.sort_values("train_clips", ascending=False, kind="stable").index
+    classes, by_class = classes.loc[order], by_class.loc[order]
+    positions = np.arange(len(order))
     figure, axes = new_figure(7, 1.2 + 0.24 * len(order))
     for group, colour in GROUP_COLOURS.items():
-        rows = (described["group"] == group).to_numpy()
+        rows = (classes["group"] == group).to_numpy()
         if rows.any():
             accuracy = by_class["ensemble"].to_numpy()[rows]
-            axes.barh(places[rows], accuracy, color=colour, label=f"ensemble, {group}-shot")
+            axes.barh(positions[rows], accuracy, color=colour, label=f"ensemble, {group}-shot")
     for number, stream in enumerate(by_class.columns.drop("ensemble")):
         entry = None if number else "a stream"
-        axes.plot(by_class[stream], places, ".", color="#222222", markersize=4, label=entry)
-    names = [f"{row['class']} ({row['train_clips']})" for _, row in described.iterrows()]
-    axes.set_yticks(places, names, fontsize=8)
+        axes.plot(by_class[stream], positions, ".", color="#222222", markersize=4, label=entry)
+    names = [f"{row['class']} ({row['train_clips']})" for _, row in classes.iterrows()]
+    axes.set_yticks(positions, names, fontsize=8)
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.set_xlim(0, 101)
     axes.set_xlabel("test accuracy, %")

@@ -1,6 +1,5 @@
-"""The page, put together: one file that works from a disk, without a network."""
+"""The report's page: one HTML file that opens from disk and needs no network."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +8,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
-from brl.clips.store import ClipStore
-from brl.config.params import Params
 from brl.report import charts
 from brl.report.analysis import (
+    Calibration,
     calibration,
     confused_pairs,
     equally_weighted,
@@ -21,41 +19,20 @@ from brl.report.analysis import (
     without_each,
 )
 from brl.report.columns import COLUMNS
+from brl.report.results import ENSEMBLE, Results
 from brl.report.skeletons import View, bones, moving_bodies
 from brl.report.words import data_in_words, method_in_words
-from brl.scores.metrics import GROUPS, Headline, accuracy_by_class, headline
-from brl.scores.scores import Scores
+from brl.scores.metrics import GROUPS, Headline
 from brl.support.files import written_whole
 
 PAIRS, MOVING = 12, 8
 TEMPLATE = Path(__file__).with_name("page.html")
-
-
-@dataclass(frozen=True)
-class Results:
-    """What a page is about.
-
-    described  a row a class: `class`, `train_clips`, `group`
-    streams    scores of each stream, fused: of their ensemble
-    curves     training curve of each stream; without a row where it was not trained here
-    """
-
-    params: Params
-    described: pd.DataFrame
-    streams: dict[str, Scores]
-    fused: Scores
-    curves: dict[str, pd.DataFrame]
-    store: ClipStore
-
-    @property
-    def groups(self) -> np.ndarray:
-        """`many`, `medium` or `few` of each class, (C,)."""
-        return self.described["group"].to_numpy()
-
-    @property
-    def weights(self) -> dict[str, float]:
-        """Of the streams, in the ensemble."""
-        return {str(name): weight for name, weight in self.params.ensemble.weights.items()}
+# Columns of a training curve, and the labels of their charts.
+CURVES = {
+    "loss": "training loss",
+    "accuracy": "accuracy of training batches, %",
+    "validation": "mean class accuracy of the validation part, %",
+}
 
 
 def write_page(path: Path, results: Results) -> None:
@@ -67,55 +44,49 @@ def write_page(path: Path, results: Results) -> None:
 
 
 def contents(results: Results) -> dict[str, Any]:
-    """All that the template asks for."""
-    params, fused, groups = results.params, results.fused, results.groups
-    counts = results.described["train_clips"].to_numpy()
-    by_class = accuracy_by_class(fused)
-    found = calibration(fused)
-    names = results.described["class"].tolist()
-    order = np.argsort(-counts, kind="stable")
-    confusion = confusion_matrix(
-        fused.labels, fused.probabilities.argmax(axis=1), labels=order, normalize="true"
-    )
-    pairs = confused_pairs(fused, PAIRS)
-    curves = {
-        label: charts.draw_curves(results.curves, column, label)
-        for column, label in {
-            "loss": "training loss",
-            "accuracy": "accuracy of training batches, %",
-            "validation": "mean class accuracy of the validation part, %",
-        }.items()
-    }
+    """The variables of the template."""
+    order = np.argsort(-results.train_clips, kind="stable")
+    pairs = confused_pairs(results.fused, PAIRS)
+    calibrated = calibration(results.fused)
     return {
-        "title": data_in_words(params),
+        "title": data_in_words(results.params),
         "facts": facts(results),
         "columns": COLUMNS,
         "numbers": numbers(results),
         "classes": class_rows(results, order),
-        "scatter": charts.draw_accuracy_by_count(counts, by_class, groups),
-        "profile": charts.draw_profile(counts, groups),
-        "streams": stream_rows(results),
+        "streams": results.headlines,
         "contributions": contribution_rows(results),
-        "confusion": charts.draw_confusion(confusion, [names[label] for label in order]),
-        "pairs": [
-            {"true": names[p.label], "predicted": names[p.predicted], "clips": p.clips}
-            | {"share": p.share, "group": groups[p.label]}
-            for p in pairs.itertuples()
-        ],
-        "calibration": charts.draw_calibration(found),
-        "ece": found.error,
-        "curves": {label: svg for label, svg in curves.items() if svg},
-        "moving": moving(results, hardest_clips(fused, pairs.head(MOVING))),
+        "pairs": pair_rows(results, pairs),
+        "ece": calibrated.error,
+        "moving": moving(results, hardest_clips(results.fused, pairs.head(MOVING))),
         "bones": bones(results.store.layout),
+        **drawings(results, order, calibrated),
+    }
+
+
+def drawings(results: Results, order: np.ndarray, calibrated: Calibration) -> dict[str, Any]:
+    """The charts as SVG. order: (C,) labels as the confusion matrix shows them."""
+    fused, groups, train_clips = results.fused, results.groups, results.train_clips
+    accuracies = results.by_class[ENSEMBLE].to_numpy()
+    confusion = confusion_matrix(fused.labels, fused.predicted, labels=order, normalize="true")
+    curves = {
+        label: charts.draw_curves(results.curves, column, label) for column, label in CURVES.items()
+    }
+    return {
+        "scatter": charts.draw_accuracy_by_count(train_clips, accuracies, groups),
+        "profile": charts.draw_profile(train_clips, groups),
+        "confusion": charts.draw_confusion(confusion, [results.names[label] for label in order]),
+        "calibration": charts.draw_calibration(calibrated),
+        "curves": {label: svg for label, svg in curves.items() if svg},
     }
 
 
 def facts(results: Results) -> list[str]:
-    """Clips, method, network, seed."""
-    params, counts = results.params, results.described["train_clips"]
+    """Clips, method, network and seed, in words."""
+    params, counts = results.params, results.train_clips
     model = params.model
     return [
-        f"{counts.sum()} training clips, {counts.max()} to {counts.min()} a class",
+        f"{counts.sum()} training clips, {counts.max()} to {counts.min()} per class",
         f"{len(results.fused.labels)} test clips of {len(counts)} classes",
         method_in_words(params),
         f"{model.name}, {model.base_channels} channels, {len(results.streams)} streams",
@@ -124,53 +95,48 @@ def facts(results: Results) -> list[str]:
 
 
 def numbers(results: Results) -> list[dict[str, Any]]:
-    """The headline of the ensemble: `name`, `value`, `low`, `high`, of `classes` classes."""
-    values = headline(results.fused, results.groups)
-    sure = intervals(results.fused, results.groups)
+    """Headline numbers of the ensemble: `key`, `name`, `value`, `low` and `high` in %.
+
+    `classes` is the number of classes of a group, None for the other numbers.
+    """
+    values = results.headlines[ENSEMBLE]
+    accuracies = results.by_class[ENSEMBLE].to_numpy()
+    bounds = intervals(results.fused, accuracies, results.groups)
     sizes = {group: int((results.groups == group).sum()) for group in GROUPS}
     return [
         {"key": key, "name": name, "value": values[key], "classes": sizes.get(key)}
-        | dict(zip(("low", "high"), sure[key], strict=True))
+        | dict(zip(("low", "high"), bounds[key], strict=True))
         for key, name in COLUMNS.items()
         if values[key] is not None
     ]
 
 
 def class_rows(results: Results, order: np.ndarray) -> list[dict[str, Any]]:
-    """A row a class, most training clips first; NaN accuracies are None."""
-    by_stream = {name: accuracy_by_class(scores) for name, scores in results.streams.items()}
-    fused = accuracy_by_class(results.fused)
+    """One row for each class, in the given order of labels (C,). Undefined accuracies are None."""
     tested = np.bincount(results.fused.labels, minlength=len(order))
     rows = []
     for label in order:
-        described = results.described.iloc[label]
+        row = results.classes.iloc[label]
+        accuracies = {name: _number(results.by_class[name].iloc[label]) for name in results.scores}
         rows.append(
-            {"name": described["class"], "group": described["group"]}
-            | {"train_clips": int(described["train_clips"]), "test_clips": int(tested[label])}
-            | {"ensemble": _number(fused[label])}
-            | {"streams": {name: _number(found[label]) for name, found in by_stream.items()}}
+            {"name": row["class"], "group": row["group"]}
+            | {"train_clips": int(row["train_clips"]), "test_clips": int(tested[label])}
+            | {"ensemble": accuracies.pop(ENSEMBLE), "streams": accuracies}
         )
     return rows
 
 
-def stream_rows(results: Results) -> dict[str, Headline]:
-    """The headline of each stream, and of the ensemble."""
-    every = {**results.streams, "ensemble": results.fused}
-    return {name: headline(scores, results.groups) for name, scores in every.items()}
-
-
 def contribution_rows(results: Results) -> list[tuple[str, Headline]]:
-    """What the ensemble has that it would not have: without each stream, with equal weights;
-    differences in points."""
+    """Gains of the ensemble over itself without each stream, and with equal weights, in points."""
     if len(results.streams) < 2:
         return []
-    whole = headline(results.fused, results.groups)
+    whole = results.headlines[ENSEMBLE]
     others = [
         (f"{name} (weight {results.weights[name]:g})", rest)
         for name, rest in without_each(results.streams, results.weights, results.groups).items()
     ]
     others.append(
-        ("these weights, not equal ones", equally_weighted(results.streams, results.groups))
+        ("these weights instead of equal ones", equally_weighted(results.streams, results.groups))
     )
     return [
         (name, {key: _difference(whole[key], rest[key]) for key in COLUMNS})
@@ -178,22 +144,35 @@ def contribution_rows(results: Results) -> list[tuple[str, Headline]]:
     ]
 
 
-def moving(results: Results, places: np.ndarray) -> list[dict[str, Any]]:
-    """Clips to draw, each with its name, its label, and the likeliest three classes."""
-    fused, names = results.fused, results.described["class"].tolist()
-    place_in_store = {name: number for number, name in enumerate(results.store.names)}
+def pair_rows(results: Results, pairs: pd.DataFrame) -> list[dict[str, Any]]:
+    """The confused pairs with the names of their classes, and the true class's group."""
+    return [
+        {"true": results.names[pair.label], "predicted": results.names[pair.predicted]}
+        | {"clips": pair.clips, "share": pair.share, "group": results.groups[pair.label]}
+        for pair in pairs.itertuples()
+    ]
+
+
+def moving(results: Results, indices: np.ndarray) -> list[dict[str, Any]]:
+    """Clips to draw: name, true and predicted class, frames, the three most probable classes.
+
+    indices: into the ensemble's scores. The true class is added to the three if it is not among
+    them.
+    """
+    fused, names = results.fused, results.names
+    store_index = {name: index for index, name in enumerate(results.store.names)}
     view = View.of(results.store)
     clips = []
-    for place in places:
-        probabilities = fused.probabilities[place]
+    for index in indices:
+        probabilities = fused.probabilities[index]
         likeliest = np.argsort(-probabilities, kind="stable")[:3]
-        label = int(fused.labels[place])
+        label = int(fused.labels[index])
         shown = [*likeliest, *([] if label in likeliest else [label])]
         clips.append(
-            {"name": str(fused.names[place]), "true": names[label]}
+            {"name": str(fused.names[index]), "true": names[label]}
             | {"predicted": names[likeliest[0]]}
             | {"scores": [(names[c], float(probabilities[c]), c == label) for c in shown]}
-            | moving_bodies(results.store, view, place_in_store[fused.names[place]])
+            | moving_bodies(results.store, view, store_index[fused.names[index]])
         )
     return clips
 

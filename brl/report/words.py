@@ -1,12 +1,12 @@
-"""A run in words: its data and its method."""
+"""Short descriptions of a run: its data and its method."""
 
 from brl.config.params import Params
 
 
 def data_in_words(params: Params) -> str:
-    """The dataset, its split, and how long its tail is."""
+    """The dataset, its split and its imbalance."""
     subsample = params.subsample
-    tail = "as it comes"
+    tail = "natural distribution"
     if subsample.list_file:
         tail = f"subset of {subsample.list_file}"
     elif subsample.profile != "natural":
@@ -16,7 +16,7 @@ def data_in_words(params: Params) -> str:
 
 
 def method_in_words(params: Params) -> str:
-    """The loss, and what the method does beside it."""
+    """The loss and the other parts of the method that are switched on."""
     method, classifier = params.method, params.classifier.kind
     words = [method.loss.replace("_", "-")]
     if method.class_weights != "none":

@@ -1,1 +1,1 @@
-"""Scores of test clips: on disk, measured, fused."""
+"""Scores of test clips: stored, fused and evaluated."""

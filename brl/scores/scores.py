@@ -1,4 +1,4 @@
-"""Scores on disk: what `predict` and `ensemble` write and what follows reads."""
+"""Test scores on disk: written by `predict` and `ensemble`, read by the stages after them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +10,12 @@ from brl.support.files import written_whole
 
 @dataclass(frozen=True)
 class Scores:
-    """Class probabilities of test clips.
+    """Class probabilities of N clips.
 
-    names (n,) str; labels (n,) int64; probabilities (n, C) float32, rows sum to one;
-    weights_digest: hash of the weights file they come from, by which the tracked run is found.
+    names           (N,) str
+    labels          (N,) int64
+    probabilities   (N, C) float32, rows sum to one
+    weights_digest  hash of the weights file that gave them, by which the tracked run is found
     """
 
     names: np.ndarray
@@ -21,15 +23,25 @@ class Scores:
     probabilities: np.ndarray
     weights_digest: str = ""
 
+    @property
+    def predicted(self) -> np.ndarray:
+        """Labels of the most probable classes, (N,)."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Whether each clip is recognised, (N,) bool."""
+        return self.predicted == self.labels
+
 
 def save_scores(path: Path, scores: Scores) -> None:
-    """Writes one `.npz` file."""
+    """Writes scores to one `.npz` file."""
     with written_whole(path) as unfinished:
         np.savez(unfinished, **vars(scores))
 
 
 def load_scores(path: Path) -> Scores:
-    """Reads what `save_scores` wrote."""
+    """Reads scores that `save_scores` wrote."""
     with np.load(path, allow_pickle=False) as file:
         columns = {name: file[name] for name in file.files}
     return Scores(**columns | {"weights_digest": str(columns["weights_digest"])})

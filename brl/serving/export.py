@@ -67,7 +67,7 @@ def stream_probabilities(
     """A stream's probabilities (C,), the mean over its views; present: (M,) bool."""
     assert isinstance(network, Network)
     views = views_of(recipe, clip, frames, present)
-    features = network.of_every_body(views)
+    features = network.every_body_features(views)
     if not network.pads:
         features = features * present[None, :, None]
     logits = network.cls_head(network.mean_over_bodies(features, present[None]))

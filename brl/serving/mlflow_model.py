@@ -11,6 +11,7 @@ from brl.clips.store import ClipStore
 from brl.config.params import read_params
 from brl.serving.recognizer import ARTIFACT, Recognizer
 from brl.support.files import sha256
+from brl.support.paths import STORE, tested_weights
 from brl.tracking import runs as tracking
 from brl.tracking.store import tracking_uri
 
@@ -70,11 +71,9 @@ def log_project(register: str | None) -> None:
     """Logs what `make repro` trained, and prints how to load and serve it."""
     params = read_params()
     recognizer = Recognizer.of_project(params)
-    digests: dict[str, str] = {
-        stream: sha256(Path("classifiers") / f"{stream}.safetensors") for stream in params.streams
-    }
+    digests: dict[str, str] = {stream: sha256(tested_weights(stream)) for stream in params.streams}
     run_id = tracking.find_pipeline(tracking.pipeline_digest(digests, params))
-    example = an_example(ClipStore.open(Path("data/store")), params.dataset.split)
+    example = an_example(ClipStore.open(STORE), params.dataset.split)
     address = log(recognizer, run_id, example, register)
     print(
         f"{address}\n  load it: mlflow.pyfunc.load_model({address!r})\n"

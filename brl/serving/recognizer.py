@@ -18,6 +18,7 @@ from brl.scores.scores import Scores
 from brl.streams.weights import Recipe, Trained, load_weights, save_weights
 from brl.support.errors import UserError
 from brl.support.files import written_whole
+from brl.support.paths import tested_weights
 
 ARTIFACT = "recognizer"  # the folder's name in an MLflow model
 DESCRIPTION = "recognizer.json"
@@ -47,9 +48,7 @@ class Recognizer:
 
         Raises UserError where a stream is not trained, or joints are in pixels of no size.
         """
-        files: dict[str, Path] = {
-            stream: Path("classifiers") / f"{stream}.safetensors" for stream in params.streams
-        }
+        files: dict[str, Path] = {stream: tested_weights(stream) for stream in params.streams}
         for file in files.values():
             if not file.exists():
                 raise UserError(f"{file} is missing; first: make repro")

@@ -9,7 +9,7 @@ import pandas as pd
 
 from brl.clips.store import ClipStore
 from brl.support.errors import UserError
-from brl.support.files import sha256, written_whole
+from brl.support.files import sha256, write_csv, written_whole
 
 CLIPS_FILE = "train.csv"
 COUNTS_FILE = "counts.csv"
@@ -43,10 +43,8 @@ def write_subset(folder: Path, store: ClipStore, subset: Subset, available: np.n
         {"class": store.classes, "available": available, "train_clips": subset.counts}
     )
     counts.index.name = "label"
-    with written_whole(folder / CLIPS_FILE) as unfinished:
-        clips.to_csv(unfinished, index=False)
-    with written_whole(folder / COUNTS_FILE) as unfinished:
-        counts.to_csv(unfinished)
+    write_csv(clips, folder / CLIPS_FILE)
+    write_csv(counts.reset_index(), folder / COUNTS_FILE)
     largest, smallest = int(subset.counts.max()), int(subset.counts.min())
     summary = {
         "clips": len(subset.clips),

@@ -6,8 +6,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def project_root() -> Path:
@@ -52,3 +56,9 @@ def written_whole(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def write_csv(table: "pd.DataFrame", path: Path) -> None:
+    """Writes a table as CSV, without its index, whole or not at all."""
+    with written_whole(path) as unfinished:
+        table.to_csv(unfinished, index=False)

@@ -1,1 +1,1 @@
-"""What all networks share: blocks, norms, the head, and `build`."""
+"""What the networks share: blocks, norms, heads, and `build`."""

@@ -1,4 +1,4 @@
-"""Batch norm over the last axis, the same whether one process holds the batch or several do."""
+"""Batch norm over the last axis; in several processes, over the whole batch of all of them."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,16 +10,17 @@ from torch.nn import functional as F
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch norm of activations that lie channels last, (..., C)."""
+    """Batch norm of channels-last activations (..., C)."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """The normalised activations (..., C)."""
         return batch_norm(x, [self])
 
 
 class DataNorm(nn.BatchNorm1d):
-    """Batch norm of a network's input: of each coordinate of each joint.
+    """Batch norm of the input: each coordinate of each joint is a channel.
 
-    bodies: 1 where all bodies share it (published as `VC`), M where each has its own (`MVC`).
+    bodies: 1 if all bodies share the norm (published as `VC`), M if each body has its own (`MVC`).
     """
 
     def __init__(self, joints: int, channels: int, bodies: int) -> None:
@@ -27,17 +28,20 @@ class DataNorm(nn.BatchNorm1d):
         self.bodies = bodies
 
     def normalise(self, clips: Tensor, present: Tensor) -> Tensor:
-        """The present bodies (N, M) of clips (N, M, T, V, K), normalised: (B, T, V, K)."""
+        """The present (N, M) bodies of clips (N, M, T, V, K), normalised: (B, T, V, K).
+
+        Raises ValueError if each body has its own norm and the clips have another number of bodies.
+        """
         if self.bodies == 1:
-            # Without a second body nothing is chosen, and a GPU need not wait for the count.
+            # With one body there is nothing to select, and a GPU need not wait for the count.
             bodies = clips[:, 0] if clips.shape[1] == 1 else clips[present]
             return batch_norm(bodies.flatten(2), [self]).view(bodies.shape)
         normalised = torch.zeros_like(clips)
         for body, state in enumerate(self._slots(clips)):
-            having = present[:, body]
-            x = clips[having, body]
+            has_body = present[:, body]
+            x = clips[has_body, body]
             if len(x) or _processes() > 1:
-                normalised[having, body] = _normalised(x.flatten(2), state, self).view(x.shape)
+                normalised[has_body, body] = _normalised(x.flatten(2), state, self).view(x.shape)
         self._count_batch()
         return normalised[present]
 
@@ -70,11 +74,11 @@ def batch_norm(
     norms: Sequence[nn.BatchNorm1d | nn.BatchNorm2d],
     missing_bias: Tensor | None = None,
 ) -> Tensor:
-    """Batch norms side by side, each on its own channels of x (..., C), in one pass.
+    """Several batch norms in one pass, each on its own channels of x (..., C), in order.
 
-    Channels of x beyond those of all the norms come out as zeros. missing_bias: (C,), what the
-    convolution before did not add to x. The batch's mean would take it away again, so it only
-    shifts the running mean; its true gradient is zero, and it gets none.
+    Channels of x beyond those of the norms become zeros. missing_bias: (C,), the bias that the
+    convolution before has not added to x. Subtracting the batch's mean would cancel it, so it only
+    shifts the running mean. Its true gradient is zero; it gets none.
     """
     states = [_state(norm) for norm in norms]
     sizes = [len(state.weight) for state in states]
@@ -86,11 +90,11 @@ def batch_norm(
         y = _normalised(x, states[0], norms[0])
     else:
         shift = 0 if missing_bias is None else missing_bias.detach()
-        together = _State(*(torch.cat(tensors) for tensors in zip(*states, strict=True)))
-        together.mean.sub_(shift)
-        y = _normalised(x, together, norms[0])
+        merged = _State(*(torch.cat(tensors) for tensors in zip(*states, strict=True)))
+        merged.mean.sub_(shift)
+        y = _normalised(x, merged, norms[0])
         if norms[0].training:
-            _put_back(states, together.mean + shift, together.var)
+            _copy_back(states, merged.mean + shift, merged.var)
     if norms[0].training:
         for norm in norms:
             _tensor(norm.num_batches_tracked).add_(1)
@@ -98,7 +102,7 @@ def batch_norm(
 
 
 class _State(NamedTuple):
-    """What a batch norm consists of, (C,) each."""
+    """Parameters and running statistics of a batch norm, (C,) each."""
 
     weight: Tensor
     bias: Tensor
@@ -110,8 +114,8 @@ def _state(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> _State:
     return _State(norm.weight, norm.bias, _tensor(norm.running_mean), _tensor(norm.running_var))
 
 
-def _put_back(states: Sequence[_State], mean: Tensor, var: Tensor) -> None:
-    """Running statistics side by side, each to the norm it belongs to."""
+def _copy_back(states: Sequence[_State], mean: Tensor, var: Tensor) -> None:
+    """Copies concatenated running statistics into the norms they belong to."""
     sizes = [len(state.weight) for state in states]
     for state, own_mean, own_var in zip(states, mean.split(sizes), var.split(sizes), strict=True):
         state.mean.copy_(own_mean)
@@ -119,13 +123,15 @@ def _put_back(states: Sequence[_State], mean: Tensor, var: Tensor) -> None:
 
 
 def _tensor(buffer: Tensor | None) -> Tensor:
-    assert buffer is not None  # only norms without running statistics lack it
+    assert buffer is not None  # only a norm without running statistics has none
     return buffer
 
 
 def _normalised(x: Tensor, state: _State, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> Tensor:
-    """x (..., C) by the batch's statistics in training, which also move the running ones; else by
-    the running ones."""
+    """Normalises x (..., C): by the batch's statistics in training, else by the running ones.
+
+    In training the batch's statistics also update the running ones.
+    """
     assert norm.momentum is not None
     if norm.training and _processes() > 1:
         return _normalised_together(x, state, norm.momentum, norm.eps)
@@ -137,16 +143,16 @@ def _normalised(x: Tensor, state: _State, norm: nn.BatchNorm1d | nn.BatchNorm2d)
 
 
 def _normalised_together(x: Tensor, state: _State, momentum: float, eps: float) -> Tensor:
-    """The same by the statistics of the whole batch, of which each process holds a part.
+    """Like `_normalised` in training, by the whole batch, of which each process holds a part.
 
-    A part may be empty, and where all are, the running statistics stay. PyTorch's own synchronised
-    batch norm knows GPUs only.
+    A part may be empty; if all are, the running statistics stay as they are. PyTorch's own
+    synchronised batch norm works on GPUs only.
     """
     rows = x.flatten(0, -2).to(torch.promote_types(x.dtype, torch.float32))
     count = rows.new_tensor([len(rows)])
     mean = rows.sum(dim=0) / count.clamp(min=1)
     var = (rows - mean).square().sum(dim=0) / count.clamp(min=1)
-    # Every process fills its own row and adds up all: each then has all processes' rows.
+    # Each process fills its own row of a table of zeros; the sum over processes has all rows.
     own = torch.arange(_processes(), device=x.device)[:, None] == dist.get_rank()
     gathered = _SumOverProcesses.apply(torch.cat([count, mean, var]) * own)
     counts, means, variances = gathered.split([1, len(mean), len(mean)], dim=1)
@@ -163,14 +169,14 @@ def _normalised_together(x: Tensor, state: _State, momentum: float, eps: float) 
 
 
 class _SumOverProcesses(torch.autograd.Function):
-    """The sum of all processes' tensors; its gradient is the sum of all processes' gradients."""
+    """Sum of a tensor over processes. Its gradient is the sum of the processes' gradients."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(_ctx: Any, x: Tensor) -> Tensor:
         return _summed(x)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+    def backward(_ctx: Any, *gradients: Tensor) -> Tensor:
         return _summed(gradients[0])
 
 
@@ -181,5 +187,5 @@ def _summed(x: Tensor) -> Tensor:
 
 
 def _processes() -> int:
-    """How many processes share the batch."""
+    """Number of processes that share the batch."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1

@@ -1,4 +1,4 @@
-"""Builds a network: `model.name` is a file of brl/models, with a class `Backbone`."""
+"""Builds the network that `model.name` names: a module of brl/models with a class `Backbone`."""
 
 from importlib import import_module
 
@@ -10,9 +10,12 @@ from brl.models.common.network import Network, Shape
 def build(
     model: ModelParams, layout: Layout, in_channels: int, num_classes: int, max_bodies: int
 ) -> Network:
-    """A network with fresh weights; it takes clips (N, M, T, V, K) and present bodies (N, M).
+    """A network with random initial weights.
 
-    Only the network asked for is imported: so a change of one makes no other train again.
+    It maps clips (N, M, T, V, K) and the mask of present bodies (N, M) to logits (N, C). Only the
+    module of this network is imported, so a change in one network does not retrain the others.
+
+    in_channels: K; num_classes: C; max_bodies: M.
     """
     shape = Shape(
         layout=layout,

@@ -1,4 +1,4 @@
-"""A network: a backbone for each body, a linear head on the mean over bodies."""
+"""A network: a backbone, applied to each body, and a head on the mean over bodies."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from brl.models.common.batch_norm import DataNorm
 
 
 class BlockShape(NamedTuple):
-    """A block's widths, and its stride over time."""
+    """Widths of a block, and its stride over time."""
 
     in_channels: int
     out_channels: int
@@ -21,12 +21,13 @@ class BlockShape(NamedTuple):
 
 @dataclass(frozen=True)
 class Shape:
-    """What a backbone is built for, and how wide and deep.
+    """The input, width and depth of a backbone.
 
+    layout         the skeleton: V joints and their graph
     in_channels    K
-    max_bodies     M; only a backbone that normalises each body's input on its own asks for it
-    base_channels  width of the first stage
-    blocks         blocks of each stage; None: as published
+    max_bodies     M; used only by backbones whose input norm treats each body separately
+    base_channels  C0, width of the first stage
+    blocks         number of blocks in each stage; None: as published
     """
 
     layout: Layout
@@ -35,9 +36,10 @@ class Shape:
     base_channels: int
     blocks: tuple[int, ...] | None = None
 
-    def of_blocks(self, published: tuple[int, ...]) -> list[BlockShape]:
-        """The blocks' shapes; every stage after the first begins by doubling the width and
-        halving time. published: the blocks of each stage where none are asked for.
+    def block_shapes(self, published: tuple[int, ...]) -> list[BlockShape]:
+        """Shapes of all blocks; each stage but the first doubles the width and halves the frames.
+
+        published: number of blocks in each stage, used where `blocks` is None.
         """
         shapes = []
         channels, width = self.in_channels, self.base_channels
@@ -51,9 +53,9 @@ class Shape:
 
 
 class Backbone(nn.Module):
-    """What every backbone has: `data_bn`, the norm of its input; `out_channels`, C'.
+    """Base class of the backbones: `data_bn` is the norm of the input, `out_channels` is C'.
 
-    `forward` takes normalised bodies (B, T, V, K) to features (B, T', V, C').
+    `forward` maps normalised bodies (B, T, V, K) to features (B, T', V, C').
     """
 
     data_bn: DataNorm
@@ -61,7 +63,7 @@ class Backbone(nn.Module):
 
 
 class Head(nn.Module):
-    """Linear classifier; `fc_cls` by that name for the checkpoints' sake."""
+    """Linear classifier. Its layer is called `fc_cls`, as in published checkpoints."""
 
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()
@@ -70,28 +72,30 @@ class Head(nn.Module):
         nn.init.zeros_(self.fc_cls.bias)
 
     def keep(self, num_classes: int) -> None:
-        """Drops all outputs but the first `num_classes`."""
+        """Keeps the first `num_classes` outputs and drops the others."""
         for name, values in list(self.fc_cls.named_parameters()):
             setattr(self.fc_cls, name, nn.Parameter(values[:num_classes].detach().clone()))
         self.fc_cls.out_features = num_classes
 
     def forward(self, features: Tensor) -> Tensor:
-        """Logits (N, C) of features (N, C'), in float32 whatever the backbone computes in."""
+        """Logits (N, C) of features (N, C'), in float32 whatever the backbone's precision."""
         with torch.autocast(features.device.type, enabled=False):
             return self.fc_cls(features)
 
 
 class CosineHead(Head):
-    """Cosines between features and a direction a class, times 30: what LDAM's margins are made
-    for. arXiv 1906.07413, section 4."""
+    """Cosine classifier: 30 times the cosine between the features and each class's weight vector.
+
+    LDAM's margins presume it. Source: arXiv 1906.07413, section 4.
+    """
 
     SCALE = 30.0
 
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__(in_channels, num_classes)
         self.fc_cls.register_parameter("bias", None)
-        # Of unit length, as in the paper. A gradient grows as the directions get shorter: from
-        # Head's short ones the first step would throw them so far that no later one turned them.
+        # Unit length, as in the paper. The shorter a weight vector, the larger its gradient: from
+        # Head's short vectors, the first step would go so far that later steps hardly turn them.
         with torch.no_grad():
             self.fc_cls.weight.copy_(functional.normalize(self.fc_cls.weight))
 
@@ -110,11 +114,11 @@ class Network(nn.Module):
 
     head: `linear` or `cosine`.
 
-    absent_bodies: what becomes of the bodies that clips of fewer persons lack.
-    `skip`: they are not computed, and the mean over bodies is that over present ones.
-    `pad`: they count as bodies at the origin, as published. In training they are computed, and
-    batch norms see them; in evaluation, where a body's features depend on no other body, one such
-    body a slot stands for all.
+    absent_bodies: how a clip with fewer than M bodies is treated.
+    `skip`: absent bodies are not computed; the mean over bodies runs over the present ones.
+    `pad`: absent bodies count as bodies at the origin, as published. In training they are computed,
+    and batch norms see them. In evaluation a body's features do not depend on other bodies, so one
+    absent body for each of the M slots is computed and used for all clips.
     """
 
     def __init__(
@@ -126,49 +130,50 @@ class Network(nn.Module):
         self.pads = absent_bodies == "pad"
 
     def features(self, clips: Tensor, present: Tensor) -> Tensor:
-        """Mean feature of each body over frames and joints, (N, M, C').
+        """Features of each body, averaged over frames and joints: (N, M, C').
 
-        clips: (N, M, T, V, K), zero where a body is absent; present: (N, M) bool. An absent
-        body's features are zero, or with `pad` those of a body at the origin.
+        clips: (N, M, T, V, K), zero where a body is absent; present: (N, M) bool. The features of
+        an absent body are zero; with `pad` they are those of a body at the origin.
         """
         if not self.pads:
-            return self._of_present(clips, present)
+            return self._present_features(clips, present)
         if self.training:
-            return self.of_every_body(clips)
-        everything = torch.cat([clips, torch.zeros_like(clips[:1])])
+            return self.every_body_features(clips)
+        # One more clip, whose bodies all stand at the origin.
+        padded = torch.cat([clips, torch.zeros_like(clips[:1])])
         computed = torch.cat([present, torch.ones_like(present[:1])])
-        features = self._of_present(everything, computed)
+        features = self._present_features(padded, computed)
         return torch.where(present[..., None], features[:-1], features[-1:])
 
-    def of_every_body(self, clips: Tensor) -> Tensor:
-        """Mean feature of each body, present or not, (N, M, C').
+    def every_body_features(self, clips: Tensor) -> Tensor:
+        """Features (N, M, C') of every body, present or not.
 
         No step depends on which bodies are present, so a graph of it can be exported.
         """
         bodies = self.backbone.data_bn.normalise_every(clips)
-        return self._mean_over_frames_and_joints(bodies).unflatten(0, clips.shape[:2])
+        return self._mean_features(bodies).unflatten(0, clips.shape[:2])
 
-    def _of_present(self, clips: Tensor, present: Tensor) -> Tensor:
-        bodies = self.backbone.data_bn.normalise(clips, present)
-        of_present = self._mean_over_frames_and_joints(bodies)
+    def _present_features(self, clips: Tensor, present: Tensor) -> Tensor:
+        """Features (N, M, C'): computed for present bodies, zero for the others."""
+        body_features = self._mean_features(self.backbone.data_bn.normalise(clips, present))
         if clips.shape[1] == 1:
-            return of_present[:, None]
-        by_clip = of_present.new_zeros(*present.shape, of_present.shape[-1])
-        by_clip[present] = of_present
+            return body_features[:, None]
+        by_clip = body_features.new_zeros(*present.shape, body_features.shape[-1])
+        by_clip[present] = body_features
         return by_clip
 
-    def _mean_over_frames_and_joints(self, bodies: Tensor) -> Tensor:
-        """(B, T, V, K) to (B, C'), in float32 at least."""
+    def _mean_features(self, bodies: Tensor) -> Tensor:
+        """Means over frames and joints of bodies (B, T, V, K): (B, C'), in float32 at least."""
         features = self.backbone(bodies)
         exact = torch.promote_types(features.dtype, torch.float32)
         return features.mean(dim=(1, 2), dtype=exact)
 
     def clip_features(self, clips: Tensor, present: Tensor) -> Tensor:
-        """Mean over bodies of `features`, (N, C'): what the head takes."""
+        """Mean of `features` over bodies, (N, C'): the input of the head."""
         return self.mean_over_bodies(self.features(clips, present), present)
 
     def mean_over_bodies(self, features: Tensor, present: Tensor) -> Tensor:
-        """Mean of (N, M, C') over present bodies, or with `pad` over all, (N, C').
+        """Mean of features (N, M, C') over present bodies, or with `pad` over all: (N, C').
 
         Without `pad`, the features of absent bodies must be zero.
         """
@@ -177,5 +182,5 @@ class Network(nn.Module):
         return features.sum(dim=1) / present.sum(dim=1, keepdim=True)
 
     def forward(self, clips: Tensor, present: Tensor) -> Tensor:
-        """Logits (N, C) of clips (N, M, T, V, K): the head on the mean over bodies."""
+        """Logits (N, C) of clips (N, M, T, V, K); present: (N, M) bool."""
         return self.cls_head(self.clip_features(clips, present))

@@ -1,0 +1,67 @@
+"""The results of an evaluated pipeline, each number computed once."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from brl.clips.store import ClipStore
+from brl.config.params import Params
+from brl.scores.metrics import Headline, accuracy_by_class, headline
+from brl.scores.scores import Scores
+
+ENSEMBLE = "ensemble"
+
+
+@dataclass(frozen=True)
+class Results:
+    """The scores of all streams and of their ensemble, and what is known of the clips.
+
+    classes  one row for each class: `class` (its name), `group`, `train_clips`
+    streams  scores of each stream
+    fused    scores of the ensemble
+    curves   training curve of each stream; without rows if the stream was not trained here
+    """
+
+    params: Params
+    classes: pd.DataFrame
+    streams: dict[str, Scores]
+    fused: Scores
+    curves: dict[str, pd.DataFrame]
+    store: ClipStore
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the classes, by label."""
+        return self.classes["class"].tolist()
+
+    @property
+    def groups(self) -> np.ndarray:
+        """The group of each class, (C,): `many`, `medium` or `few`."""
+        return self.classes["group"].to_numpy()
+
+    @property
+    def train_clips(self) -> np.ndarray:
+        """Training clips of each class, (C,)."""
+        return self.classes["train_clips"].to_numpy()
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The streams' weights in the ensemble."""
+        return {str(name): weight for name, weight in self.params.ensemble.weights.items()}
+
+    @property
+    def scores(self) -> dict[str, Scores]:
+        """Scores of the streams, then of the ensemble."""
+        return {**self.streams, ENSEMBLE: self.fused}
+
+    @cached_property
+    def headlines(self) -> dict[str, Headline]:
+        """Headline numbers of the streams, then of the ensemble, in %."""
+        return {name: headline(scores, self.groups) for name, scores in self.scores.items()}
+
+    @cached_property
+    def by_class(self) -> pd.DataFrame:
+        """Accuracies in %: one row for each class; a column for each stream and the ensemble."""
+        return pd.DataFrame({name: accuracy_by_class(s) for name, s in self.scores.items()})

@@ -1,0 +1,42 @@
+"""Paths of the pipeline's files, from the project's root. dvc.yaml declares the same ones."""
+
+from pathlib import Path
+
+RAW = Path("data/raw")
+STORE = Path("data/store")
+SUBSET = Path("data/subset")
+SCORES = Path("scores")
+FUSED_SCORES = Path("fused/scores.npz")
+
+REPORTS = Path("reports")
+PAGE = REPORTS / "index.html"
+METRICS = REPORTS / "metrics.json"
+RESULTS = REPORTS / "results.csv"
+LONG_TAIL = REPORTS / "long_tail.png"
+COMPARISON_REPORTS = REPORTS / "comparisons"
+BENCHMARK_REPORTS = REPORTS / "benchmarks"
+
+
+def trained_weights(stream: str) -> Path:
+    """Weights of a stream as `train` writes them."""
+    return Path("models") / f"{stream}.safetensors"
+
+
+def tested_weights(stream: str) -> Path:
+    """Weights of a stream as `classify` writes them: these are tested and served."""
+    return Path("classifiers") / f"{stream}.safetensors"
+
+
+def training_curve(stream: str) -> Path:
+    """Training curve of a stream, a row for each epoch."""
+    return Path("curves") / f"{stream}.csv"
+
+
+def stream_scores(stream: str) -> Path:
+    """Test scores of a stream."""
+    return SCORES / f"{stream}.npz"
+
+
+def stream_metrics(stream: str) -> Path:
+    """Test accuracy of a stream."""
+    return REPORTS / "streams" / f"{stream}.json"
