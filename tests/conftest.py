@@ -1,4 +1,4 @@
-"""Shared by all tests: the reference numbers and the real clips, where they are present."""
+"""Shared by all tests: settings, and the word at the end on what was not shown."""
 
 import signal
 from collections.abc import Iterator
@@ -10,6 +10,10 @@ from hypothesis import settings
 import brl  # noqa: F401  # before torch: it chooses how threads wait
 from brl.config.params import read_params
 from brl.streams.stream import stream_of
+from tests.reference import (  # noqa: F401  # hooks
+    pytest_runtest_makereport,
+    pytest_terminal_summary,
+)
 from tests.web import Server, running_server
 
 # No time limit an example: the machine's load must not fail a test. The same examples each run.
@@ -24,16 +28,6 @@ STREAMS = {
     name: stream_of(name, stream.hops)
     for name, stream in read_params(Path("params.yaml")).streams.items()
 }
-
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-
-
-def shared(relative: str) -> Path:
-    """A file of the reference material beside the project; skips the test where it is absent."""
-    path = SHARED / relative
-    if not path.exists():
-        pytest.skip(f"needs ../shared/{relative}, which is not here")
-    return path
 
 
 @pytest.fixture(scope="session", autouse=True)
