@@ -30,6 +30,12 @@ STREAMS = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with whole pipelines come first: short ones then fill what is left of each worker."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def elsewhere(tmp_path_factory) -> Iterator[None]:
     """What is kept at the project's root (checksums, checkpoints, runs) stays out of this one."""
