@@ -1,4 +1,4 @@
-"""Shared by all tests: the reference numbers and the real clips, where they are present."""
+"""Shared by all tests: settings, and the word at the end on what was not shown."""
 
 import signal
 from collections.abc import Iterator
@@ -10,6 +10,10 @@ from hypothesis import settings
 import brl  # noqa: F401  # before torch: it chooses how threads wait
 from brl.config.params import read_params
 from brl.streams.stream import Stream
+from tests.reference import (  # noqa: F401  # hooks
+    pytest_runtest_makereport,
+    pytest_terminal_summary,
+)
 from tests.web import Server, running_server
 
 # No time limit an example: the machine's load must not fail a test. The same examples each run.
@@ -23,15 +27,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 PARAMS = read_params(Path("params.yaml"))
 STREAMS = {name: Stream.of(PARAMS, name) for name in PARAMS.streams}
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
 
-
-def shared(relative: str) -> Path:
-    """A file of the reference material beside the project; skips the test where it is absent."""
-    path = SHARED / relative
-    if not path.exists():
-        pytest.skip(f"needs ../shared/{relative}, which is not here")
-    return path
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with whole pipelines come first: short ones then fill what is left of each worker."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,7 +19,8 @@ from brl.streams.weights import Recipe
 from brl.support.errors import UserError
 from brl.support.files import sha256
 from tests.checkpoints import as_published, network, saved
-from tests.conftest import STREAMS, shared
+from tests.conftest import STREAMS
+from tests.reference import shared
 from tests.test_networks import FILES, LAYOUTS, MISSING, NAMES, assert_agrees, model_params
 
 PER_BODY = ("aagcn", "ctrgcn", "msg3d")

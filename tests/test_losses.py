@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from brl.training.losses import CLASS_WEIGHTS, LOSSES, Criterion, halves_apart, together
 from brl.training.mixing import Targets
-from tests.conftest import shared
 from tests.methods import method, starting
+from tests.reference import shared
 
 SETTINGS = ("ntu60_if100", "ntu120_xset_if100", "nw_ucla_if10")
 # The reference's names, and the same as switches of `method`; 0.79 of 24 epochs are 19.

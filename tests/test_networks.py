@@ -11,7 +11,7 @@ from brl.clips.layout import COCO17, NTU25, NW_UCLA20
 from brl.config.params import ModelParams
 from brl.models.common.build import build
 from brl.models.common.network import Network
-from tests.conftest import shared
+from tests.reference import shared
 
 NAMES = get_args(ModelParams.model_fields["name"].annotation)
 LAYOUTS = {"nturgbd": NTU25, "nw_ucla": NW_UCLA20, "coco": COCO17}

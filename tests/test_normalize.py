@@ -13,7 +13,7 @@ from brl.clips.normalize import (
     shortest_arc,
     to_image_frame,
 )
-from tests.conftest import shared
+from tests.reference import shared
 
 
 @pytest.mark.parametrize("number", range(4))

@@ -21,8 +21,8 @@ from brl.datasets.prepare import prepare
 from brl.subset.subsample import choose_clips, profile_counts
 from brl.support.errors import UserError
 from brl.tracking.store import EXPERIMENT
-from tests.conftest import SHARED, shared
 from tests.project import SMALL, Project
+from tests.reference import SHARED, shared
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from brl.datasets.own import source as own
 from brl.datasets.own.description import read_description
 from brl.datasets.prepare import prepare
 from brl.support.errors import UserError
-from tests.conftest import SHARED, shared
 from tests.own_data import STICK, write_as_own, write_description, write_stick_figures
 from tests.project import SMALL, Project
+from tests.reference import SHARED, shared
 
 
 @pytest.fixture

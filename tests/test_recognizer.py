@@ -24,8 +24,8 @@ from brl.serving.recognizer import Recognizer
 from brl.serving.recordings import read_recording
 from brl.streams.weights import save_weights
 from tests.command import brl
-from tests.conftest import shared
 from tests.recognizers import SHARES, untrained
+from tests.reference import shared
 
 DRAWS = np.random.default_rng(0)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brl.streams.frames import evaluation_frames, train_frames
-from tests.conftest import shared
+from tests.reference import shared
 
 
 def test_uniform_test_frames_agree_with_the_reference():

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from brl.clips.layout import COCO17, LAYOUTS, NTU25, NW_UCLA20
 from brl.streams.stream import motion, offsets
-from tests.conftest import STREAMS, shared
+from tests.conftest import STREAMS
+from tests.reference import shared
 
 LAYOUT = {"nturgbd": NTU25, "nw_ucla": NW_UCLA20, "coco": COCO17}
 SHORT = {

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from multiprocessing import get_context
 from pathlib import Path
 
 import mlflow
@@ -10,6 +11,7 @@ import pytest
 
 from brl.commands.ui import comparison_url
 from brl.config.params import read_params
+from brl.streams.stream import Stream
 from brl.support.errors import UserError
 from brl.tracking import runs as tracking
 from brl.tracking.store import EXPERIMENT, tracking_uri
@@ -27,20 +29,24 @@ def root(tmp_path, monkeypatch):
     return tmp_path
 
 
+def record(root: str, number: int) -> None:
+    os.environ["DVC_ROOT"] = root  # a process has the environment of the server it is forked from
+    tracking.record_test(Stream("s", 0), f"d{number}", {"accuracy/top1": 1.0})
+
+
 def test_processes_that_start_together_share_one_new_store(root):
-    """Six streams trained at once on a machine where nothing was recorded yet."""
-    code = (
-        "from brl.streams.stream import Stream; from brl.tracking.runs import record_test; "
-        "record_test(Stream('s', 0), 'd{}', {{'accuracy/top1': 1.0}})"
-    )
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", code.format(number)], stderr=subprocess.PIPE, text=True
-        )
-        for number in range(6)
-    ]
-    errors = [process.communicate()[1] for process in running]
-    assert [process.returncode for process in running] == [0] * 6, errors
+    """Six streams trained at once on a machine where nothing was recorded yet.
+
+    Forked from a process that has imported MLflow, they reach the store at the same moment.
+    """
+    processes = get_context("forkserver")
+    processes.set_forkserver_preload([__name__])
+    running = [processes.Process(target=record, args=(str(root), number)) for number in range(6)]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join()
+    assert [process.exitcode for process in running] == [0] * 6
     mlflow.set_tracking_uri(tracking_uri())
     runs = mlflow.search_runs(experiment_names=[EXPERIMENT])
     assert sorted(runs["tags.weights.digest"]) == [f"d{number}" for number in range(6)]
