@@ -82,7 +82,7 @@ def gather() -> None:
 
     store = ClipStore.open(STORE)
     chosen = store.part("xsub", "train")
-    clips = Clips(store, chosen, torch.device("cpu"))
+    clips = Clips.of_store(store, chosen, torch.device("cpu"))
     draws = np.random.default_rng(0)
     batches = [torch.from_numpy(draws.choice(len(chosen), BATCH)) for _ in range(BATCHES)]
     times = []

@@ -11,7 +11,7 @@ def main() -> None:
     params = read_params()
     # Only the streams of params.yaml: scores of one taken out may still lie in the folder.
     streams = {name: load_scores(stream_scores(name)) for name in params.streams}
-    save_scores(FUSED_SCORES, fuse(streams, params.ensemble.weights))
+    save_scores(FUSED_SCORES, fuse(streams, params.ensemble))
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ import torch
 
 from brl.clips.layout import NW_UCLA20, Layout
 from brl.clips.normalize import Normalization
-from brl.config.params import ModelParams, read_params
+from brl.config.params import EnsembleParams, ModelParams, read_params
 from brl.serving.recognizer import Recognizer
 from brl.streams.weights import Recipe, Trained
 from tests.conftest import STREAMS
 
 PARAMS = read_params(Path("params.yaml"))
-SHARES = {"joint": 2.0, "skip_motion": 1.0}
+ENSEMBLE = EnsembleParams(kind="weighted", weights={"joint": 2.0, "skip_motion": 1.0})
 SMALL = {"base_channels": 6, "blocks": [1, 1]}
 
 
@@ -29,7 +29,7 @@ def untrained(
     train: changes of params.yaml's section.
     """
     streams = {}
-    for seed, name in enumerate(SHARES):
+    for seed, name in enumerate(ENSEMBLE.weights):
         recipe = Recipe(
             stream=STREAMS[name],
             layout=layout,
@@ -54,4 +54,4 @@ def untrained(
             network.cls_head.fc_cls.weight.normal_().div_(features.norm())
         streams[name] = Trained(recipe, network)
     predict = PARAMS.predict.model_copy(update={"precision": "float32"})
-    return Recognizer(streams, SHARES, predict)
+    return Recognizer(streams, ENSEMBLE, predict)

@@ -11,7 +11,7 @@ import torch
 
 from brl.clips.layout import COCO17, NTU25
 from brl.clips.normalize import Normalization
-from brl.config.params import ModelParams
+from brl.config.params import EnsembleParams, ModelParams
 from brl.serving import export as exporting
 from brl.serving.export import export, graph_inputs, noise, opened
 from brl.support.errors import UserError
@@ -53,7 +53,10 @@ def test_onnx_agrees_and_says_what_it_is_for(tmp_path):
 
 def test_a_graph_that_says_something_else_is_not_written(tmp_path, monkeypatch):
     recognizer = untrained()
-    other = replace(recognizer, shares={"joint": 1.0, "skip_motion": 5.0})
+    other = replace(
+        recognizer,
+        ensemble=EnsembleParams(kind="weighted", weights={"joint": 1.0, "skip_motion": 5.0}),
+    )
     monkeypatch.setattr(
         exporting, "RecognizerGraph", lambda _: exporting_graph(other), raising=True
     )

@@ -24,7 +24,7 @@ SIZES = [(1, 3), (2, 9), (1, 30), (2, 1)]
 
 @pytest.fixture
 def clips(tmp_path):
-    return some_clips(SIZES), Clips(
+    return some_clips(SIZES), Clips.of_store(
         stored(tmp_path / "s", some_clips(SIZES)), np.arange(len(SIZES)), torch.device("cpu")
     )
 
@@ -126,7 +126,7 @@ def test_scores_of_2d_joints_are_neither_turned_nor_rescaled(tmp_path, stream):
         splits=lambda names: splits,
         normalization=Normalization("none"),
     )
-    batched = Clips(ClipStore.open(tmp_path / "s"), np.arange(3), torch.device("cpu"))
+    batched = Clips.of_store(ClipStore.open(tmp_path / "s"), np.arange(3), torch.device("cpu"))
     which, generator = torch.arange(3), torch.Generator().manual_seed(0)
     augment = PARAMS.augment.model_copy(update={"flip": 0.0})
     params = PARAMS.model_copy(update={"rescale": True, "clip_len": 9, "augment": augment})

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.config.params import EvaluateParams
+from brl.config.params import EnsembleParams, EvaluateParams
+from brl.scores import fusion
 from brl.scores.fusion import fuse
 from brl.scores.metrics import accuracy_by_class, headline, overall, shot_groups
 from brl.scores.scores import Scores, load_scores, save_scores
@@ -63,16 +64,30 @@ def test_fusion_is_the_weighted_mean_of_the_streams_that_are_there():
     for name in ("joint", "bone"):
         probabilities = draws.dirichlet(np.ones(5), 7).astype(np.float32)
         streams[name] = Scores(np.arange(7).astype(str), np.arange(7) % 5, probabilities, name)
-    weights = {"joint": 2.0, "bone": 1.0, "skip": 5.0}
-    fused = fuse(streams, weights)
+    ensemble = EnsembleParams(kind="weighted", weights={"joint": 2.0, "bone": 1.0, "skip": 5.0})
+    fused = fuse(streams, ensemble)
     expected = (2 * streams["joint"].probabilities + streams["bone"].probabilities) / 3
     np.testing.assert_allclose(fused.probabilities, expected, rtol=1e-6)
     np.testing.assert_allclose(fused.probabilities.sum(axis=1), 1, rtol=1e-6)
-    alone = fuse({"bone": streams["bone"]}, weights)
+    alone = fuse({"bone": streams["bone"]}, ensemble)
     np.testing.assert_array_equal(alone.probabilities, streams["bone"].probabilities)
     other = Scores(streams["bone"].names[::-1], *list(vars(streams["bone"]).values())[1:])
     with pytest.raises(UserError, match=r"scores/bone\.npz"):
-        fuse({"joint": streams["joint"], "bone": other}, weights)
+        fuse({"joint": streams["joint"], "bone": other}, ensemble)
+
+
+def test_a_kind_of_fusion_gets_the_scores_of_training_and_test_clips(monkeypatch):
+    """The better stream on training clips alone: a fusion that learns, as a row of the table."""
+
+    def best_in_training(test, training, params):
+        return test[max(training, key=lambda name: overall(training[name])["top1"])].probabilities
+
+    monkeypatch.setitem(fusion.FUSIONS, "weighted", best_in_training)
+    right, wrong = scored([0, 1, 2], [0, 1, 2], 3), scored([0, 1, 2], [1, 2, 0], 3)
+    ensemble = EnsembleParams(kind="weighted", weights={"joint": 1.0, "bone": 1.0})
+    test = {"joint": wrong, "bone": right}
+    fused = fuse(test, ensemble, training={"joint": right, "bone": wrong})
+    np.testing.assert_array_equal(fused.probabilities, wrong.probabilities)
 
 
 def test_scores_read_back(tmp_path):

@@ -148,3 +148,10 @@ def assert_finite_gradients(network: Network, logits: Tensor) -> None:
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     assert len(gradients) > 10
     assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+def test_a_networks_own_setting_reaches_it():
+    params = model_params("dgstgcn", settings={"graphs": 4}, **SMALL)
+    network = build(params, NTU25, 3, 5, 2)
+    assert network.backbone.gcn[0].gcn.A.shape == (4, 25, 25)
+    assert network(*clips_of(NTU25, 2)).shape == (4, 5)

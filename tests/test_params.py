@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from brl.config.check import check
-from brl.config.params import read_params
+from brl.config.params import ModelParams, read_params
 from brl.support.errors import UserError
 
 PARAMS = Path("params.yaml")
@@ -143,3 +143,30 @@ def test_a_split_of_another_dataset_is_refused(tmp_path):
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match="nw_ucla has no split 'cross_subject_view'; known: cross_"):
         check(read_params(tmp_path / "params.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "complaint"),
+    [
+        ("dgstgcn", {"graphs": 0}, "graphs must be greater than or equal to 1, not 0"),
+        ("dgstgcn", {"x": 1}, "dgstgcn has no setting x; known: graphs"),
+        ("stgcn", {"graphs": 4}, "stgcn has no setting graphs; known: none"),
+    ],
+)
+def test_a_networks_own_settings_are_checked(tmp_path, name, settings, complaint):
+    content = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+    content["model"] |= {"name": name, "settings": settings}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(UserError, match=rf"model\.settings: {complaint}"):
+        read_params(tmp_path / "params.yaml")
+
+
+def test_settings_that_are_left_out_leave_no_trace():
+    """So weights, checkpoints and kept trainings are those of before there were such settings."""
+    model = read_params(Path("params.yaml")).model
+    assert "settings" not in model.model_dump()
+    changed = ModelParams.model_validate(
+        model.model_dump() | {"name": "dgstgcn", "settings": {"graphs": 4}}
+    )
+    assert changed.model_dump()["settings"] == {"graphs": 4}
+    assert ModelParams.model_validate(changed.model_dump()) == changed

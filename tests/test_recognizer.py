@@ -24,7 +24,7 @@ from brl.serving.recognizer import Recognizer
 from brl.serving.recordings import read_recording
 from brl.streams.weights import save_weights
 from tests.command import brl
-from tests.recognizers import SHARES, untrained
+from tests.recognizers import ENSEMBLE, untrained
 from tests.reference import shared
 
 DRAWS = np.random.default_rng(0)
@@ -51,7 +51,7 @@ def test_raw_files_of_nw_ucla_have_the_scores_that_the_pipeline_gives_their_clip
         files = [Path(opened.extract(item, tmp_path)) for item in some.items]
     raw = [read_recording(file, recognizer.recipe.layout) for file in files]
     found = recognizer.probabilities(raw)
-    np.testing.assert_array_equal(found, fuse(scores, SHARES).probabilities)
+    np.testing.assert_array_equal(found, fuse(scores, ENSEMBLE).probabilities)
     alone = np.concatenate([recognizer.probabilities([joints]) for joints in raw])
     np.testing.assert_allclose(alone, found, atol=1e-5)
 
@@ -109,7 +109,7 @@ def project(tmp_path_factory) -> Path:
         inside = "streams" if line.startswith("streams:") else inside if line[0] == " " else ""
         if inside and line.startswith("  ") and line[2] != " ":
             inside = line.strip().rstrip(":")
-        if inside in ("", "streams", *SHARES):
+        if inside in ("", "streams", *ENSEMBLE.weights):
             keep.append(line)
     (folder / "params.yaml").write_text("".join(keep), encoding="utf-8")
     for name, stream in untrained().streams.items():

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from brl.config.params import EnsembleParams
 from brl.report.analysis import (
     calibration,
     confused_pairs,
@@ -104,24 +105,28 @@ def test_every_clip_is_in_a_bin_and_the_error_is_a_share(seed, clips):
     assert (calibrated.bins["confidence"] <= calibrated.bins["high"] + 1e-6).all()
 
 
+def weighted(**weights: float) -> EnsembleParams:
+    return EnsembleParams(kind="weighted", weights=weights)
+
+
 def test_what_a_stream_adds_is_the_rest_fused_without_it():
     streams = {"joint": any_scores(0, 50), "bone": any_scores(1, 50), "skip": any_scores(2, 50)}
     same = {
         name: Scores(s.names, streams["joint"].labels, s.probabilities)
         for name, s in streams.items()
     }
-    weights = {"joint": 2.0, "bone": 1.0, "skip": 3.0}
+    weights = weighted(joint=2.0, bone=1.0, skip=3.0)
     headlines = without_each(same, weights, GROUPS)
     assert list(headlines) == ["joint", "bone", "skip"]
     rest = {name: same[name] for name in ("bone", "skip")}
     assert headlines["joint"] == headline(fuse(rest, weights), GROUPS)
-    assert equally_weighted(same, GROUPS) == headline(
-        fuse(same, {"joint": 5, "bone": 5, "skip": 5}), GROUPS
+    assert equally_weighted(same, weights, GROUPS) == headline(
+        fuse(same, weighted(joint=5.0, bone=5.0, skip=5.0)), GROUPS
     )
 
 
 def test_a_stream_without_which_nothing_has_weight_is_left_out():
     of_all = any_scores(0, 20)
     two = {"joint": of_all, "bone": of_all}
-    assert list(without_each(two, {"joint": 1.0, "bone": 0.0}, GROUPS)) == ["bone"]
-    assert without_each({"joint": of_all}, {"joint": 1.0}, GROUPS) == {}
+    assert list(without_each(two, weighted(joint=1.0, bone=0.0), GROUPS)) == ["bone"]
+    assert without_each({"joint": of_all}, weighted(joint=1.0), GROUPS) == {}

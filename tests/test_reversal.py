@@ -51,7 +51,7 @@ def batched(folder, layout: Layout, clips: list[Clip]) -> Clips:
         splits=lambda names: {"s": {"train": names[1:], "test": names[:1]}},
         normalization=Normalization("none"),
     )
-    return Clips(ClipStore.open(folder), np.arange(len(clips)), torch.device("cpu"))
+    return Clips.of_store(ClipStore.open(folder), np.arange(len(clips)), torch.device("cpu"))
 
 
 @pytest.mark.parametrize("stream", STREAMS)
@@ -159,7 +159,7 @@ def test_test_clips_are_never_played_backwards(store, tmp_path, reverse):
     trained, _ = train_stream(settings, store, training_part(store), tmp_path / "c.pt")
     chosen = store.part("half", "test")
     scores = predict(trained, store, chosen, PREDICTION)
-    clips = Clips(store, chosen, torch.device("cpu"))
+    clips = Clips.of_store(store, chosen, torch.device("cpu"))
     for place in range(len(chosen)):
         which = torch.tensor([place, place])
         frames = torch.from_numpy(

@@ -37,7 +37,7 @@ def take_checkpoint(stream: str, file: str, params_file: Path) -> Published:
 
     def change(content: dict[str, Any]) -> None:
         content["streams"][stream]["weights"] = {"file": file, "sha256": digest}
-        content["model"].update(found.model.model_dump())
+        content["model"].update(found.model.model_dump() | {"settings": found.model.settings})
         if found.model.blocks is not None:
             content["model"]["blocks"] = blocks = CommentedSeq(found.model.blocks)
             blocks.fa.set_flow_style()

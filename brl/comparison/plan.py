@@ -119,6 +119,7 @@ def params_of(comparison: Comparison, params: Params, method: str, seed: int) ->
     its own."""
     row = comparison.methods[method]
     content = params.model_dump()
+    content["model"].setdefault("settings", {})
     overwrite(content, METHODS.read(row.preset or method))
     put(content, comparison.settings)
     put(content, row.settings)

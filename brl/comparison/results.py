@@ -49,9 +49,9 @@ def finished(runs: list[Run], data: Data) -> list[Scored]:
             by_seed.setdefault((run.method, run.seed), []).append(run)
     for (method, seed), of_seed in by_seed.items():
         streams = {str(run.stream): load_scores(data.scores_file(run)) for run in of_seed}
-        weights = {str(name): w for name, w in of_seed[0].params.ensemble.weights.items()}
+        ensemble = of_seed[0].params.ensemble
         together = {
-            name: fuse({stream: streams[stream] for stream in members}, weights)
+            name: fuse({stream: streams[stream] for stream in members}, ensemble)
             for name, members in FUSED.items()
             if set(members) <= set(streams)
         }

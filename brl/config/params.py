@@ -1,9 +1,19 @@
 """The schema of params.yaml. It has no defaults: the file is the whole truth of a run."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from brl.support.errors import UserError
 from brl.support.files import project_root, sha256
@@ -65,12 +75,53 @@ class StreamParams(_Section):
     lr: Positive | None
 
 
+class NoSettings(_Section):
+    """Of a network that has no settings of its own."""
+
+
+class DGSTGCNSettings(_Section):
+    """Settings of `dgstgcn`; graphs: learned graphs of each block (published: 8)."""
+
+    graphs: Count = 8
+
+
+# The networks' own settings, each with its published value where it is left out.
+NETWORK_SETTINGS: dict[str, type[_Section]] = {"dgstgcn": DGSTGCNSettings}
+
+
 class ModelParams(_Section):
     name: Literal["stgcn", "stgcnpp", "aagcn", "ctrgcn", "msg3d", "dgstgcn"]
     base_channels: Annotated[int, Field(ge=6, le=1024)]
     blocks: Annotated[list[Count], Field(min_length=1, max_length=5)] | None
     absent_bodies: Literal["skip", "pad"]
     head: Literal["linear", "cosine"]
+    settings: dict[str, Any] = {}
+
+    @field_validator("settings")
+    @classmethod
+    def _of_the_network(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        name = info.data.get("name", "")
+        schema = NETWORK_SETTINGS.get(name, NoSettings)
+        for key in settings:
+            if key not in schema.model_fields:
+                known = ", ".join(schema.model_fields) or "none"
+                raise ValueError(f"{name} has no setting {key}; known: {known}")
+        try:
+            return schema.model_validate(settings).model_dump(exclude_unset=True)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            wanted = problem["msg"].removeprefix("Input should be ")
+            raise ValueError(
+                f"{problem['loc'][0]} must be {wanted}, not {problem['input']!r}"
+            ) from error
+
+    @model_serializer(mode="wrap")
+    def _without_empty_settings(self, default: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Where nothing is set, what is recorded of a network stays what it was without them."""
+        content = default(self)
+        if not self.settings:
+            content.pop("settings", None)
+        return content
 
 
 class ScheduleParams(_Section):
@@ -126,6 +177,7 @@ class PredictParams(_Section):
 
 
 class EnsembleParams(_Section):
+    kind: Literal["weighted"]
     weights: dict[StreamName, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
 
 

@@ -21,7 +21,7 @@ from brl.models.common.blocks import (
 from brl.models.common.temporal import MixedBranches, TemporalBranches
 
 BLOCKS = (4, 3, 3)
-GRAPHS = 8
+GRAPHS = 8  # published
 # Joints of NTU RGB+D, the largest published layout: checkpoints hold so many coefficients.
 MIN_COEFFICIENTS = 25
 
@@ -33,14 +33,15 @@ class GraphConv(nn.Module):
     channel, and of its joint similarity over the group's channels (section 3.2, "DG-GCN").
     """
 
-    def __init__(self, in_channels: int, out_channels: int, joints: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, joints: int, graphs: int) -> None:
         super().__init__()
-        width = GRAPHS * max(out_channels // GRAPHS, 1)
+        self.num_graphs = graphs
+        width = graphs * max(out_channels // graphs, 1)
         # Not initialised from the skeleton: all joints are linked, with similar weights.
-        self.A = nn.Parameter(torch.empty(GRAPHS, joints, joints).normal_(0.04, 0.02))
+        self.A = nn.Parameter(torch.empty(graphs, joints, joints).normal_(0.04, 0.02))
         # Checkpoints hold vectors; only the first entry is used, and scales all graphs.
-        self.alpha = nn.Parameter(torch.zeros(GRAPHS))
-        self.beta = nn.Parameter(torch.zeros(GRAPHS))
+        self.alpha = nn.Parameter(torch.zeros(graphs))
+        self.beta = nn.Parameter(torch.zeros(graphs))
         self.pre = ConvNorm(Pointwise(in_channels, width), BatchNorm(width))
         self.conv1 = Pointwise(in_channels, width)
         self.conv2 = Pointwise(in_channels, width)
@@ -58,7 +59,7 @@ class GraphConv(nn.Module):
         exact = torch.promote_types(x.dtype, torch.float32)
         with torch.autocast(x.device.type, enabled=False):
             embedded = merged_pointwise(x.mean(dim=1, dtype=exact), [self.conv1, self.conv2])
-            embedded = embedded.unflatten(-1, (2, GRAPHS, -1)).permute(2, 0, 3, 4, 1)
+            embedded = embedded.unflatten(-1, (2, self.num_graphs, -1)).permute(2, 0, 3, 4, 1)
             source, receiver = embedded  # B G C'/G V
             differences = source[..., None] - receiver[..., None, :]  # B G C'/G V V
             similarity = torch.einsum("bkcu,bkcv->bkuv", source, receiver)
@@ -91,12 +92,12 @@ class Backbone(network.Backbone):
 
     def __init__(self, shape: network.Shape) -> None:
         super().__init__()
-        joints = shape.layout.num_joints
+        joints, graphs = shape.layout.num_joints, shape.settings.get("graphs", GRAPHS)
         self.data_bn = DataNorm(joints, shape.in_channels, bodies=1)
         blocks = shape.block_shapes(BLOCKS)
         self.gcn = nn.Sequential()
         for block in blocks:
-            gcn = GraphConv(block.in_channels, block.out_channels, joints)
+            gcn = GraphConv(block.in_channels, block.out_channels, joints, graphs)
             tcn = TemporalConv(block.out_channels, block.stride, joints)
             self.gcn.append(Block(gcn, tcn, *block, first=len(self.gcn) == 0))
         self.out_channels = blocks[-1].out_channels

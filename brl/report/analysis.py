@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from brl.config.params import EnsembleParams
 from brl.scores.fusion import fuse
 from brl.scores.metrics import GROUPS, Headline, headline
 from brl.scores.scores import Scores
@@ -87,7 +88,7 @@ def calibration(scores: Scores) -> Calibration:
 
 
 def without_each(
-    streams: dict[str, Scores], weights: dict[str, float], groups: np.ndarray
+    streams: dict[str, Scores], ensemble: EnsembleParams, groups: np.ndarray
 ) -> dict[str, Headline]:
     """Headline numbers of the ensemble without one stream, for each stream by its name.
 
@@ -96,11 +97,14 @@ def without_each(
     headlines = {}
     for name in streams:
         rest = {other: scores for other, scores in streams.items() if other != name}
-        if any(weights[other] > 0 for other in rest):
-            headlines[name] = headline(fuse(rest, weights), groups)
+        if any(weight > 0 for other, weight in ensemble.weights.items() if other in rest):
+            headlines[name] = headline(fuse(rest, ensemble), groups)
     return headlines
 
 
-def equally_weighted(streams: dict[str, Scores], groups: np.ndarray) -> Headline:
-    """Headline numbers of an ensemble in which all streams have the same weight."""
-    return headline(fuse(streams, dict.fromkeys(streams, 1.0)), groups)
+def equally_weighted(
+    streams: dict[str, Scores], ensemble: EnsembleParams, groups: np.ndarray
+) -> Headline:
+    """Headline numbers of the ensemble if all streams had the same weight."""
+    equal = ensemble.model_copy(update={"weights": dict.fromkeys(ensemble.weights, 1.0)})
+    return headline(fuse(streams, equal), groups)

@@ -131,13 +131,13 @@ def contribution_rows(results: Results) -> list[tuple[str, Headline]]:
     if len(results.streams) < 2:
         return []
     whole = results.headlines[ENSEMBLE]
+    streams, ensemble, groups = results.streams, results.params.ensemble, results.groups
     others = [
         (f"{name} (weight {results.weights[name]:g})", rest)
-        for name, rest in without_each(results.streams, results.weights, results.groups).items()
+        for name, rest in without_each(streams, ensemble, groups).items()
     ]
-    others.append(
-        ("these weights instead of equal ones", equally_weighted(results.streams, results.groups))
-    )
+    equal = equally_weighted(streams, ensemble, groups)
+    others.append(("these weights instead of equal ones", equal))
     return [
         (name, {key: _difference(whole[key], rest[key]) for key in COLUMNS})
         for name, rest in others

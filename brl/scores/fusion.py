@@ -1,21 +1,52 @@
-"""Fusion of streams. Method: section 7."""
+"""Fusion of streams: `ensemble.kind` in params.yaml names a row of FUSIONS."""
+
+from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 
+from brl.config.params import EnsembleParams
 from brl.scores.scores import Scores
 from brl.support.errors import UserError
 
+StreamScores = Mapping[str, Scores]
 
-def fuse(streams: dict[str, Scores], weights: dict[str, float]) -> Scores:
-    """Weighted mean of the streams' probabilities; a stream without scores has no share.
+
+class Fusion(Protocol):
+    """Fuses the streams' scores of test clips.
+
+    training: the streams' scores of training clips, for a fusion that learns from them.
+    """
+
+    def __call__(
+        self, test: StreamScores, training: StreamScores, params: EnsembleParams
+    ) -> np.ndarray:
+        """Class probabilities (n, C) float32 of the test clips."""
+
+
+def weighted(test: StreamScores, training: StreamScores, params: EnsembleParams) -> np.ndarray:
+    """Mean of the streams' probabilities, weighted by hand. BRL, arXiv 2308.14024, section 4.1.
+
+    `ensemble.weights` may name streams without scores: they have no share.
+    """
+    weights = np.array([params.weights[name] for name in test])  # type: ignore[index]
+    stacked = np.stack([scores.probabilities for scores in test.values()])
+    return np.tensordot(weights / weights.sum(), stacked, axes=1).astype(np.float32)
+
+
+FUSIONS: dict[str, Fusion] = {"weighted": weighted}
+
+
+def fuse(
+    test: StreamScores, params: EnsembleParams, training: StreamScores | None = None
+) -> Scores:
+    """The streams' scores, fused as params.yaml says.
 
     Raises UserError where two streams scored different clips.
     """
-    first = next(iter(streams.values()))
-    for name, scores in streams.items():
+    first = next(iter(test.values()))
+    for name, scores in test.items():
         if not np.array_equal(scores.names, first.names):
-            raise UserError(f"scores/{name}.npz: scores other clips than the other streams")
-    shares = np.array([weights[name] for name in streams])
-    stacked = np.stack([scores.probabilities for scores in streams.values()])
-    fused = np.tensordot(shares / shares.sum(), stacked, axes=1).astype(np.float32)
+            raise UserError(f"scores/{name}.npz: not the clips that the other streams scored")
+    fused = FUSIONS[params.kind](test, training or {}, params)
     return Scores(first.names, first.labels, fused)

@@ -46,8 +46,8 @@ class RecognizerGraph(nn.Module):
         trained = recognizer.streams
         self.networks = nn.ModuleDict({name: stream.model for name, stream in trained.items()})
         self.recipes = {name: stream.recipe for name, stream in trained.items()}
-        total = sum(recognizer.shares.values())
-        self.shares = {name: share / total for name, share in recognizer.shares.items()}
+        weights = {name: recognizer.ensemble.weights[name] for name in trained}  # type: ignore[index]
+        self.shares = {name: weight / sum(weights.values()) for name, weight in weights.items()}
 
     def forward(self, clip: Tensor, frames: Tensor) -> Tensor:
         """Probabilities (C,) of a clip (M, L, V, K), from its views' frames (I, T)."""

@@ -4,17 +4,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from brl.clips.clip import Clip
 from brl.clips.normalize import normalized, to_image_frame
-from brl.clips.store import ClipStore, write_store
-from brl.config.params import Params, PredictParams
-from brl.prediction import predict
+from brl.config.params import EnsembleParams, Params, PredictParams
+from brl.prediction import probabilities
 from brl.scores.fusion import fuse
 from brl.scores.scores import Scores
+from brl.streams.device import best_device, keep_freed_memory
 from brl.streams.weights import Recipe, Trained, load_weights, save_weights
 from brl.support.errors import UserError
 from brl.support.files import written_whole
@@ -29,14 +27,14 @@ class Recognizer:
     """What a pipeline has learned.
 
     streams     at least one, all of one dataset
-    shares      each stream's weight in the ensemble
+    ensemble    how they are fused
     predict     how a recording's test views are chosen
     image_size  height and width in pixels, where 2D joints are in pixels; None: they are in the
                 image's frame already
     """
 
     streams: dict[str, Trained]
-    shares: dict[str, float]
+    ensemble: EnsembleParams
     predict: PredictParams
     image_size: tuple[float, float] | None = None
 
@@ -53,10 +51,7 @@ class Recognizer:
             if not file.exists():
                 raise UserError(f"{file} is missing; first: make repro")
         streams = {stream: load_weights(file) for stream, file in files.items()}
-        shares: dict[str, float] = {
-            stream: params.ensemble.weights[stream] for stream in params.streams
-        }
-        recognizer = cls(streams, shares, params.predict, image_size)
+        recognizer = cls(streams, params.ensemble, params.predict, image_size)
         if recognizer.recipe.normalization.kind == "image" and image_size is None:
             raise UserError("joints in pixels: give their image's size, --image-size WIDTHxHEIGHT")
         return recognizer
@@ -65,12 +60,19 @@ class Recognizer:
     def load(cls, folder: Path) -> "Recognizer":
         """What `save` wrote."""
         content = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        streams = {name: load_weights(folder / f"{name}.safetensors") for name in content["shares"]}
-        return cls(streams, content["shares"], PredictParams.model_validate(content["predict"]))
+        streams = {
+            name: load_weights(folder / f"{name}.safetensors") for name in content["streams"]
+        }
+        ensemble = EnsembleParams.model_validate(content["ensemble"])
+        return cls(streams, ensemble, PredictParams.model_validate(content["predict"]))
 
     def save(self, folder: Path) -> None:
-        """Writes a weights file a stream, and how they work together."""
-        content = {"shares": self.shares, "predict": self.predict.model_dump()}
+        """Writes one weights file per stream, and how they work together."""
+        content = {
+            "streams": list(self.streams),
+            "ensemble": self.ensemble.model_dump(),
+            "predict": self.predict.model_dump(),
+        }
         with written_whole(folder) as unfinished:
             unfinished.mkdir()
             for name, trained in self.streams.items():
@@ -102,24 +104,13 @@ class Recognizer:
 
     def of_prepared(self, recordings: Sequence[np.ndarray]) -> np.ndarray:
         """The same of what `prepared` gives."""
-        recipe = self.recipe
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "store"
-            write_store(
-                path,
-                [Clip(str(number), 0, joints) for number, joints in enumerate(recordings)],
-                dataset="recordings",
-                layout=recipe.layout,
-                classes=tuple(recipe.classes),
-                splits=lambda names: {},
-                normalization=recipe.normalization,
-            )
-            store = ClipStore.open(path)
-            chosen = np.arange(len(recordings))
-            scores = {
-                name: Scores(
-                    store.names, store.labels, predict(trained, store, chosen, self.predict)
-                )
-                for name, trained in self.streams.items()
-            }
-        return fuse(scores, self.shares).probabilities
+        keep_freed_memory()
+        device = best_device()
+        none = np.zeros(len(recordings), dtype=np.int64)
+        scores = {}
+        for name, trained in self.streams.items():
+            inputs = trained.recipe.recording_inputs(recordings, device)
+            model, num_classes = trained.model.to(device), len(self.classes)
+            found = probabilities(model, inputs, self.predict, num_classes)
+            scores[name] = Scores(none.astype(str), none, found)
+        return fuse(scores, self.ensemble).probabilities

@@ -1,35 +1,87 @@
 """Batches of a clip store's joints: one vectorised gather, no Python per clip."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from brl.clips.layout import Layout
 from brl.clips.store import ClipStore
 from brl.streams.device import resident
 
 
 class Clips:
-    """The n chosen clips of a store, ready to be gathered onto a device.
+    """n clips whose joints can be gathered onto a device.
 
-    labels, lengths: (n,) int64 on the device; max_bodies: M of every batch, by default the store's.
+    rows (R, V, K) float32 holds every body's frames end to end, as a clip store does. Of each
+    clip (n,): starts, its first row; lengths, its frames; bodies; labels. max_bodies: M of every
+    batch.
     """
 
     def __init__(
         self,
-        store: ClipStore,
-        chosen: np.ndarray,
+        rows: np.ndarray,
+        *,
+        starts: np.ndarray,
+        lengths: np.ndarray,
+        bodies: np.ndarray,
+        labels: np.ndarray,
+        layout: Layout,
+        max_bodies: int,
         device: torch.device,
-        max_bodies: int | None = None,
     ) -> None:
         self.device = device
-        self.layout = store.layout
-        self.max_bodies = max_bodies or store.max_bodies
-        self.labels = torch.from_numpy(store.labels[chosen]).to(device)
-        self.lengths = torch.from_numpy(store.frames[chosen]).to(device)
+        self.layout = layout
+        self.max_bodies = max_bodies
+        self.labels = torch.from_numpy(labels).to(device)
+        self.lengths = torch.from_numpy(lengths).to(device)
         # On the CPU it shares the mapped file's memory: nothing is read before it is gathered.
-        self._rows = resident(torch.from_numpy(store.rows), device)
-        self._starts = torch.from_numpy(store.starts[chosen]).to(device)
-        self._bodies = torch.from_numpy(store.bodies[chosen]).to(device)
+        self._rows = resident(torch.from_numpy(rows), device)
+        self._starts = torch.from_numpy(starts).to(device)
+        self._bodies = torch.from_numpy(bodies).to(device)
+
+    @classmethod
+    def of_store(
+        cls,
+        store: ClipStore,
+        indices: np.ndarray,
+        device: torch.device,
+        max_bodies: int | None = None,
+    ) -> "Clips":
+        """Clips (n,) of a store; max_bodies: by default the store's."""
+        return cls(
+            store.rows,
+            starts=store.starts[indices],
+            lengths=store.frames[indices],
+            bodies=store.bodies[indices],
+            labels=store.labels[indices],
+            layout=store.layout,
+            max_bodies=max_bodies or store.max_bodies,
+            device=device,
+        )
+
+    @classmethod
+    def of_recordings(
+        cls,
+        recordings: Sequence[np.ndarray],
+        layout: Layout,
+        max_bodies: int,
+        device: torch.device,
+    ) -> "Clips":
+        """Recordings (M, T, V, K) float32, normalised, in memory; their labels are 0."""
+        bodies, lengths = np.array([joints.shape[:2] for joints in recordings]).T
+        rows = np.concatenate([joints.reshape(-1, *joints.shape[2:]) for joints in recordings])
+        return cls(
+            rows,
+            starts=np.cumsum(bodies * lengths) - bodies * lengths,
+            lengths=np.ascontiguousarray(lengths),
+            bodies=np.ascontiguousarray(bodies),
+            labels=np.zeros(len(recordings), dtype=np.int64),
+            layout=layout,
+            max_bodies=max_bodies,
+            device=device,
+        )
 
     def __len__(self) -> int:
         return len(self.labels)

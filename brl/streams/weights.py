@@ -1,7 +1,8 @@
 """Trained weights on disk: one safetensors file that says itself what it is."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from brl.support.files import written_whole
 class Recipe(BaseModel):
     """All that is needed to rebuild a network and to feed it as it was trained.
 
-    Of the stream it keeps what is shown; a weights file has that as `stream` (its name) and `hops`.
+    Of the stream it keeps what is shown, in a weights file as `stream` (its name) and `hops`.
     """
 
     stream: Stream
@@ -45,7 +46,7 @@ class Recipe(BaseModel):
     ) -> "Recipe":
         """The recipe for the clips of a store."""
         return cls(
-            stream=stream,
+            stream=replace(stream, lr=None, weights=None),
             layout=store.layout,
             normalization=store.normalization,
             channels=store.channels,
@@ -86,7 +87,12 @@ class Recipe(BaseModel):
 
     def inputs(self, store: ClipStore, indices: np.ndarray, device: torch.device) -> Inputs:
         """Clips (n,) of a store as the network takes them."""
-        clips = Clips(store, indices, device, self.max_bodies)
+        clips = Clips.of_store(store, indices, device, self.max_bodies)
+        return JointInputs(clips, self.stream, self.train)
+
+    def recording_inputs(self, recordings: Sequence[np.ndarray], device: torch.device) -> Inputs:
+        """Recordings (M, T, V, K), normalised, as the network takes them."""
+        clips = Clips.of_recordings(recordings, self.layout, self.max_bodies, device)
         return JointInputs(clips, self.stream, self.train)
 
 

@@ -23,6 +23,7 @@ def build(
         max_bodies=max_bodies,
         base_channels=model.base_channels,
         blocks=tuple(model.blocks) if model.blocks else None,
+        settings=model.settings,
     )
     backbone = import_module(f"brl.models.{model.name}").Backbone(shape)
     return Network(backbone, num_classes, model.absent_bodies, model.head)

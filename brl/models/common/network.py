@@ -1,7 +1,8 @@
 """A network: a backbone, applied to each body, and a head on the mean over bodies."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,7 @@ class Shape:
     max_bodies     M; used only by backbones whose input norm treats each body separately
     base_channels  C0, width of the first stage
     blocks         number of blocks in each stage; None: as published
+    settings       the network's own settings (`model.settings`), its published values left out
     """
 
     layout: Layout
@@ -35,6 +37,7 @@ class Shape:
     max_bodies: int
     base_channels: int
     blocks: tuple[int, ...] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def block_shapes(self, published: tuple[int, ...]) -> list[BlockShape]:
         """Shapes of all blocks; each stage but the first doubles the width and halves the frames.
