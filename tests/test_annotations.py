@@ -148,11 +148,11 @@ def complaint(make) -> str:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ([1], "annotations is not there"),
-        ({"split": {}}, "annotations is not there"),
-        ({"annotations": []}, "split is not there"),
-        ({"annotations": {}, "split": {}}, "annotations is not there or not such a thing"),
-        ({"annotations": [], "split": []}, "split is not there or not such a thing"),
+        ([1], "annotations is missing"),
+        ({"split": {}}, "annotations is missing"),
+        ({"annotations": []}, "split is missing"),
+        ({"annotations": {}, "split": {}}, "annotations is missing or of another type"),
+        ({"annotations": [], "split": []}, "split is missing or of another type"),
         ({"annotations": [7], "split": {}}, "annotation 0: must be a dictionary with its clip's"),
         ({"annotations": [annotation("a"), {}], "split": {}}, "annotation 1: must be a dictionary"),
         ({"annotations": [{"frame_dir": 3}], "split": {}}, "annotation 0: must be"),
@@ -225,6 +225,7 @@ def test_a_wrong_annotation_is_named_with_file_and_clip(tmp_path, fault, expecte
         ({"img_shape": (100, 0)}, "img_shape: (100, 0); must be"),
         ({"img_shape": (100, "wide")}, "img_shape: (100, 'wide'); must be"),
         ({"img_shape": (100, float("nan"))}, "img_shape: (100, nan); must be"),
+        ({"img_shape": (100, 10**400)}, "img_shape: (100, 1000000000"),
     ],
 )
 def test_a_wrong_2d_annotation_is_named_with_file_and_clip(tmp_path, fault, expected):

@@ -102,5 +102,5 @@ def test_the_published_draw_does_not_depend_on_the_order_of_the_files():
              "S001C002P003R002A0133", "S00١C002P003R002A013"]
 )  # fmt: skip
 def test_a_name_of_another_form_is_refused(name):
-    with pytest.raises(UserError, match=r"no name .*; must be like S001C002P003R002A013"):
+    with pytest.raises(UserError, match=r"not the name .*; must be like S001C002P003R002A013"):
         label_of(name)

@@ -103,7 +103,7 @@ def test_a_joint_that_is_nowhere_counts_as_not_seen(coordinate):
 
 def test_a_body_twice_in_a_frame_is_refused():
     text = skeleton_text(scene_of(2, (range(2), people(2, 0)), (range(2), people(2, 1))))
-    with pytest.raises(UserError, match=rf"clip: line 30: body {FIRST_ID} is twice in frame 1"):
+    with pytest.raises(UserError, match=rf"clip: line 30: body {FIRST_ID} occurs twice in frame 1"):
         read_skeleton(text.replace(str(FIRST_ID + 1), str(FIRST_ID)), "clip")
 
 
@@ -212,9 +212,9 @@ def test_a_damaged_file_in_a_zip_is_named(root, zips):
     {
         ("../S001C001P001R001A001.skeleton",): "unsafe path '../S001",
         ("/S001C001P001R001A001.skeleton",): "unsafe path '/S001",
-        ("S001C001P001A001.skeleton",): r"S001C001P001A001\.skeleton: no name .*; must be like",
+        ("S001C001P001A001.skeleton",): r"S001C001P001A001\.skeleton: not the name .*must be like",
         ("a/S001C001P001R001A001.skeleton", "b/S001C001P001R001A001.skeleton"):
-            "the same clip; must be there once",
+            "the same clip; must occur once",
     }.items(),
 )  # fmt: skip
 def test_what_a_zip_must_not_hold_is_named(root, files, complaint):
@@ -228,7 +228,7 @@ def test_files_of_one_name_or_of_another_form_are_refused_before_any_is_copied(r
     write_files(root / "files" / "a", ["S001C001P001R001A001"])
     (root / "files" / "b").mkdir()
     (root / "files" / f"{name}.skeleton").write_text("1\n0\n")
-    with pytest.raises(UserError, match=r"the same clip|clip1\.skeleton: no name"):
+    with pytest.raises(UserError, match=r"the same clip|clip1\.skeleton: not the name"):
         NTU60_RAW.fetch(root / "raw", "files")
     assert not (root / "raw").exists()
 

@@ -171,7 +171,10 @@ DESCRIPTIONS = {
     "unknown key": ({"parent": [0]}, "parent: unknown key; known here: classes, layout"),
     "unknown layout": ({"layout": "kinect"}, "layout and .*: give a known layout or describe"),
     "no parents": ({"parents": ...}, "needs a layout .*, or parents and upper_body"),
-    "a parent too few": ({"parents": ["hip"] * 4}, "parents: 4 for 5 joints; must be one a joint"),
+    "a parent too few": (
+        {"parents": ["hip"] * 4},
+        "parents: 4 for 5 joints; must be one per joint",
+    ),
     "unknown parent": ({"parents": ["hip"] * 4 + ["knee"]}, "parents: no joint 'knee'; known: hip"),
     "no centre": ({"parents": [1, 0, 1, 1, 1]}, "parents: 0 joints are their own parent"),
     "unknown pair": ({"left_right": [[3, 9]]}, "left_right: no joint 9; there are 0 to 4"),

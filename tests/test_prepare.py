@@ -160,7 +160,7 @@ def test_raw_files_are_read_by_other_processes(tmp_path):
 
 def test_several_processes_make_the_same_store_as_one(tmp_path, monkeypatch):
     """Slice after slice; and an error in one of them is the user's one line."""
-    monkeypatch.setattr("brl.datasets.prepare.ITEMS_A_CORE", 1)
+    monkeypatch.setattr("brl.datasets.prepare.ITEMS_PER_CORE", 1)
     clips = some_clips([(1 + n % 2, 3 + n) for n in range(20)])
     alone, facts = prepared(tmp_path / "a", clips)
     together, same = prepared(tmp_path / "b", clips, parallel=True)

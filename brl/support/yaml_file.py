@@ -49,6 +49,8 @@ def read_yaml(path: Path, schema: type[Schema], called: str) -> Schema:
         raise UserError(f"{called}:{line} not valid YAML: {error.problem}") from error
     except yaml.YAMLError as error:
         raise UserError(f"{called}: not valid YAML: {' '.join(str(error).split())}") from error
+    except ValueError as error:  # such as a date that does not exist
+        raise UserError(f"{called}: not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise UserError(f"{called}: must hold `key: value` lines")
     return validated(content, schema, called)
