@@ -1,5 +1,7 @@
-"""What goes wrong with a user's own data, lists, parameters and machine: cases for
-test_bad_input.py."""
+"""Mistakes in a user's own data, lists and parameters, and machine faults.
+
+The cases are for test_bad_input.py.
+"""
 
 import json
 
@@ -34,7 +36,7 @@ def own(change: Change, stage: str, words: str) -> Case:
 
 
 def line(words: str, *lines: str) -> Case:
-    """Own data whose list has other lines."""
+    """Own data with these lines in the list."""
     change = holds(CSV, "\n".join(("name,label,split", *lines)) + "\n")
     return own(change, "download", f"clips.csv: {words}")
 

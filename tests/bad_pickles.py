@@ -1,4 +1,4 @@
-"""What goes wrong with annotation pickles and Kinetics' kpfiles: cases for test_bad_input.py."""
+"""Mistakes in annotation pickles and Kinetics' kpfiles: cases for test_bad_input.py."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def ntu60(change: Change, stage: str, words: str) -> Case:
 
 
 def annotation(stage_says: str, **changes: object) -> Case:
-    """An annotation of NTU-60 with other keys."""
+    """NTU-60 with changed keys in its first annotation."""
     return ntu60(pickled(NTU60, first(**changes)), "prepare", f"{TRAIN[0]!r}: {stage_says}")
 
 
@@ -34,7 +34,7 @@ def in_2d(stage_says: str, **changes: object) -> Case:
 
 
 def of_split(words: str, **lists: list[str] | None) -> Case:
-    """NTU-60 with other lists of clips."""
+    """NTU-60 with changed lists of clips."""
     return Case("ntu60", pickled(NTU60, split(**lists)), "prepare", f"ntu60: split 'xsub'{words}")
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong with the NW-UCLA zip and raw NTU files: cases for test_bad_input.py."""
+"""Mistakes in the NW-UCLA zip and in raw NTU files: cases for test_bad_input.py."""
 
 import shutil
 from pathlib import Path
