@@ -1,4 +1,4 @@
-"""The ways in which a user's files go wrong: each a function of the project's folder."""
+"""Mistakes in a user's files: functions that make them in the project's folder."""
 
 import errno
 import functools
@@ -23,22 +23,22 @@ Change = Callable[[Path], None]
 Patch = Callable[[pytest.MonkeyPatch], None]
 
 PAGE = "<!DOCTYPE html><html><body>Please log in</body></html>"
-# What checksums.json says of a file that arrived before.
+# The entry in checksums.json of a file that was fetched before.
 OTHER_FILE = {"other.zip": {"sha256": "0" * 64, "bytes": 1, "from": "elsewhere"}}
 
 
 class Case(NamedTuple):
-    """What became of a world; the stage that stops; what its line says, with gaps."""
+    """A world and a change to it; the stage that stops; its message, with ` ... ` for gaps."""
 
     world: str
     change: Change
     stage: str
     says: str
-    machine: Patch | Answer | None = None  # or of the machine; or of the server that is the mirror
+    machine: Patch | Answer | None = None  # a fault of the machine or of the mirror
 
 
 def nothing(root: Path) -> None:
-    """Only the machine is to blame."""
+    """Changes nothing: the fault is the machine's."""
 
 
 def both(*changes: Change) -> Change:
@@ -50,7 +50,7 @@ def both(*changes: Change) -> Change:
 
 
 def holds(path: Path | str, content: str | bytes) -> Change:
-    """A file with this content instead, or as well."""
+    """Writes a file with this content."""
 
     def change(root: Path) -> None:
         new(root / path).write_bytes(content.encode() if isinstance(content, str) else content)
@@ -59,7 +59,7 @@ def holds(path: Path | str, content: str | bytes) -> Change:
 
 
 def says(path: Path | str, old: str | bytes, now: str | bytes) -> Change:
-    """Other words, everywhere in a file."""
+    """Replaces text everywhere in a file."""
     old, now = (each.encode() if isinstance(each, str) else each for each in (old, now))
 
     def change(root: Path) -> None:
@@ -75,7 +75,7 @@ def lacks(path: Path | str) -> Change:
 
 
 def is_cut(path: Path | str) -> Change:
-    """Half of the bytes are there."""
+    """Drops the second half of a file."""
 
     def change(root: Path) -> None:
         content = (root / path).read_bytes()
@@ -89,7 +89,7 @@ def array(path: str, content: Any) -> Change:
 
 
 def described(**changes: Any) -> Change:
-    """Other keys in dataset.yaml; the value `...` takes one out."""
+    """Changes keys in dataset.yaml; the value `...` removes one."""
     description = {key: value for key, value in (STICK | changes).items() if value is not ...}
     return lambda root: write_description(root / "own", description)
 
@@ -104,7 +104,7 @@ def params(section: str, **changes: Any) -> Change:
 
 
 def zipped(path: Path, name: str, content: str | None, instead_of: str = "") -> Change:
-    """A zip has a file of this content, or it in the place of another; None: it lacks it."""
+    """Puts a file into a zip, instead of another one if given; content None removes the file."""
 
     def change(root: Path) -> None:
         with zipfile.ZipFile(root / path) as archive:
@@ -121,7 +121,7 @@ def zipped(path: Path, name: str, content: str | None, instead_of: str = "") -> 
 
 
 def pickled(path: Path, change: Callable[[Any], None]) -> Change:
-    """A pickle's content is changed by `change`."""
+    """Changes the content of a pickle."""
 
     def changed(root: Path) -> None:
         content = pickle.loads((root / path).read_bytes())
@@ -132,7 +132,7 @@ def pickled(path: Path, change: Callable[[Any], None]) -> Change:
 
 
 def first(**changes: Any) -> Callable[[dict], None]:
-    """For `pickled`: other keys in the first annotation; the value `...` takes one out."""
+    """For `pickled`: changes keys in the first annotation; the value `...` removes one."""
 
     def change(content: dict) -> None:
         annotation = content["annotations"][0]
@@ -144,7 +144,7 @@ def first(**changes: Any) -> Callable[[dict], None]:
 
 
 def split(**changes: list[str] | None) -> Callable[[dict], None]:
-    """For `pickled`: other lists of clips; None takes one out."""
+    """For `pickled`: changes lists of clips; None removes one."""
 
     def change(content: dict) -> None:
         lists = content["split"] | changes
@@ -154,7 +154,7 @@ def split(**changes: list[str] | None) -> Callable[[dict], None]:
 
 
 class Runs:
-    """Pickled, it calls a function with a text when it is loaded."""
+    """Its pickle calls a function with a text when it is loaded."""
 
     def __init__(self, function: Callable[[str], Any], text: str) -> None:
         self.call = function, (text,)
@@ -167,7 +167,7 @@ SHELL, EVAL = Runs(os.system, "touch it_ran"), Runs(eval, "open('it_ran', 'w')")
 
 
 def full_disk(owner: object, function: str, file: str) -> Patch:
-    """`owner.function`, whose last argument is a path, fails half way with a file of this name."""
+    """Makes `owner.function`, whose last argument is a path, fail halfway for this file."""
     write = getattr(owner, function)
 
     def fails(*arguments: Any, **named: Any) -> Any:

@@ -1,5 +1,7 @@
-"""What goes wrong with a user's own data, lists, parameters and machine: cases for
-test_bad_input.py."""
+"""Mistakes in a user's own data, lists and parameters, and machine faults.
+
+The cases are for test_bad_input.py.
+"""
 
 import json
 
@@ -34,7 +36,7 @@ def own(change: Change, stage: str, words: str) -> Case:
 
 
 def line(words: str, *lines: str) -> Case:
-    """Own data whose list has other lines."""
+    """Own data with these lines in the list."""
     change = holds(CSV, "\n".join(("name,label,split", *lines)) + "\n")
     return own(change, "download", f"clips.csv: {words}")
 
@@ -70,6 +72,10 @@ OWN_CASES = {
         says(DESCRIPTION, "dimensions: 3", "dimensions: 3\ndimensions: 2"), "download",
         "dataset.yaml: line ... not valid YAML: the key 'dimensions' occurs twice",
     ),
+    "own: dataset.yaml holds a date that does not exist": own(
+        says(DESCRIPTION, "dimensions: 3", "dimensions: 2026-02-30"), "download",
+        "dataset.yaml: not valid YAML: day",
+    ),
     "own: parents in a circle": own(
         described(parents=["hip", "head", "neck", "neck", "neck"]), "download",
         "dataset.yaml: parents: joint 1 does not lead to the centre, 0",
@@ -101,7 +107,7 @@ OWN_CASES = {
         "mine.pkl: 'clip0': keypoint: ... (1, 3, 4, 3); must be",
     ),
     "own: an empty list": own(holds(CSV, ""), "download", "clips.csv: is empty; must"),
-    "own: a list of a header": line("has no line below its header; must have one a clip"),
+    "own: a list of a header": line("has no line below its header; must have one line per clip"),
     "own: a list that is not UTF-8": own(
         holds(CSV, b"name,label,split\ncaf\xe9,wave,train\n"), "download",
         "clips.csv: not a UTF-8 text file",
@@ -116,10 +122,10 @@ OWN_CASES = {
     ),
     "own: a column twice": own(
         says(CSV, "split", "split,split"), "download",
-        "clips.csv: the column 'split' is there twice; must be once",
+        "clips.csv: the column 'split' occurs twice; must occur once",
     ),
     "own: a quote that does not end": line(
-        "line 5: not a table (unexpected end ... quotation marks", '"clip00,wave,train', *GOOD
+        "line 5: not valid CSV (unexpected end ... quotation marks", '"clip00,wave,train', *GOOD
     ),
     "own: a name of two lines": line(
         "line 3: 'clip\\n00': must be one line of printable text", '"clip\n00",wave,train', *GOOD
@@ -149,7 +155,7 @@ OWN_CASES = {
     ),
     "own: two clips of one name": own(
         says(CSV, "clip01", "clip00"), "download",
-        "clips.csv: line 3: the name 'clip00' is that of line 2 too; names must be unique",
+        "clips.csv: line 3: the name 'clip00' is also that of line 2; names must be unique",
     ),
     "own: no test clip": own(
         says(CSV, ",test", ","), "prepare",

@@ -1,4 +1,4 @@
-"""What goes wrong with annotation pickles and Kinetics' kpfiles: cases for test_bad_input.py."""
+"""Mistakes in annotation pickles and Kinetics' kpfiles: cases for test_bad_input.py."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def ntu60(change: Change, stage: str, words: str) -> Case:
 
 
 def annotation(stage_says: str, **changes: object) -> Case:
-    """An annotation of NTU-60 with other keys."""
+    """NTU-60 with changed keys in its first annotation."""
     return ntu60(pickled(NTU60, first(**changes)), "prepare", f"{TRAIN[0]!r}: {stage_says}")
 
 
@@ -34,7 +34,7 @@ def in_2d(stage_says: str, **changes: object) -> Case:
 
 
 def of_split(words: str, **lists: list[str] | None) -> Case:
-    """NTU-60 with other lists of clips."""
+    """NTU-60 with changed lists of clips."""
     return Case("ntu60", pickled(NTU60, split(**lists)), "prepare", f"ntu60: split 'xsub'{words}")
 
 
@@ -55,17 +55,17 @@ PICKLE_CASES = {
     "an array that hides a call": ntu60(
         hidden(SHELL), "download", "refused: it holds a NumPy object array"
     ),
-    "a pickle cut off": ntu60(is_cut(NTU60), "download", "not a whole pickle ... get the file"),
-    "an empty pickle": ntu60(holds(NTU60, ""), "download", "not a whole pickle ... get the file"),
-    "a page": ntu60(holds(NTU60, PAGE), "download", "not a whole pickle ... get the file"),
-    "a list": ntu60(holds(NTU60, b"]."), "download", "no annotation pickle: must be a dictionary"),
+    "a pickle cut off": ntu60(is_cut(NTU60), "download", "not a whole pickle ... download"),
+    "an empty pickle": ntu60(holds(NTU60, ""), "download", "not a whole pickle ... download"),
+    "a page": ntu60(holds(NTU60, PAGE), "download", "not a whole pickle ... download"),
+    "a list": ntu60(holds(NTU60, b"]."), "download", "not an annotation pickle: must be a dict"),
     "no annotations": ntu60(
         pickled(NTU60, lambda content: content.pop("annotations")), "download",
-        "no annotation pickle: must be ... annotations is not there",
+        "not an annotation pickle: must be ... annotations is missing",
     ),
     "no splits": ntu60(
         pickled(NTU60, lambda content: content.pop("split")), "download",
-        "no annotation pickle: must be ... split is not there",
+        "not an annotation pickle: must be ... split is missing",
     ),
     "an annotation without a name": ntu60(
         pickled(NTU60, first(frame_dir=...)), "download", "annotation 0: must be ... frame_dir",
@@ -86,7 +86,7 @@ PICKLE_CASES = {
     ),
     "a split of other names": Case(
         "ntu60", pickled(NTU60, split(xsub_val=[TEST, "S009"])), "prepare",
-        "S009: no name of an NTU RGB+D clip; must be like",
+        "S009: not the name of an NTU RGB+D clip; must be like",
     ),
     "a clip both for training and test": of_split(
         f": the clip {TRAIN[0]!r} occurs twice; a clip must be", xsub_val=[TEST, TRAIN[0]]
@@ -130,11 +130,11 @@ PICKLE_CASES = {
     "a label in words": annotation("label: 'drink'; must be a whole number", label="drink"),
     "a name of two lines": Case(
         "ntu60", pickled(NTU60, first(frame_dir="one\ntwo")), "prepare",
-        "clip 'one\\ntwo': no name of a clip; must be",
+        "clip 'one\\ntwo': not a valid name; must be",
     ),
     "a name that is not UTF-8": Case(
         "ntu60", pickled(NTU60, first(frame_dir="caf\udce9")), "prepare",
-        "clip 'caf\\udce9': no name of a clip; must be",
+        "clip 'caf\\udce9': not a valid name; must be",
     ),
     "2D without scores": in_2d("keypoint_score: missing; must be", keypoint_score=...),
     "2D with scores of another length": in_2d(

@@ -1,4 +1,4 @@
-"""What goes wrong with the NW-UCLA zip and raw NTU files: cases for test_bad_input.py."""
+"""Mistakes in the NW-UCLA zip and in raw NTU files: cases for test_bad_input.py."""
 
 import shutil
 from pathlib import Path
@@ -135,18 +135,18 @@ RAW_CASES = {
     ),
     "raw: a file's name": raw(
         holds("mirror/S001C002P001.skeleton", ""), "download",
-        "S001C002P001.skeleton: no name of an NTU RGB+D recording; must be like S001C002P003",
+        "S001C002P001.skeleton: not the name of an NTU RGB+D recording; must be like S001C002P003",
     ),
     "raw: a clip twice": raw(
         holds(f"mirror/again/{RAW.name}", ""), "download",
-        f"{RAW.name} and {RAW.name}: the same clip; must be there once",
+        f"{RAW.name} and {RAW.name}: the same clip; must occur once",
     ),
     "raw: a file cut off": raw(
         is_cut(RAW), "prepare", f"{RAW.name}: line 17: '0.348'; must be a joint's line",
     ),
     "raw: a file cut off between lines": raw(
         holds(RAW, "2\n0\n"), "prepare",
-        f"{RAW.name}: ends after line 2, in the midst of its frames; must have as many",
+        f"{RAW.name}: ends after line 2, within its frames; must have as many",
     ),
     "raw: an empty file": raw(holds(RAW, ""), "prepare", f"{RAW.name}: is empty; must be a whole"),
     "raw: a page": raw(
@@ -164,8 +164,8 @@ RAW_CASES = {
         lambda root: shutil.copy(root / RAW, root / "mirror/S001C002P001R001A061.skeleton"),
         "prepare", "clip S001C002P001R001A061: label 60; must be 0 to 59",
     ),
-    "raw zip cut off": raw_zip(is_cut(NTU_ZIP), "download", "not a whole zip file; get it anew"),
-    "raw zip: a page": raw_zip(holds(NTU_ZIP, PAGE), "download", "not a whole zip file; get it"),
+    "raw zip cut off": raw_zip(is_cut(NTU_ZIP), "download", "not a whole zip file; download it"),
+    "raw zip: a page": raw_zip(holds(NTU_ZIP, PAGE), "download", "not a whole zip file; download"),
     "raw zip: a byte is another": raw_zip(
         says(NTU_ZIP, "-1.#INF", "-2.#INF"), "prepare",
         "nturgb+d_skeletons/S001C00 ... .skeleton: cannot be read (Bad CRC-32",
@@ -181,14 +181,14 @@ RAW_CASES = {
         "prepare", "not a whole zip file",
     ),
     "raw zip: a name": raw_zip(
-        zipped(NTU_ZIP, "readme.skeleton", ""), "prepare", "readme.skeleton: no name of an NTU",
+        zipped(NTU_ZIP, "readme.skeleton", ""), "prepare", "readme.skeleton: not the name of",
     ),
     "raw zip: a file cut off": raw_zip(
-        zipped(NTU_ZIP, IN_ZIP, "3\n1\n"), "prepare", f"{IN_ZIP}: ends after line 2, in the midst",
+        zipped(NTU_ZIP, IN_ZIP, "3\n1\n"), "prepare", f"{IN_ZIP}: ends after line 2, within its",
     ),
     "raw zip: a clip twice": raw_zip(
         zipped(NTU_ZIP, f"again/{RAW.name}", ""), "prepare",
-        f"again/{RAW.name} and {NTU_ZIP.name}: {IN_ZIP}: the same clip; must be there once",
+        f"again/{RAW.name} and {NTU_ZIP.name}: {IN_ZIP}: the same clip; must occur once",
     ),
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ import yaml
 from brl.clips.layout import NW_UCLA20
 from brl.datasets.source import Dataset
 
-# Five joints: a trunk with two arms, the smallest body that has all there is to describe.
+# Five joints, a trunk with two arms: the smallest body that uses every key of a description.
 STICK = {
     "classes": ["wave", "point"],
     "joints": ["hip", "neck", "head", "left hand", "right hand"],
@@ -29,7 +29,7 @@ def write_description(folder: Path, description: dict) -> None:
 
 
 def write_stick_figures(folder: Path, clips: int = 12) -> None:
-    """Clips of the stick figure, every third a test clip."""
+    """Writes clips of the stick figure; every third is a test clip."""
     folder.mkdir(parents=True, exist_ok=True)
     write_description(folder, STICK)
     draws = np.random.default_rng(0)
@@ -44,7 +44,7 @@ def write_stick_figures(folder: Path, clips: int = 12) -> None:
 
 
 def write_as_own(folder: Path, dataset: Dataset) -> None:
-    """The NW-UCLA clips as somebody would have them who never heard of the dataset."""
+    """Writes the NW-UCLA clips as own data, with a layout of their own."""
     (folder / "joints").mkdir(parents=True)
     description = {
         "classes": list(dataset.classes),

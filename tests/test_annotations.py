@@ -1,4 +1,4 @@
-"""Annotation pickles, 3D and 2D, become clips and splits; what is wrong in them is named."""
+"""Annotation pickles, 3D and 2D, become clips and splits; mistakes in them are named."""
 
 import pickle
 from pathlib import Path
@@ -59,7 +59,7 @@ def clips_of(dataset) -> list:
 # Clips
 
 
-def test_a_clip_of_3d_joints_is_the_annotations(tmp_path):
+def test_a_3d_clip_holds_the_keypoints_of_its_annotation(tmp_path):
     annotations = [annotation("a"), annotation("bb", label=1, bodies=3)]
     dataset = opened_3d(written(tmp_path, annotations))
     assert (dataset.layout, dataset.classes, dataset.normalization) == (NTU25, CLASSES, IN_METRES)
@@ -70,7 +70,7 @@ def test_a_clip_of_3d_joints_is_the_annotations(tmp_path):
     np.testing.assert_array_equal(second.joints, annotations[1]["keypoint"])
 
 
-def test_a_clip_of_2d_joints_is_in_the_images_frame_with_its_score(tmp_path):
+def test_a_2d_clip_is_in_the_images_frame_and_has_scores(tmp_path):
     given = annotation_2d("a")
     given["keypoint"][0, 0, :3] = [(0, 0), (200, 100), (100, 50)]
     (clip,) = clips_of(opened_2d(written(tmp_path, [given])))
@@ -81,7 +81,7 @@ def test_a_clip_of_2d_joints_is_in_the_images_frame_with_its_score(tmp_path):
 
 
 @given(st.integers(0, 2**31))
-def test_the_image_frame_is_undone_by_its_size_and_keeps_what_was_not_seen(seed):
+def test_the_image_frame_can_be_inverted_and_unseen_joints_stay_zero(seed):
     draws = np.random.default_rng(seed)
     height, width = draws.uniform(1, 2000, size=2)
     joints = draws.uniform(1, 100, size=(2, 5, 17, 3))
@@ -122,19 +122,19 @@ def test_a_clip_may_be_named_by_filename_and_labelled_by_a_numpy_number(tmp_path
         ({"train_view": "a", "test_view": "b"}, {"view": ("a", "b")}),
     ],
 )
-def test_keys_of_train_and_test_make_splits_in_their_own_order(tmp_path, keys, splits):
+def test_lists_of_train_and_test_clips_form_splits(tmp_path, keys, splits):
     path = written(tmp_path, [], {key: list(names) for key, names in keys.items()})
     assert opened_3d(path).splits(["a", "b", "c"]) == {
         name: {"train": list(train), "test": list(test)} for name, (train, test) in splits.items()
     }
 
 
-def test_a_split_keeps_a_name_that_no_annotation_has_for_the_store_to_refuse(tmp_path):
+def test_a_split_keeps_unknown_names_for_the_store_to_refuse(tmp_path):
     path = written(tmp_path, [annotation("a"), annotation("b")], {"train": ["x"], "val": ["a"]})
     assert opened_3d(path).splits(["a", "b"]) == {"default": {"train": ["x"], "test": ["a"]}}
 
 
-# What is wrong is named
+# Mistakes
 
 
 def complaint(make) -> str:
@@ -148,11 +148,11 @@ def complaint(make) -> str:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ([1], "annotations is not there"),
-        ({"split": {}}, "annotations is not there"),
-        ({"annotations": []}, "split is not there"),
-        ({"annotations": {}, "split": {}}, "annotations is not there or not such a thing"),
-        ({"annotations": [], "split": []}, "split is not there or not such a thing"),
+        ([1], "annotations is missing"),
+        ({"split": {}}, "annotations is missing"),
+        ({"annotations": []}, "split is missing"),
+        ({"annotations": {}, "split": {}}, "annotations is missing or of another type"),
+        ({"annotations": [], "split": []}, "split is missing or of another type"),
         ({"annotations": [7], "split": {}}, "annotation 0: must be a dictionary with its clip's"),
         ({"annotations": [annotation("a"), {}], "split": {}}, "annotation 1: must be a dictionary"),
         ({"annotations": [{"frame_dir": 3}], "split": {}}, "annotation 0: must be"),
@@ -167,7 +167,7 @@ def complaint(make) -> str:
         ({"annotations": [], "split": {1: []}}, "split: 1: must be a list of clips' names"),
     ],
 )
-def test_a_pickle_that_is_not_in_the_format_is_named(tmp_path, content, expected):
+def test_a_pickle_of_another_format_is_named(tmp_path, content, expected):
     path = tmp_path / "small.pkl"
     path.write_bytes(pickle.dumps(content))
     message = complaint(lambda: opened_3d(path))
@@ -199,7 +199,7 @@ def test_a_pickle_that_is_not_in_the_format_is_named(tmp_path, content, expected
         ),
     ],
 )
-def test_a_wrong_annotation_is_named_with_file_and_clip(tmp_path, fault, expected):
+def test_an_invalid_annotation_is_named_with_file_and_clip(tmp_path, fault, expected):
     path = written(tmp_path, [annotation("a"), annotation("S1", **fault)])
     message = complaint(lambda: clips_of(opened_3d(path)))
     assert message.startswith(f"small.pkl: 'S1': {expected}")
@@ -225,9 +225,10 @@ def test_a_wrong_annotation_is_named_with_file_and_clip(tmp_path, fault, expecte
         ({"img_shape": (100, 0)}, "img_shape: (100, 0); must be"),
         ({"img_shape": (100, "wide")}, "img_shape: (100, 'wide'); must be"),
         ({"img_shape": (100, float("nan"))}, "img_shape: (100, nan); must be"),
+        ({"img_shape": (100, 10**400)}, "img_shape: (100, 1000000000"),
     ],
 )
-def test_a_wrong_2d_annotation_is_named_with_file_and_clip(tmp_path, fault, expected):
+def test_an_invalid_2d_annotation_is_named_with_file_and_clip(tmp_path, fault, expected):
     path = written(tmp_path, [annotation_2d("S1", **fault)])
     message = complaint(lambda: clips_of(opened_2d(path)))
     assert message.startswith(f"small.pkl: 'S1': {expected}")
@@ -270,8 +271,8 @@ def test_a_published_pickle_is_fetched_and_opened(tmp_path, monkeypatch, name, n
     assert dataset.normalization(clips[0].joints).shape[2:] == ((17, 3) if in_2d else (25, 3))
 
 
-def test_ntu_pickles_list_their_clips_in_any_order_and_are_drawn_in_the_fields(tmp_path):
-    """Which clip is in which part the pickle says; their order is that of the published lists."""
+def test_splits_of_ntu_pickles_are_sorted_into_the_fields_order(tmp_path):
+    """The pickle assigns clips to parts; their order is that of the published lists."""
     names = [
         f"S{setup:03d}C001P{performer:03d}R001A{action:03d}"
         for setup in (2, 4)
@@ -290,7 +291,7 @@ def test_ntu_pickles_list_their_clips_in_any_order_and_are_drawn_in_the_fields(t
     assert splits["xsub"]["test"] == names[:1]
 
 
-def test_a_file_that_is_none_is_named_and_not_kept(tmp_path, monkeypatch):
+def test_a_malicious_pickle_is_named_and_not_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     (tmp_path / "ntu60_3danno.pkl").write_bytes(pickle.dumps(eval))
     fetch = pyskl.SOURCES["ntu60"].fetch

@@ -1,6 +1,8 @@
-"""Raw data, lists and machines that go wrong, as a user meets them: the stages run in a project
-until one stops. It says in one line what is wrong, where, and what would be right; all that was
-there before stays as it was, and nothing is left half written."""
+"""Faulty raw data, lists and machines: the stages run in a project until one of them stops.
+
+It says in one line what is wrong, where, and what would be right. All earlier files stay as they
+were, and nothing is left half written.
+"""
 
 import hashlib
 import json
@@ -20,7 +22,7 @@ from tests.worlds import WORLDS
 
 CASES = bad_raw.CASES | bad_pickles.CASES | bad_own.CASES
 STAGES = {"download": download, "prepare": prepare, "subsample": subsample}
-# What each stage writes, and what earlier runs left of that and of the stages that follow.
+# The files that each stage writes, and those of earlier runs, also of later stages.
 OWNED = {
     "download": ("data/raw/",),
     "prepare": ("data/store/", "reports/data.csv", "reports/data_check.csv"),
@@ -36,7 +38,7 @@ EARLIER = (
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> Callable[[str], Path]:
-    """The folder of each world, written once."""
+    """Returns the folder of a world, which is written once."""
     folder = tmp_path_factory.mktemp("worlds")
 
     def written(name: str) -> Path:
@@ -50,7 +52,7 @@ def world(tmp_path_factory) -> Callable[[str], Path]:
 
 @pytest.fixture
 def root(tmp_path, monkeypatch) -> Path:
-    """The project's folder, with what earlier runs left there."""
+    """The project's folder, with the files of earlier runs."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     for name in EARLIER:
@@ -61,9 +63,9 @@ def root(tmp_path, monkeypatch) -> Path:
 
 
 def run_stages() -> list[str]:
-    """The stages that ran, until one stopped.
+    """Runs the stages until one stops; returns those that passed.
 
-    Threads in place of processes: those would go on in the folder of the first test.
+    Threads replace processes, which would keep the working folder of the first test.
     """
     passed = []
     with joblib.parallel_config(backend="threading"):
@@ -86,15 +88,15 @@ def files(root: Path) -> dict[str, bytes]:
 
 
 def complaints(warned: pytest.WarningsRecorder) -> list[str]:
-    """The warnings that Python would have shown: further lines."""
+    """The warnings that Python would have printed, as further lines."""
     unseen = (DeprecationWarning, PendingDeprecationWarning, ResourceWarning)
     return [str(each.message) for each in warned if not issubclass(each.category, unseen)]
 
 
 def check_untouched(before: dict[str, bytes], after: dict[str, bytes], passed: list[str]) -> None:
-    """Nothing changed but what the stages own that passed, and the record of what arrived.
+    """Only the files of the stages that passed, and the record of fetched files, have changed.
 
-    Of several raw files, those that came before the broken one may be there, whole.
+    Where one of several raw files is faulty, the complete files before it may be there.
     """
     owned = tuple(each for stage in passed for each in OWNED[stage])
     given = {before[path] for path in before if path.startswith(("mirror/", "own/"))}
@@ -112,7 +114,7 @@ def check_untouched(before: dict[str, bytes], after: dict[str, bytes], passed: l
 
 
 @pytest.mark.parametrize("name", WORLDS)
-def test_every_world_by_itself_passes(world, root, capfd, recwarn, name):
+def test_every_unchanged_world_passes(world, root, capfd, recwarn, name):
     shutil.copytree(world(name), root, dirs_exist_ok=True)
     before = files(root)
     assert run_stages() == list(STAGES)
@@ -122,7 +124,7 @@ def test_every_world_by_itself_passes(world, root, capfd, recwarn, name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_wrong_stops_in_one_line_and_nothing_else_happens(
+def test_a_mistake_stops_in_one_line_and_changes_nothing(
     world, root, server, capfd, monkeypatch, recwarn, name
 ):
     case = CASES[name]
@@ -140,10 +142,10 @@ def test_what_is_wrong_stops_in_one_line_and_nothing_else_happens(
 
     error = capfd.readouterr().err
     assert error.startswith("error: ") and error.endswith("\n")
-    assert error[:-1].isprintable()  # neither further lines nor anything a terminal would act on
-    place = 0
+    assert error[:-1].isprintable()  # neither further lines nor control characters
+    position = 0
     for words in case.says.split(" ... "):
-        place = error.find(words, place)
-        assert place >= 0, f"{words!r} is not in {error!r}"
+        position = error.find(words, position)
+        assert position >= 0, f"{words!r} is not in {error!r}"
     assert complaints(recwarn) == []
     check_untouched(before, files(root), passed)

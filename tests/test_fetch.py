@@ -51,9 +51,9 @@ def files(folder: Path) -> list[str]:
 
 def test_from_a_folder_a_mirror_url_and_the_published_address(server, mirror, root):
     (root / "readable").touch()
-    for number, place in enumerate((str(mirror), server.url, f"{server.url}/", None)):
+    for number, origin in enumerate((str(mirror), server.url, f"{server.url}/", None)):
         folder = root / str(number)
-        path = fetch_file("clips.zip", f"{server.url}/there/clips.zip", place, folder)
+        path = fetch_file("clips.zip", f"{server.url}/there/clips.zip", origin, folder)
         assert path == folder / "clips.zip"
         assert path.read_bytes() == CONTENT
         assert files(folder) == ["clips.zip"]
@@ -80,8 +80,8 @@ def test_a_download_is_silent(server, root, caplog):
 @pytest.mark.parametrize("status", [404, 500])
 def test_a_failed_download_is_named_and_leaves_nothing(server, root, status):
     server.play(Answer(status=status))
-    for place, url in ((server.url, f"{server.url}/clips.zip"), (None, f"{server.url}/published")):
-        message = refused("clips.zip", f"{server.url}/published", place, root / "raw")
+    for origin, url in ((server.url, f"{server.url}/clips.zip"), (None, f"{server.url}/published")):
+        message = refused("clips.zip", f"{server.url}/published", origin, root / "raw")
         assert f"{url}: download failed (HTTPError: {status}" in message
         assert message.endswith(
             "put clips.zip into a folder and name that folder in params.yaml as dataset.mirror"
@@ -157,28 +157,28 @@ def test_other_bytes_than_the_first_are_refused_until_the_entry_is_deleted(
     first = sha256(mirror / "clips.zip")
     (mirror / "clips.zip").write_bytes(OTHER)
     server.play(Answer(OTHER))
-    place = "mirror" if by_mirror else server.url
-    assert refused("clips.zip", None, place, root / "raw") == (
-        f"clips.zip from {place}/clips.zip: differs from the file first fetched, from "
+    origin = "mirror" if by_mirror else server.url
+    assert refused("clips.zip", None, origin, root / "raw") == (
+        f"clips.zip from {origin}/clips.zip: differs from the file first fetched, from "
         f"mirror/clips.zip (sha256 {sha256(mirror / 'clips.zip')[:12]} now, {first[:12]} then); "
         "if the change is intended, delete its entry in checksums.json"
     )
     assert files(root / "raw") + files(root / ".checkpoints") == []
     assert (root / "checksums.json").read_text() == record
     (root / "checksums.json").write_text("{}")
-    assert fetch_file("clips.zip", None, place, root / "raw").read_bytes() == OTHER
+    assert fetch_file("clips.zip", None, origin, root / "raw").read_bytes() == OTHER
 
 
 @pytest.mark.parametrize(
-    ("record", "place"),
+    ("record", "prefix"),
     [("", "checksums.json: "), ("[]", "checksums.json: "),
      ('{"clips.zip": 1}', "checksums.json: clips.zip: "),
      ('{"clips.zip": {"sha256": "ab", "bytes": 1, "from": ""}}',
       "checksums.json: clips.zip: sha256: ")],
 )  # fmt: skip
-def test_a_damaged_record_is_named(mirror, root, record, place):
+def test_a_damaged_record_is_named(mirror, root, record, prefix):
     (root / "checksums.json").write_text(record)
-    assert refused("clips.zip", None, "mirror", root / "raw").startswith(place)
+    assert refused("clips.zip", None, "mirror", root / "raw").startswith(prefix)
     assert (root / "checksums.json").read_text() == record
 
 
@@ -187,11 +187,11 @@ def test_a_file_that_fails_its_check_is_neither_kept_nor_recorded(server, mirror
     def check(path: Path) -> None:
         raise UserError(f"{path.stat().st_size} bytes are not what they should be")
 
-    place = "mirror" if by_mirror else server.url
-    message = refused("clips.zip", None, place, root / "raw", check=check)
+    origin = "mirror" if by_mirror else server.url
+    message = refused("clips.zip", None, origin, root / "raw", check=check)
     assert message == "1000 bytes are not what they should be"
     assert files(root) == ["clips.zip"]  # the mirror's
-    path = fetch_file("clips.zip", None, place, root / "raw", check=lambda path: None)
+    path = fetch_file("clips.zip", None, origin, root / "raw", check=lambda path: None)
     assert path.read_bytes() == CONTENT
     assert files(root) == ["checksums.json", "clips.zip", "clips.zip"]
 
@@ -202,16 +202,16 @@ def test_a_file_that_fails_its_check_is_neither_kept_nor_recorded(server, mirror
 @pytest.mark.parametrize("by_mirror", [True, False])
 def test_a_full_disk_leaves_nothing_half_written(server, mirror, root, by_mirror):
     """A limit on the size of files stands in for the disk."""
-    place = "mirror" if by_mirror else server.url
+    origin = "mirror" if by_mirror else server.url
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (600, limits[1]))
     try:
         with pytest.raises(OSError) as caught:
-            fetch_file("clips.zip", None, place, root / "raw")
+            fetch_file("clips.zip", None, origin, root / "raw")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert caught.value.errno == errno.EFBIG
     assert files(root / "raw") == []
     assert not (root / "checksums.json").exists()
-    assert fetch_file("clips.zip", None, place, root / "raw").read_bytes() == CONTENT
+    assert fetch_file("clips.zip", None, origin, root / "raw").read_bytes() == CONTENT
     assert sum(server.sent) <= 2 * len(CONTENT)

@@ -1,4 +1,4 @@
-"""Kinetics: an index and its kpfiles become clips; skeletons become bodies, frame by frame."""
+"""Kinetics: an index and its kpfiles become clips, and their skeletons bodies."""
 
 import pickle
 from pathlib import Path
@@ -13,17 +13,17 @@ from tests.test_annotations import clips_of, complaint
 from tests.web import Answer
 
 
-def slowly(keypoint, frame_inds, box_score) -> np.ndarray:
-    """The skeletons of a clip as its bodies, one by one."""
+def bodies_in_plain_python(keypoint, frame_inds, box_score) -> np.ndarray:
+    """Arranges skeletons as bodies, one by one."""
     frames: dict[int, list] = {}
-    for skeleton, frame, sure in zip(keypoint, frame_inds, box_score, strict=True):
-        if sure >= 0.5:
+    for skeleton, frame, confidence in zip(keypoint, frame_inds, box_score, strict=True):
+        if confidence >= 0.5:
             frames.setdefault(int(frame), []).append(skeleton)
     ordered = [frames[frame] for frame in sorted(frames)]
-    most = max(map(len, ordered), default=0)
-    if most > 10:
+    num_bodies = max(map(len, ordered), default=0)
+    if num_bodies > 10:
         ordered = [sorted(frame, key=lambda s: -s[:, 2].sum()) for frame in ordered]
-    joints = np.zeros((min(most, 10), len(ordered), 17, 3), dtype=np.float32)
+    joints = np.zeros((min(num_bodies, 10), len(ordered), 17, 3), dtype=np.float32)
     for t, frame in enumerate(ordered):
         for m, skeleton in enumerate(frame[:10]):
             joints[m, t] = skeleton
@@ -31,17 +31,17 @@ def slowly(keypoint, frame_inds, box_score) -> np.ndarray:
 
 
 @given(st.integers(0, 2**31), st.integers(0, 60), st.sampled_from([1, 3, 20]))
-def test_skeletons_become_bodies_as_the_slow_way_has_them(seed, skeletons, frames):
+def test_skeletons_become_bodies_as_in_a_plain_python_version(seed, skeletons, frames):
     draws = np.random.default_rng(seed)
     keypoint = draws.uniform(1, 100, size=(skeletons, 17, 3)).astype(np.float32)
     frame_inds = np.sort(draws.integers(0, frames, size=skeletons))
     box_score = draws.choice([0.1, 0.49, 0.5, 0.9], size=skeletons).astype(np.float16)
     ours = kinetics.bodies_of(keypoint, frame_inds, box_score)
-    np.testing.assert_array_equal(ours, slowly(keypoint, frame_inds, box_score))
+    np.testing.assert_array_equal(ours, bodies_in_plain_python(keypoint, frame_inds, box_score))
 
 
 def skeletons_of(name: str, scores: list[float], **more) -> tuple[dict, dict]:
-    """An annotation, and its entry in a kpfile: a skeleton a frame."""
+    """An annotation and its entry in a kpfile, with one skeleton per frame."""
     keypoint = np.full((len(scores), 17, 3), 50, dtype=np.float16)
     entry = {
         "frame_dir": name,
@@ -57,7 +57,7 @@ def skeletons_of(name: str, scores: list[float], **more) -> tuple[dict, dict]:
 
 @pytest.fixture
 def mirror(tmp_path, monkeypatch):
-    """A folder as a user has it: three clips in two kpfiles, one without a sure skeleton."""
+    """A mirror: three clips in two kpfiles, one without a confident skeleton."""
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     folder = tmp_path / "mirror"
     (folder / "kpfiles").mkdir(parents=True)
@@ -87,7 +87,7 @@ def fetched(mirror: Path):
     return kinetics.SOURCE.open(folder)
 
 
-def test_each_kpfile_is_one_item_and_a_clip_without_a_sure_skeleton_is_left_out(mirror):
+def test_each_kpfile_is_one_item_and_clips_without_a_confident_skeleton_are_left_out(mirror):
     dataset = fetched(mirror)
     assert dataset.parallel and len(dataset.items) == 2 and len(set(dataset.classes)) == 400
     read = pickle.loads(pickle.dumps(dataset.read))
@@ -98,7 +98,7 @@ def test_each_kpfile_is_one_item_and_a_clip_without_a_sure_skeleton_is_left_out(
     assert dataset.splits(["a1", "b1"]) == {"default": {"train": ["a1"], "test": ["b1"]}}
 
 
-def test_missing_kpfiles_are_said_with_what_belongs_where(mirror):
+def test_missing_kpfiles_are_named_with_instructions(mirror):
     raw = mirror.parent / "raw"
     (mirror / "kpfiles/b.pkl").unlink()
     message = complaint(lambda: kinetics.SOURCE.fetch(raw, "mirror"))
@@ -107,10 +107,10 @@ def test_missing_kpfiles_are_said_with_what_belongs_where(mirror):
     assert not (raw / "kpfiles").exists()
 
 
-@pytest.mark.parametrize("place", [None, "mirror/kpfiles"])
-def test_without_a_folder_of_kpfiles_nothing_is_fetched(mirror, monkeypatch, place):
+@pytest.mark.parametrize("folder", [None, "mirror/kpfiles"])
+def test_without_a_folder_of_kpfiles_nothing_is_fetched(mirror, monkeypatch, folder):
     monkeypatch.setattr(kinetics, "fetch_file", None)
-    message = complaint(lambda: kinetics.SOURCE.fetch(mirror.parent / "raw", place))
+    message = complaint(lambda: kinetics.SOURCE.fetch(mirror.parent / "raw", folder))
     assert message.startswith("a folder kpfiles is missing: the kpfiles must be fetched by hand")
 
 
@@ -124,7 +124,7 @@ def test_an_index_that_the_mirror_lacks_comes_from_its_address(mirror, monkeypat
 @pytest.mark.parametrize(
     "path", ["../../etc/b.pkl", "/etc/b.pkl", "..\\..\\b.pkl", "C:\\etc\\b.pkl", "kpfiles/b.pkl"]
 )
-def test_of_a_kpfiles_path_only_the_name_counts(mirror, path):
+def test_only_the_file_name_of_a_kpfiles_path_is_used(mirror, path):
     change(mirror / "k400_hrnet.pkl", lambda index: index["annotations"][1].update(raw_file=path))
     assert [name for name, _ in fetched(mirror).items] == ["a.pkl", "b.pkl"]
 
@@ -151,12 +151,12 @@ def refusal_when_read(mirror: Path) -> str:
         ),
     ],
 )
-def test_a_wrong_kpfile_is_named_with_the_clip(mirror, edit, expected):
+def test_an_invalid_kpfile_is_named_with_the_clip(mirror, edit, expected):
     change(mirror / "kpfiles/b.pkl", edit)
     assert refusal_when_read(mirror).startswith(f"kpfiles/b.pkl: 'b1': {expected}")
 
 
-def test_a_kpfile_that_would_run_is_refused(mirror):
+def test_a_kpfile_that_calls_a_function_is_refused(mirror):
     (mirror / "kpfiles/b.pkl").write_bytes(pickle.dumps({"b1": eval}))
     assert complaint(lambda: fetched(mirror)).startswith(
         "b.pkl: refused: it asks for builtins.eval"

@@ -11,7 +11,7 @@ from brl.support.errors import UserError
 
 
 def some_names(setups: int, performers: int, actions: int, seed: int) -> list[str]:
-    """400 names in disorder."""
+    """400 names in random order."""
     rng = random.Random(seed)
     numbers = {
         (rng.randint(1, setups), rng.randint(1, 3), rng.randint(1, performers), rng.randint(1, 2),
@@ -23,7 +23,7 @@ def some_names(setups: int, performers: int, actions: int, seed: int) -> list[st
     return names
 
 
-def test_classes_stand_in_the_order_of_the_actions_numbers():
+def test_classes_are_in_the_order_of_the_action_numbers():
     known = {1: "drink water", 43: "falling down", 55: "hugging", 58: "shaking hands",
              60: "walking apart", 61: "put on headphone", 95: "capitulate", 112: "high-five",
              120: "rock-paper-scissors"}  # fmt: skip
@@ -41,15 +41,15 @@ def test_published_numbers_of_training_subjects():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_xsub_goes_subject_by_subject_and_within_one_by_name(seed):
+def test_xsub_is_sorted_by_subject_then_by_name(seed):
     names = some_names(32, 106, 120, seed)
     expected = {True: [], False: []}
     for subject in range(1, 107):
         of_subject = sorted(name for name in names if name[8:12] == f"P{subject:03}")
         expected[subject in ntu.TRAINING_SUBJECTS] += of_subject
-    found = ntu_splits(names, "xset")["xsub"]
-    assert found == {"train": expected[True], "test": expected[False]}
-    assert found["train"] != sorted(found["train"])
+    xsub = ntu_splits(names, "xset")["xsub"]
+    assert xsub == {"train": expected[True], "test": expected[False]}
+    assert xsub["train"] != sorted(xsub["train"])
 
 
 def test_xview_tests_on_camera_1_and_xset_on_odd_setups_by_name():
@@ -74,7 +74,7 @@ def test_every_clip_is_in_one_part_of_each_of_the_two_splits(second):
 
 
 def test_the_published_draw_does_not_depend_on_the_order_of_the_files():
-    """Class by class the names in split order are shuffled in place, and the first kept."""
+    """For each class, the names in split order are shuffled and the first ones kept."""
 
     def drawn(ordered: list[str]) -> list[str]:
         generator, kept = np.random.RandomState(0), []
@@ -101,6 +101,6 @@ def test_the_published_draw_does_not_depend_on_the_order_of_the_files():
     "name", ["", "S001C002P003R002A01", "s001c002p003r002a013", "S001C002P003R002A013.skeleton",
              "S001C002P003R002A0133", "S00١C002P003R002A013"]
 )  # fmt: skip
-def test_a_name_of_another_form_is_refused(name):
-    with pytest.raises(UserError, match=r"no name .*; must be like S001C002P003R002A013"):
+def test_an_invalid_name_is_refused(name):
+    with pytest.raises(UserError, match=r"not the name .*; must be like S001C002P003R002A013"):
         label_of(name)

@@ -1,4 +1,4 @@
-"""NTU RGB+D: which of the bodies seen are the clip's one or two people, rule by rule."""
+"""NTU RGB+D: the rules that select one or two people among the bodies of a recording."""
 
 import math
 
@@ -26,7 +26,7 @@ def test_without_a_body_there_is_no_clip():
 
 @pytest.mark.parametrize("width", [0.5, 3])
 @pytest.mark.parametrize("frames", [1, 11, 40])
-def test_the_only_body_is_taken_however_short_or_wide(frames, width):
+def test_the_only_body_is_kept_however_short_or_wide(frames, width):
     joints = people(frames, 0, width)
     assert (chosen(frames, (range(frames), joints)) == joints[None]).all()
 
@@ -37,7 +37,7 @@ def test_of_several_bodies_those_of_up_to_11_frames_are_dropped():
     assert len(chosen(40, (range(40), long), (range(12), people(12, 1)))) == 2
 
 
-def test_a_body_wider_than_it_stands_in_too_many_frames_is_dropped():
+def test_a_body_that_is_too_wide_in_too_many_frames_is_dropped():
     """69 of 100 frames are fewer than 69.754 %, 70 are not."""
     person = people(100, 0)
     for wide, bodies in ((69, 2), (70, 1)):
@@ -78,8 +78,8 @@ def test_motion_in_invalid_frames_does_not_count():
     assert (joints == [steady, flicker]).all()
 
 
-def test_of_whole_and_valid_frames_the_smaller_motion_counts():
-    """Invalid frames where little moves make the whole the smaller."""
+def test_the_smaller_motion_of_all_and_of_valid_frames_counts():
+    """Invalid frames with little motion make that over all frames the smaller."""
     between, halting = people(40, 0, motion=0.5), people(40, 1, motion=0.6)
     halting[:20] = people(20, 2, width=0.9, motion=0)
     assert motion(halting) < motion(between) < motion(halting[20:])
@@ -88,12 +88,12 @@ def test_of_whole_and_valid_frames_the_smaller_motion_counts():
 
 
 @pytest.mark.parametrize(("frames", "width"), [(11, 0.5), (40, 3)])
-def test_where_a_rule_leaves_no_body_the_one_with_most_motion_stays(frames, width):
+def test_if_a_rule_would_drop_all_bodies_the_one_with_most_motion_is_kept(frames, width):
     calm, lively = people(frames, 0, width, motion=0.01), people(frames, 1, width, motion=1)
     assert (chosen(frames, (range(frames), calm), (range(frames), lively)) == lively[None]).all()
 
 
-def test_a_body_whose_span_is_free_goes_on_as_body_0():
+def test_a_body_in_a_free_span_continues_body_0():
     first, second = people(20, 0, motion=2), people(20, 1)
     joints = chosen(45, (range(25, 45), second), (range(20), first))
     # Frames 20 to 24 show nobody and are not counted.
@@ -117,7 +117,7 @@ def test_a_body_that_fits_in_neither_span_is_dropped():
 
 
 @pytest.mark.parametrize("motions", [(3, 2), (2, 3)])
-def test_the_hole_between_two_bodies_of_one_span_is_not_filled(motions):
+def test_a_gap_within_a_filled_span_is_not_filled(motions):
     first, second = (people(15, seed, motion=motion) for seed, motion in enumerate(motions))
     between = people(15, 2)
     joints = chosen(45, (range(15), first), (range(30, 45), second), (range(15, 30), between))
@@ -126,7 +126,7 @@ def test_the_hole_between_two_bodies_of_one_span_is_not_filled(motions):
     assert (joints[1, 15:30] == between).all()
 
 
-def test_frames_that_only_dropped_bodies_show_are_cut_at_both_ends():
+def test_frames_with_dropped_bodies_only_are_cut_at_both_ends():
     one, other = people(30, 0, motion=2), people(25, 1)
     joints = chosen(
         60, (range(10), people(10, 2)), (range(10, 40), one), (range(15, 40), other),
@@ -136,7 +136,7 @@ def test_frames_that_only_dropped_bodies_show_are_cut_at_both_ends():
     assert (joints[0] == one).all() and (joints[1, 5:] == other).all()
 
 
-def test_a_body_that_returns_is_the_same_body_and_absent_meanwhile():
+def test_a_body_that_returns_is_absent_in_between():
     seen = [*range(10), *range(20, 30)]
     returning, other = people(20, 0, motion=2), people(30, 1)
     joints = chosen(30, (seen, returning), (range(30), other))
@@ -146,12 +146,12 @@ def test_a_body_that_returns_is_the_same_body_and_absent_meanwhile():
 
 
 def reference(scene: Scene) -> list[dict[int, np.ndarray]] | None:
-    """The rules once more, in plain Python: per body of the clip, its poses by frame."""
+    """The rules in plain Python: for each body of the clip, its poses by frame."""
     scene = [frame for frame in scene if frame]
     if not scene:
         return None
-    found = {n for frame in scene for n in frame}
-    tracks = {n: {t: frame[n] for t, frame in enumerate(scene) if n in frame} for n in found}
+    numbers = {n for frame in scene for n in frame}
+    tracks = {n: {t: frame[n] for t, frame in enumerate(scene) if n in frame} for n in numbers}
 
     def varied(poses: list[np.ndarray]) -> float:
         total = 0.0
@@ -206,7 +206,7 @@ def scenes(draw) -> Scene:
 
 
 @given(scenes())
-def test_the_choice_follows_the_rules_on_whatever_was_seen(scene):
+def test_the_selection_equals_a_plain_python_version(scene):
     joints = choose_bodies(read_skeleton(skeleton_text(scene), "clip"))
     expected = reference(scene)
     if expected is None:

@@ -30,7 +30,7 @@ SOURCES = {60: (NTU60_RAW, NAMES_60), 120: (NTU120_RAW, NAMES_120)}
 @given(
     st.lists(st.dictionaries(st.integers(0, 5), st.integers(0, 2**32 - 1), max_size=3), max_size=6)
 )
-def test_what_was_written_is_read(seeds):
+def test_a_written_file_reads_back(seeds):
     scene: Scene = [
         {number: people(1, seed)[0] for number, seed in frame.items()} for frame in seeds
     ]
@@ -94,7 +94,7 @@ def test_a_malformed_file_is_named_in_one_line(text, complaint):
 
 @pytest.mark.parametrize("coordinate", ["nan", "-inf", "1e99"])
 @pytest.mark.filterwarnings("error")
-def test_a_joint_that_is_nowhere_counts_as_not_seen(coordinate):
+def test_a_joint_that_is_not_finite_counts_as_not_seen(coordinate):
     (body,) = read_skeleton(changed(46, f"0.1 {coordinate} 0.2 0"), "clip")
     frame, joint = 1, 46 - 33
     assert (body.joints[frame, joint] == 0).all()
@@ -103,13 +103,13 @@ def test_a_joint_that_is_nowhere_counts_as_not_seen(coordinate):
 
 def test_a_body_twice_in_a_frame_is_refused():
     text = skeleton_text(scene_of(2, (range(2), people(2, 0)), (range(2), people(2, 1))))
-    with pytest.raises(UserError, match=rf"clip: line 30: body {FIRST_ID} is twice in frame 1"):
+    with pytest.raises(UserError, match=rf"clip: line 30: body {FIRST_ID} occurs twice in frame 1"):
         read_skeleton(text.replace(str(FIRST_ID + 1), str(FIRST_ID)), "clip")
 
 
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
-    """A project of the test's own: arrivals of raw files are recorded at its root."""
+    """A project for the test: fetched raw files are recorded at its root."""
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     return tmp_path
 
@@ -142,9 +142,9 @@ def opened(root, edition: int, mirror: str):
 def test_clips_come_in_name_order_from_zips_or_from_files(root, texts, zips, edition, form):
     source, names = SOURCES[edition]
     for number, name in enumerate(NAMES_120):
-        place = root / "files" / ("nested" if number % 2 else "")
-        place.mkdir(parents=True, exist_ok=True)
-        (place / f"{name}.skeleton").write_text(texts[name])
+        folder = root / "files" / ("nested" if number % 2 else "")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.skeleton").write_text(texts[name])
     dataset = opened(root, edition, zips if form == "zips" else "files")
     assert dataset.parallel
     read, items = pickle.loads(pickle.dumps((dataset.read, dataset.items)))
@@ -168,12 +168,12 @@ def test_a_recording_without_a_body_gives_no_clip(root):
 
 
 @pytest.mark.parametrize("mirror", [None, "nowhere", "."])
-def test_without_the_files_one_is_told_where_to_ask_for_them(root, mirror):
+def test_without_the_files_the_message_says_where_to_request_them(root, mirror):
     with pytest.raises(UserError, match=r"s001_to_s017\.zip .*https://rose1\.ntu\.edu\.sg/"):
         NTU60_RAW.fetch(root / "raw", mirror)
 
 
-def test_what_a_mac_adds_to_a_zip_is_no_recording(root, zips):
+def test_the_files_that_macos_adds_to_a_zip_are_skipped(root, zips):
     with zipfile.ZipFile(root / "zips" / ARCHIVES[0], "a") as archive:
         archive.writestr("__MACOSX/._S001C001P001R001A001.skeleton", b"\0")
     assert len(opened(root, 60, zips).items) == 3
@@ -212,29 +212,29 @@ def test_a_damaged_file_in_a_zip_is_named(root, zips):
     {
         ("../S001C001P001R001A001.skeleton",): "unsafe path '../S001",
         ("/S001C001P001R001A001.skeleton",): "unsafe path '/S001",
-        ("S001C001P001A001.skeleton",): r"S001C001P001A001\.skeleton: no name .*; must be like",
+        ("S001C001P001A001.skeleton",): r"S001C001P001A001\.skeleton: not the name .*must be like",
         ("a/S001C001P001R001A001.skeleton", "b/S001C001P001R001A001.skeleton"):
-            "the same clip; must be there once",
+            "the same clip; must occur once",
     }.items(),
 )  # fmt: skip
-def test_what_a_zip_must_not_hold_is_named(root, files, complaint):
+def test_invalid_names_in_a_zip_are_refused(root, files, complaint):
     write_zip(root / "zips" / ARCHIVES[0], dict.fromkeys(files, "1\n0\n"))
     with pytest.raises(UserError, match=f"{ARCHIVES[0]}: .*{complaint}"):
         opened(root, 60, "zips")
 
 
 @pytest.mark.parametrize("name", ["b/S001C001P001R001A001", "clip1"])
-def test_files_of_one_name_or_of_another_form_are_refused_before_any_is_copied(root, name):
+def test_duplicate_and_invalid_names_are_refused_before_any_file_is_copied(root, name):
     write_files(root / "files" / "a", ["S001C001P001R001A001"])
     (root / "files" / "b").mkdir()
     (root / "files" / f"{name}.skeleton").write_text("1\n0\n")
-    with pytest.raises(UserError, match=r"the same clip|clip1\.skeleton: no name"):
+    with pytest.raises(UserError, match=r"the same clip|clip1\.skeleton: not the name"):
         NTU60_RAW.fetch(root / "raw", "files")
     assert not (root / "raw").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"1\n1\n7\n24\n"])
-def test_a_malformed_file_is_named_by_its_place(root, content):
+def test_a_malformed_file_is_named_when_it_is_read(root, content):
     write_files(root / "files", NAMES_60)
     (root / "files" / f"{NAMES_60[0]}.skeleton").write_bytes(content)
     dataset = opened(root, 60, "files")

@@ -1,4 +1,4 @@
-"""Northwestern-UCLA: the real clips, and the whole pipeline on them at small size."""
+"""Northwestern-UCLA: the real clips, and the whole pipeline on them with a small network."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def test_published_numbers_of_clips(store):
     assert np.isin(subset.clips, train).all()
 
 
-def test_clips_are_the_files_clips(store):
+def test_clips_equal_those_in_the_files(store):
     assert (store.frames.min(), store.frames.max(), np.median(store.frames)) == (1, 201, 31)
     with zipfile.ZipFile(shared("data/all_sqe.zip")) as archive:
         name = next(n for n in archive.namelist() if n.endswith("a02_s03_e01_v02.json"))
@@ -108,7 +108,7 @@ def damaged(folder: Path, damage: str) -> Path:
         "no file": "dataset.mirror: .* holds no all_sqe.zip",
     }.items(),
 )
-def test_a_broken_archive_is_named_and_not_kept(tmp_path, monkeypatch, damage, complaint):
+def test_a_damaged_archive_is_named_and_not_kept(tmp_path, monkeypatch, damage, complaint):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     mirror = damaged(tmp_path / "mirror", damage)
     with pytest.raises(UserError, match=complaint):
@@ -123,7 +123,7 @@ def test_a_broken_archive_is_named_and_not_kept(tmp_path, monkeypatch, damage, c
      '{"skeletons": [], "label": 1}', '{"skeletons": [[[0, 0, 0]]], "label": 1}',
      '{"skeletons": null, "label": "x"}'],
 )  # fmt: skip
-def test_a_broken_clip_is_named(tmp_path, content):
+def test_an_invalid_clip_is_named(tmp_path, content):
     with zipfile.ZipFile(tmp_path / nw_ucla.ARCHIVE, "w") as archive:
         archive.writestr("all_sqe/a01_s01_e00_v01.json", content)
     with pytest.raises(UserError, match=r"all_sqe\.zip: all_sqe/a01_s01_e00_v01\.json: "):
@@ -224,7 +224,7 @@ def test_streams_that_dvc_skipped_or_restored_stay_linked(project):
 
 
 @pytest.mark.slow
-def test_a_killed_training_goes_on_in_its_own_run(project):
+def test_a_killed_training_resumes_in_its_own_run(project):
     project.edit({"train.epochs": 5, "ensemble.weights.skip": 2})
     checkpoints = project.folder / ".checkpoints"
     killed = subprocess.Popen(
@@ -250,8 +250,8 @@ def test_a_killed_training_goes_on_in_its_own_run(project):
 
 
 @pytest.mark.slow
-def test_weights_of_a_run_this_store_does_not_know_get_one(project, monkeypatch):
-    """After a `dvc pull`, or with a new tracking store, no result is missing."""
+def test_weights_without_a_run_in_the_tracking_store_get_one(project, monkeypatch):
+    """After a `dvc pull`, or with a new tracking store, no run is missing."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project.folder}/elsewhere.db")
     project.edit({"predict.precision": "bfloat16"})
     assert "train@joint" not in project.reproduce()

@@ -1,4 +1,4 @@
-"""The user's own data: a folder of arrays or a pickle becomes a store, and the same numbers."""
+"""The user's own data: a folder of arrays or a pickle becomes a store with the same joints."""
 
 import pickle
 import shutil
@@ -66,7 +66,7 @@ def test_several_splits_are_columns(folder):
 
 
 def test_a_known_layout_in_pixels(folder):
-    """2D joints come into the image's frame: the middle 0, the edges -1 and 1; scores stay."""
+    """2D joints are moved into the image's frame, the middle 0, the edges -1 and 1; scores stay."""
     write_description(
         folder, {"classes": STICK["classes"], "layout": "coco17", "normalize": "image"}
     )
@@ -89,7 +89,7 @@ def test_centring_leaves_scores_alone(folder):
     assert (store.rows[0, 0, :2] == 0).all()
 
 
-def test_a_pickle_of_the_fields_format_is_own_data_too(folder):
+def test_an_annotation_pickle_may_replace_the_arrays(folder):
     table = pd.read_csv(folder / "clips.csv")
     names = {part: table["name"][table["split"] == part].tolist() for part in ("train", "test")}
     annotations = [
@@ -109,8 +109,8 @@ def test_a_pickle_of_the_fields_format_is_own_data_too(folder):
     assert ours.part("default", "test").tolist() == expected.part("default", "test").tolist()
 
 
-def test_a_list_as_spreadsheets_write_it(folder):
-    """A mark at its beginning, Windows line ends, empty lines, spaces around values."""
+def test_a_list_written_by_a_spreadsheet_is_read(folder):
+    """With a byte order mark, Windows line ends, empty lines, and spaces around values."""
     expected = stored(folder)
     lines = (folder / "clips.csv").read_text().splitlines()
     padded = [
@@ -122,7 +122,7 @@ def test_a_list_as_spreadsheets_write_it(folder):
     assert stored(folder).digest == expected.digest
 
 
-def test_sizes_may_be_written_as_fractions_and_2d_joints_have_no_score(folder):
+def test_sizes_may_be_decimal_and_2d_joints_may_lack_a_score(folder):
     described = {**STICK, "dimensions": 2, "normalize": "image", "center": ...}
     write_description(folder, {key: value for key, value in described.items() if value is not ...})
     table = pd.read_csv(folder / "clips.csv").assign(width="640.0", height="480")
@@ -132,7 +132,7 @@ def test_sizes_may_be_written_as_fractions_and_2d_joints_have_no_score(folder):
     np.testing.assert_allclose(stored(folder).rows[0, 0], [1, -1])
 
 
-def test_where_classes_are_called_by_numbers_a_label_is_a_name(folder):
+def test_a_label_is_a_name_where_classes_are_named_by_numbers(folder):
     write_description(folder, STICK | {"classes": ["2", "1"]})
     table = pd.read_csv(folder / "clips.csv")
     table["label"] = table["label"].map({"wave": 1, "point": 2})
@@ -171,7 +171,10 @@ DESCRIPTIONS = {
     "unknown key": ({"parent": [0]}, "parent: unknown key; known here: classes, layout"),
     "unknown layout": ({"layout": "kinect"}, "layout and .*: give a known layout or describe"),
     "no parents": ({"parents": ...}, "needs a layout .*, or parents and upper_body"),
-    "a parent too few": ({"parents": ["hip"] * 4}, "parents: 4 for 5 joints; must be one a joint"),
+    "a parent too few": (
+        {"parents": ["hip"] * 4},
+        "parents: 4 for 5 joints; must be one per joint",
+    ),
     "unknown parent": ({"parents": ["hip"] * 4 + ["knee"]}, "parents: no joint 'knee'; known: hip"),
     "no centre": ({"parents": [1, 0, 1, 1, 1]}, "parents: 0 joints are their own parent"),
     "unknown pair": ({"left_right": [[3, 9]]}, "left_right: no joint 9; there are 0 to 4"),
@@ -204,8 +207,8 @@ def test_an_unknown_layout_lists_the_known_ones(tmp_path):
         read_description(tmp_path / "dataset.yaml")
 
 
-def test_real_clips_as_own_data_make_the_same_store(tmp_path):
-    """Written out as arrays with an own layout file: byte for byte what the source makes."""
+def test_real_clips_as_own_data_give_the_same_store(tmp_path):
+    """As arrays with a layout of their own: byte for byte the store of the source `nw_ucla`."""
     nw_ucla.fetch(tmp_path / "raw", str(shared("data")))
     dataset = nw_ucla.SOURCE.open(tmp_path / "raw")
     prepare("nw_ucla", dataset, tmp_path / "expected", 1)
@@ -220,7 +223,7 @@ def test_real_clips_as_own_data_make_the_same_store(tmp_path):
 
 
 @pytest.mark.slow
-def test_real_clips_as_own_data_end_in_the_same_numbers(tmp_path, monkeypatch):
+def test_real_clips_as_own_data_give_the_same_results(tmp_path, monkeypatch):
     """The worked example of docs/own_data.md: the whole pipeline twice, with the same seed."""
     shared("data/all_sqe.zip")
     monkeypatch.setenv("BRL_TRACKING", "off")
@@ -243,7 +246,7 @@ def test_real_clips_as_own_data_end_in_the_same_numbers(tmp_path, monkeypatch):
             (reports / file).read_text() for file in ("results.csv", "by_class.csv", "metrics.json")
         ]
     assert results["custom"] == results["nw_ucla"]
-    # And the pipeline notices what changes in the folder.
+    # The pipeline notices changes in the folder.
     table = pd.read_csv(project.folder / "own/clips.csv")
     table.iloc[:-1].to_csv(project.folder / "own/clips.csv", index=False)
     assert project.reproduce() >= {"prepare", "subsample", "predict@joint", "evaluate"}

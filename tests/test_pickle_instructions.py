@@ -1,4 +1,4 @@
-"""Pickles that no pickler writes, instruction by instruction: none leads around the refusal."""
+"""Handwritten pickle instructions that no pickler emits: none of them bypasses the refusal."""
 
 import copyreg
 import os
@@ -65,16 +65,16 @@ def file(tmp_path) -> Path:
         ),
     ],
 )
-def test_no_instruction_leads_around_it(file, content, complaint):
+def test_no_instruction_bypasses_the_refusal(file, content, complaint):
     assert complaint in refusal(file, content)
 
 
-def test_the_instructions_above_are_an_array_but_for_what_is_wrong_with_them(file):
+def test_the_unchanged_instructions_give_an_array(file):
     file.write_bytes(array() + b".")
     np.testing.assert_array_equal(load_plain(file), [b"abcd", b"efgh"])
 
 
-def test_a_number_registered_for_a_function_is_refused_by_its_name(file):
+def test_a_function_registered_by_number_is_refused_by_name(file):
     copyreg.add_extension(os.system.__module__, "system", 240)
     try:
         assert f"it asks for {os.name}.system" in refusal(file, b"\x82\xf0.")
@@ -82,8 +82,8 @@ def test_a_number_registered_for_a_function_is_refused_by_its_name(file):
         copyreg.remove_extension(os.system.__module__, "system", 240)
 
 
-def test_the_size_given_to_a_dtype_later_does_not_count(file):
-    """NumPy's own dtype would take it, and read far beyond the array's memory."""
+def test_a_dtype_cannot_be_resized_later(file):
+    """NumPy's own dtype would accept it and read far beyond the array's memory."""
     state = b"(I3\nV|\nNNNI1000\nI1\nI0\ntb"
     content = b"(" + array(dtype=S4 + b"p7\n") + b"g7\n" + state + b"l."
     assert pickle.loads(content)[0].itemsize == 1000

@@ -1,4 +1,4 @@
-"""A pickle may hold plain data and nothing else: every other one is refused, by name, unrun."""
+"""Pickles of plain data are loaded; all others are refused by name, without running any code."""
 
 import functools
 import os
@@ -64,14 +64,14 @@ def assert_equal(ours, theirs):
             assert_equal(one, other)
     else:
         assert type(ours) is type(theirs)
-        np.testing.assert_equal(ours, theirs)  # which takes one NaN for another
+        np.testing.assert_equal(ours, theirs)  # which treats NaNs as equal
 
 
 # Plain data
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_plain_data_comes_as_it_went(file, protocol):
+def test_plain_data_loads_unchanged(file, protocol):
     file.write_bytes(pickle.dumps(PLAIN, protocol))
     assert_equal(load_plain(file), PLAIN)
 
@@ -91,9 +91,7 @@ DTYPES = st.one_of(
     st.sampled_from(PROTOCOLS),
     st.sampled_from([np.asarray, np.transpose, np.asfortranarray, lambda array: array[..., ::2]]),
 )
-def test_any_plain_array_and_number_comes_as_pickle_itself_would_bring_it(
-    tmp_path_factory, array, protocol, form
-):
+def test_plain_arrays_and_numbers_load_as_with_pickle(tmp_path_factory, array, protocol, form):
     array = form(array) if array.ndim else array
     numbers = array.ravel()[:1] if array.dtype.kind in "biuf" else []
     content = pickle.dumps([array, *numbers], protocol)
@@ -103,7 +101,7 @@ def test_any_plain_array_and_number_comes_as_pickle_itself_would_bring_it(
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_what_was_loaded_goes_to_another_process_as_plain_arrays(file, protocol):
+def test_loaded_data_are_pickled_as_plain_arrays(file, protocol):
     file.write_bytes(pickle.dumps(PLAIN, protocol))
     loaded = load_plain(file)
     for again in PROTOCOLS:
@@ -112,23 +110,23 @@ def test_what_was_loaded_goes_to_another_process_as_plain_arrays(file, protocol)
         assert type(sent["annotations"][0]["keypoint"]) is np.ndarray
 
 
-def test_an_older_numpy_names_the_same_functions_elsewhere(file):
+def test_names_of_older_numpy_versions_are_known(file):
     new = pickle.dumps(PLAIN, 3)
     assert b"numpy._core.multiarray" in new
     file.write_bytes(new.replace(b"numpy._core.", b"numpy.core."))
     assert_equal(load_plain(file), PLAIN)
 
 
-def test_an_ordered_dictionary_is_a_dictionary(file):
+def test_an_ordered_dictionary_is_loaded(file):
     file.write_bytes(pickle.dumps(OrderedDict(b=1, a=2)))
     assert list(load_plain(file).items()) == [("b", 1), ("a", 2)]
 
 
-# What would run
+# Code
 
 
 class Calls:
-    """Pickled, it asks for `function` to be called."""
+    """Its pickle asks for a call of `function`."""
 
     def __init__(self, function, *arguments):
         self.reduced = (function, arguments)
@@ -139,7 +137,7 @@ class Calls:
 
 @pytest.fixture
 def canary(tmp_path) -> Path:
-    """A file that is there once an attack has run."""
+    """A file that exists once an attack has run."""
     return tmp_path / "canary"
 
 
@@ -148,7 +146,7 @@ def touching(canary: Path) -> str:
 
 
 def of_objects(canary: Path) -> str:
-    """An array file that runs when NumPy loads it with pickles allowed."""
+    """An array file that runs code when NumPy loads it with pickles allowed."""
     np.save(f"{canary}.npy", np.array([Calls(eval, touching(canary))], dtype=object))
     return f"{canary}.npy"
 
@@ -168,7 +166,7 @@ RUNS = {
 
 
 def assert_refused_and_real(file: Path, canary: Path, content: bytes, asks: str) -> None:
-    """It is refused by name and does not run here, and would have with pickle's own load."""
+    """The content is refused by name and does not run, whereas pickle itself would run it."""
     message = refusal(file, content).replace("__builtin__", "builtins")
     assert message.startswith(f"ntu60.pkl: refused: it {asks}; a dataset's pickle needs only lists")
     assert not canary.exists()
@@ -178,7 +176,7 @@ def assert_refused_and_real(file: Path, canary: Path, content: bytes, asks: str)
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("name", RUNS)
-def test_what_would_run_is_refused_by_name_and_does_not_run(file, canary, name, protocol):
+def test_code_is_refused_by_name_and_does_not_run(file, canary, name, protocol):
     content = pickle.dumps(RUNS[name](canary), protocol)
     assert_refused_and_real(file, canary, content, f"asks for {name}")
 
@@ -192,14 +190,14 @@ HIDDEN = {
 }
 
 
-@pytest.mark.parametrize("place", HIDDEN)
-def test_wherever_it_hides(file, canary, place):
-    content = pickle.dumps(HIDDEN[place](RUNS["builtins.exec"](canary)))
+@pytest.mark.parametrize("case", HIDDEN)
+def test_code_is_refused_anywhere_in_the_data(file, canary, case):
+    content = pickle.dumps(HIDDEN[case](RUNS["builtins.exec"](canary)))
     assert_refused_and_real(file, canary, content, "asks for builtins.exec")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_an_object_array_is_refused_whatever_it_hides(file, canary, protocol):
+def test_an_object_array_is_refused(file, canary, protocol):
     array = np.array([1, [RUNS["builtins.exec"](canary)]], dtype=object)
     content = pickle.dumps({"keypoint": array}, protocol)
     assert_refused_and_real(file, canary, content, "holds a NumPy object array")
@@ -224,11 +222,11 @@ def test_an_object_scalar_is_refused(file, canary):
     ],
 )
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_so_is_an_array_of_what_no_dataset_needs(file, array, kind, protocol):
+def test_arrays_of_other_types_are_refused(file, array, kind, protocol):
     assert f"it holds a NumPy {kind} array" in refusal(file, pickle.dumps(array, protocol))
 
 
-# What is no whole pickle
+# Damaged files
 
 
 @pytest.mark.parametrize(
@@ -244,7 +242,7 @@ def test_so_is_an_array_of_what_no_dataset_needs(file, array, kind, protocol):
         b"\x80\x09.",
     ],
 )
-def test_what_is_no_pickle_is_named(file, content):
+def test_a_file_that_is_no_pickle_is_named(file, content):
     assert "not a whole pickle of Python 3" in refusal(file, content)
 
 
@@ -260,6 +258,6 @@ def test_a_size_beyond_all_memory_is_named(file):
     assert refusal(file, absurd) == "ntu60.pkl: asks for more memory than there is; is it damaged?"
 
 
-def test_a_file_that_cannot_be_read_is_the_machines_error(tmp_path):
+def test_a_missing_file_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_plain(tmp_path / "ntu60.pkl")

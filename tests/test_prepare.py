@@ -1,4 +1,4 @@
-"""From raw clips to the store: what is strange is handled or refused by name, and all reported."""
+"""From raw clips to the store: unusual clips are handled or refused by name, and reported."""
 
 import os
 from collections.abc import Sequence
@@ -44,12 +44,12 @@ def prepared(folder, clips, max_bodies=2, **changes) -> tuple[ClipStore, list]:
     return ClipStore.open(folder / "store"), facts
 
 
-def in_words(found: pd.DataFrame) -> list[str]:
-    return [f"{kind}: {count} (e.g. {example})" for kind, count, example in found.to_numpy()]
+def in_words(table: pd.DataFrame) -> list[str]:
+    return [f"{kind}: {count} (e.g. {example})" for kind, count, example in table.to_numpy()]
 
 
 def strange(joints: np.ndarray) -> list[Clip]:
-    """Three ordinary clips, and a strange one, which is a test clip's place earlier."""
+    """Three ordinary clips, then one with these joints, a training clip."""
     return [*some_clips([(1, 4)] * 3), Clip("strange", 0, joints)]
 
 
@@ -71,7 +71,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_bad_clip_is_named_and_the_old_store_stays(tmp_path, case):
+def test_an_invalid_clip_is_named_and_the_old_store_stays(tmp_path, case):
     joints, label, message = BAD[case]
     before, _ = prepared(tmp_path, some_clips([(1, 4)] * 3))
     with pytest.raises(UserError, match=message):
@@ -86,7 +86,7 @@ def test_a_clip_of_one_frame_is_valid_data(tmp_path):
     assert np.array_equal(rows_of(store, "strange"), joints[0])
 
 
-def test_an_empty_body_takes_no_room_and_one_of_a_clip_without_any_stays(tmp_path):
+def test_empty_bodies_are_dropped_except_the_first_of_an_empty_clip(tmp_path):
     joints = np.random.default_rng(0).normal(size=(3, 5, 20, 3))
     joints[1] = 0
     store, facts = prepared(tmp_path, strange(joints))
@@ -98,7 +98,7 @@ def test_an_empty_body_takes_no_room_and_one_of_a_clip_without_any_stays(tmp_pat
 
 @pytest.mark.parametrize(("layout", "kind", "frames"), [(NTU25, "ntu", 4), (NW_UCLA20, "none", 6)])
 def test_frames_without_a_body(tmp_path, layout, kind, frames):
-    """NTU's normalisation drops them; elsewhere they keep their place in time, all zero."""
+    """NTU's normalisation drops them; otherwise they stay, all zero."""
     joints = np.random.default_rng(0).normal(size=(1, 6, layout.num_joints, 3))
     joints[:, 2:4] = 0
     clips = [Clip(f"c{n}", 0, joints) for n in range(3)]
@@ -107,7 +107,7 @@ def test_frames_without_a_body(tmp_path, layout, kind, frames):
     assert facts[0].empty_frames == 2
 
 
-def test_float16_is_read_as_it_is_and_worked_on_as_float32(tmp_path):
+def test_float16_is_processed_as_float32(tmp_path):
     joints = np.random.default_rng(0).normal(size=(1, 5, 20, 3)).astype(np.float16)
     clips = strange(joints)
     store, _ = prepared(tmp_path, clips, normalization=Normalization("center"))
@@ -115,7 +115,7 @@ def test_float16_is_read_as_it_is_and_worked_on_as_float32(tmp_path):
     assert np.array_equal(rows_of(store, "strange"), expected[0])
 
 
-def test_of_more_bodies_than_wanted_the_first_are_kept_and_that_is_reported(tmp_path):
+def test_surplus_bodies_are_dropped_and_reported(tmp_path):
     joints = np.random.default_rng(0).normal(size=(4, 3, 20, 3)).astype(np.float32)
     store, facts = prepared(tmp_path, strange(joints), max_bodies=2)
     assert np.array_equal(rows_of(store, "strange"), joints[:2].reshape(-1, 20, 3))
@@ -124,7 +124,7 @@ def test_of_more_bodies_than_wanted_the_first_are_kept_and_that_is_reported(tmp_
 
 
 @pytest.mark.filterwarnings("error")
-def test_joints_that_are_no_numbers_count_as_not_seen(tmp_path):
+def test_joints_that_are_not_finite_count_as_not_seen(tmp_path):
     joints = np.random.default_rng(0).normal(size=(1, 5, 20, 3))
     joints[0, 1, 3, 0], joints[0, 2, 4], joints[0, 2, 5, 1] = np.nan, np.inf, 1e300
     store, facts = prepared(tmp_path, strange(joints))
@@ -158,9 +158,9 @@ def test_raw_files_are_read_by_other_processes(tmp_path):
     assert all(int(name.split()[1]) == os.getpid() for name in store.names)
 
 
-def test_several_processes_make_the_same_store_as_one(tmp_path, monkeypatch):
-    """Slice after slice; and an error in one of them is the user's one line."""
-    monkeypatch.setattr("brl.datasets.prepare.ITEMS_A_CORE", 1)
+def test_several_processes_give_the_same_store_as_one(tmp_path, monkeypatch):
+    """Also in several slices; a UserError in another process arrives unchanged."""
+    monkeypatch.setattr("brl.datasets.prepare.ITEMS_PER_CORE", 1)
     clips = some_clips([(1 + n % 2, 3 + n) for n in range(20)])
     alone, facts = prepared(tmp_path / "a", clips)
     together, same = prepared(tmp_path / "b", clips, parallel=True)
@@ -169,7 +169,7 @@ def test_several_processes_make_the_same_store_as_one(tmp_path, monkeypatch):
         prepared(tmp_path / "c", [*clips, Clip("strange", 7, clips[0].joints)], parallel=True)
 
 
-def test_the_table_has_a_row_a_class_of_each_part(tmp_path):
+def test_the_table_has_one_row_per_class_of_each_part(tmp_path):
     clips = some_clips([(1, 4), (2, 6), (1, 5), (1, 7)])
     clips[0].joints[0, :2, 3] = 0
     store, facts = prepared(tmp_path, clips, splits=lambda names: a_quarter_tests(names[:4]))
@@ -185,7 +185,7 @@ def test_the_table_has_a_row_a_class_of_each_part(tmp_path):
     assert pd.isna(train.loc[2, "shortest"])
 
 
-def test_what_deserves_a_look_is_found_with_an_example(tmp_path):
+def test_findings_have_a_count_and_an_example(tmp_path):
     clips = some_clips([(1, 4)] * 8)
     copied = [*clips[:6], Clip("copy", 0, clips[2].joints), Clip("idle", 1, clips[7].joints)]
     splits = {"s": {"train": [c.name for c in copied if c.name not in ("clip001", "idle")]}}
@@ -202,13 +202,13 @@ def test_what_deserves_a_look_is_found_with_an_example(tmp_path):
     assert "s: test clips equal to a training clip: 1 (e.g. copy)" in words
 
 
-def test_a_class_without_clips_is_a_gap_in_the_labels(tmp_path):
+def test_a_class_without_clips_is_a_finding(tmp_path):
     store, facts = prepared(tmp_path, some_clips([(1, 4)] * 6), classes=(*CLASSES, "never"))
     words = in_words(findings(store, facts, 2))
     assert "classes without any clip: 1 (e.g. never)" in words
 
 
-def test_the_report_is_shown_or_says_how_to_get_it(tmp_path, capsys):
+def test_the_report_is_printed_or_the_message_says_how_to_make_it(tmp_path, capsys):
     with pytest.raises(UserError, match="brl data makes it"):
         show(tmp_path)
     clips = some_clips([(1, 4), (1, 6), (1, 5), (1, 2)])

@@ -1,4 +1,4 @@
-"""The built-in dataset: deterministic, split by subject and view, and moving as it says."""
+"""The built-in dataset: deterministic, split by subject and view, with plausible motion."""
 
 from collections import Counter
 
@@ -26,7 +26,7 @@ REVERSED = [
     for number, first in enumerate(ACTIONS)
     if first.reverses and first.partner in [later.name for later in ACTIONS[number:]]
 ]
-# Bones of the NTU layout, child to parent, as the streams know them.
+# Bones of the NTU layout as the streams use them, child to parent.
 NTU_BONES = (
     "0-1 1-20 2-20 3-2 4-20 5-4 6-5 7-6 8-20 9-8 10-9 11-10 12-0 13-12 14-13 15-14 16-0 17-16 "
     "18-17 19-18 21-22 22-7 23-24 24-11"
@@ -43,7 +43,7 @@ def _action(name: str) -> Action:
 
 
 def _plain(name: str, times: np.ndarray, backwards: bool = False) -> list[np.ndarray]:
-    """The bodies of an action as the book has it: an average person, no style."""
+    """The bodies of an action by an average person, without variation."""
     played = score(_action(name), 1)
     if backwards:
         times = played.seconds.sum() - times
@@ -75,7 +75,7 @@ def test_a_clip_does_not_depend_on_the_others(dataset):
         assert _same(synthetic.clip(label, index), dataset[number])
 
 
-def test_every_run_is_the_same():
+def test_generation_is_deterministic():
     again = synthetic.clips()
     assert all(_same(next(again), synthetic.clip(0, index)) for index in range(20))
 
@@ -90,7 +90,7 @@ def test_clips_of_each_class_and_part(dataset):
     }
 
 
-def test_names_are_unique_and_tell_the_class(dataset):
+def test_names_are_unique_and_contain_the_class(dataset):
     assert len({clip.name for clip in dataset}) == len(dataset)
     assert all(clip.name.startswith(f"a{clip.label:02d}_") for clip in dataset)
 
@@ -136,7 +136,7 @@ def test_frames_are_dropped(dataset):
     assert any(blank) and np.mean(blank) < 0.1
 
 
-def test_two_bodies_where_the_action_takes_two(dataset):
+def test_actions_of_two_persons_have_two_bodies(dataset):
     assert len(PAIRED) >= 2
     for clip in dataset:
         if synthetic.CLASSES[clip.label] in PAIRED:
@@ -150,7 +150,7 @@ def test_single_body_classes_have_a_few_passers_by(dataset):
     assert 0.02 < np.mean(visited) < 0.3
 
 
-def test_the_second_body_is_missed_at_times(dataset):
+def test_the_second_body_is_sometimes_missing(dataset):
     missed = [
         not clip.joints[1].any(axis=(1, 2)).all() and clip.joints[0].any(axis=(1, 2)).all()
         for clip in dataset
@@ -173,7 +173,7 @@ def test_limb_lengths_differ_between_subjects():
     assert len(np.unique(lengths[:, 0].round(6))) == 16
 
 
-def test_the_sensor_sees_what_happens_but_not_exactly():
+def test_the_sensor_measures_with_errors():
     clip, staged = synthetic.clip(1, 0), synthetic.staged(1, 0)
     seen = _bone_lengths(clip.joints[0][clip.joints[0].any(axis=(1, 2))])
     real = _bone_lengths(staged[0, 0])
@@ -195,7 +195,7 @@ def test_there_are_several_reverse_pairs():
     assert ("sit down", "stand up") in REVERSED and len(REVERSED) >= 3
 
 
-def test_every_action_has_a_partner_further_on_in_label_order():
+def test_every_action_has_a_partner_with_another_label():
     apart = []
     for action in ACTIONS:
         partner = _action(action.partner)
@@ -232,8 +232,8 @@ def test_following_passes_through_the_keys_without_overshoot():
     assert (between >= keys.min(axis=1, keepdims=True) - 1e-9).all()
 
 
-def test_the_kinematic_tree_is_of_ntu_bones():
-    """Rooted elsewhere and with tip and thumb straight on the hand, but of the same trunk."""
+def test_the_kinematic_tree_consists_of_ntu_bones():
+    """Except for the root, and the tips and thumbs, which are attached to the hand directly."""
     ntu = {frozenset(map(int, bone.split("-"))) for bone in NTU_BONES.split()}
     ours = {
         frozenset((child, parent)) for child, parent in enumerate(KINEMATIC_PARENTS) if parent >= 0
@@ -241,7 +241,7 @@ def test_the_kinematic_tree_is_of_ntu_bones():
     assert ours ^ ntu == {frozenset(pair) for pair in ((7, 21), (11, 23), (21, 22), (23, 24))}
 
 
-def test_left_is_left_and_nothing_bends_the_wrong_way():
+def test_left_is_left_and_joints_do_not_bend_backwards():
     rest = np.zeros((1, DOFS))
     body = forward_kinematics(rest, Body())[0]
     left, right = [4, 5, 6, 7, 12, 13, 14, 15, 21, 22], [8, 9, 10, 11, 16, 17, 18, 19, 23, 24]

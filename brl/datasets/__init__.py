@@ -1,1 +1,1 @@
-"""Datasets: how the raw files of each become clips, and the data report."""
+"""Datasets: reading the raw files of each into clips, and the data report."""

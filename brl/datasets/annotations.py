@@ -1,4 +1,4 @@
-"""Annotation pickles: the form in which most skeleton datasets are published.
+"""Annotation pickles: the format in which PYSKL publishes skeleton datasets.
 
 {"split": {name: [identifiers]}, "annotations": [{"frame_dir" or "filename": identifier, "label",
 "keypoint": (M, T, V, C), and in 2D "keypoint_score": (M, T, V), "img_shape": (height, width)}]}
@@ -28,9 +28,10 @@ def open_annotations(
     classes: tuple[str, ...],
     normalization: Normalization,
 ) -> Dataset:
-    """The dataset of one annotation pickle; pixels are brought into the image's frame.
+    """Opens an annotation pickle as a dataset.
 
-    Raises UserError, naming file and clip, for what is not in the format.
+    Of kind `image`, the reader converts pixels into the image's frame. Raises UserError that names
+    file and clip where the content does not follow the format.
     """
     annotations, splits = read_annotations(path)
     return Dataset(
@@ -44,14 +45,15 @@ def open_annotations(
 
 
 def read_annotations(
-    path: Path, called: str | None = None
+    path: Path, file_name: str | None = None
 ) -> tuple[list[Annotation], Callable[[list[str]], Splits]]:
-    """All annotations of a pickle, and its splits as `Dataset.splits` gives them.
+    """All annotations of a pickle, and the function for `Dataset.splits`.
 
-    called: what errors call the file, where that is not its name.
+    file_name: the file's name in error messages, by default that of the path.
+    Raises UserError where the content does not follow the format.
     """
-    file = called or path.name
-    content = load_plain(path, called)
+    file = file_name or path.name
+    content = load_plain(path, file_name)
     annotations = _entry(file, content, "annotations", list)
     for number, annotation in enumerate(annotations):
         if not isinstance(annotation, dict) or not isinstance(name_of(annotation), str):
@@ -63,19 +65,19 @@ def read_annotations(
     return annotations, partial(_usable, {name_of(each) for each in annotations}, splits)
 
 
-def check_annotations(called: str, path: Path) -> None:
-    """UserError where the file at `path`, that errors call `called`, is no annotation pickle."""
-    read_annotations(path, called)
+def check_annotations(file_name: str, path: Path) -> None:
+    """Raises UserError, naming `file_name`, where the file is not an annotation pickle."""
+    read_annotations(path, file_name)
 
 
 def name_of(annotation: Annotation) -> str:
-    """The identifier of an annotation's clip."""
+    """The name of an annotation's clip."""
     name: Any = annotation.get("frame_dir", annotation.get("filename"))
     return name
 
 
 def label_of(file: str, annotation: Annotation) -> int:
-    """Class index, from 0; UserError where it is no whole number."""
+    """The class index, from 0. Raises UserError where it is not an integer."""
     label = annotation.get("label")
     if not isinstance(label, Integral) or isinstance(label, bool):
         raise _wrong(file, annotation, "label", label, "a whole number")
@@ -83,12 +85,12 @@ def label_of(file: str, annotation: Annotation) -> int:
 
 
 def image_size(file: str, annotation: Annotation) -> tuple[float, float]:
-    """Height and width of the clip's images, in pixels."""
+    """Height and width of the clip's images, in pixels. Raises UserError where they are missing."""
     size: Any = annotation.get("img_shape")
     try:
         height, width = map(float, size)
         possible = 0 < height < np.inf and 0 < width < np.inf
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         possible = False
     if not possible:
         raise _wrong(file, annotation, "img_shape", size, "(height, width) in pixels")
@@ -98,31 +100,31 @@ def image_size(file: str, annotation: Annotation) -> tuple[float, float]:
 def numbers_of(
     file: str, annotation: Annotation, key: str, value: Any, shape: tuple[int | str, ...]
 ) -> np.ndarray:
-    """`value`, found at `key`, as an array of numbers of this shape; a letter is any length.
+    """Returns `value`, the entry `key`, after checking that it is a numeric array of this shape.
 
-    UserError where it is anything else.
+    shape: the length of each axis; a letter stands for any length. Raises UserError otherwise.
     """
     fits = (
         isinstance(value, np.ndarray)
         and value.dtype.kind in "iuf"
         and value.ndim == len(shape)
         and all(
-            isinstance(need, str) or length == need
-            for length, need in zip(value.shape, shape, strict=True)
+            isinstance(wanted, str) or length == wanted
+            for length, wanted in zip(value.shape, shape, strict=True)
         )
     )
     if not fits:
-        wanted = ", ".join(map(str, shape))
-        raise _wrong(file, annotation, key, value, f"an array of numbers, ({wanted})")
+        lengths = ", ".join(map(str, shape))
+        raise _wrong(file, annotation, key, value, f"an array of numbers, ({lengths})")
     return value
 
 
 def _read(file: str, layout: Layout, in_pixels: bool, annotation: Annotation) -> list[Clip]:
-    """The clip of an annotation: (M, T, V, K) float32."""
+    """The clip of an annotation, joints (M, T, V, K) float32; none if it has no body or frame."""
     shape = ("M", "T", layout.num_joints, layout.dimensions)
     keypoint = annotation.get("keypoint")
     joints = numbers_of(file, annotation, "keypoint", keypoint, shape).astype(np.float32)
-    if not joints.size:  # no body, or no frame
+    if not joints.size:
         return []
     if layout.scored:
         score = annotation.get("keypoint_score")
@@ -134,27 +136,31 @@ def _read(file: str, layout: Layout, in_pixels: bool, annotation: Annotation) ->
 
 
 def _wrong(file: str, annotation: Annotation, key: str, value: Any, wanted: str) -> UserError:
+    """The error for a wrong entry of an annotation."""
     if value is None:
-        found = "missing"
+        actual = "missing"
     elif isinstance(value, np.ndarray):
-        found = f"an array of {value.dtype}, {value.shape}"
+        actual = f"an array of {value.dtype}, {value.shape}"
     else:
-        found = shown(repr(value))[:60]
-    return UserError(f"{file}: {name_of(annotation)!r}: {key}: {found}; must be {wanted}")
+        actual = shown(repr(value))[:60]
+    return UserError(f"{file}: {name_of(annotation)!r}: {key}: {actual}; must be {wanted}")
 
 
 def _entry(file: str, content: Any, key: str, kind: type) -> Any:
     if not isinstance(content, dict) or not isinstance(content.get(key), kind):
         raise UserError(
-            f"{file}: no annotation pickle: must be a dictionary with `annotations`, a list, and "
-            f"`split`, a dictionary; {key} is not there or not such a thing"
+            f"{file}: not an annotation pickle: must be a dictionary with `annotations`, a list, "
+            f"and `split`, a dictionary; {key} is missing or of another type"
         )
     return content[key]
 
 
 def _paired(file: str, lists: dict[Any, Any]) -> Splits:
-    """The splits by name: `xsub_train` and `xsub_val` make `xsub`, `train1` and `test1` `split1`,
-    `train` and `test` `default`. Where there are both `test` and `val`, `test` is taken."""
+    """Pairs the lists of training and test clips into splits.
+
+    `xsub_train` and `xsub_val` form the split `xsub`, `train1` and `test1` form `split1`, `train`
+    and `test` form `default`. Where both `test` and `val` exist, `test` is used.
+    """
     splits: Splits = {}
     for key, names in lists.items():
         listed = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
@@ -180,9 +186,9 @@ def _paired(file: str, lists: dict[Any, Any]) -> Splits:
 
 
 def _usable(annotated: set[str], splits: Splits, read: list[str]) -> Splits:
-    """The splits without the clips that could not be used.
+    """The splits without the clips that were annotated but gave no clip.
 
-    A name that was never annotated stays: it is a mistake, and the store will say so.
+    A name without an annotation stays: it is a mistake, which the store reports.
     """
     unusable = annotated.difference(read)
     return {

@@ -1,4 +1,4 @@
-"""Joints in arrays of numbers, with or without bodies."""
+"""Joints in NumPy arrays, with or without an axis of bodies."""
 
 from pathlib import Path
 from typing import Literal
@@ -12,12 +12,16 @@ from brl.support.errors import UserError
 def read_array(
     path: Path, layout: Layout, where: str, mapped: Literal["r"] | None = None
 ) -> np.ndarray:
-    """An array file's joints, (M, T, V, K); where: for messages; mapped: only its shape is read."""
+    """Reads joints (M, T, V, K) from a .npy file.
+
+    where: the place named in error messages. mapped: "r" maps the file instead of reading it.
+    Raises UserError where the file is damaged or does not fit the layout.
+    """
     try:
         joints = np.load(path, mmap_mode=mapped, allow_pickle=False)
     except OSError:
         raise
-    except Exception as error:  # a damaged file raises nearly anything, in words of its own
+    except Exception as error:  # a damaged file may raise nearly any exception
         raise UserError(
             f"{where}: not a whole array file ({type(error).__name__}); must be an array of "
             "numbers written by numpy.save"
@@ -26,7 +30,10 @@ def read_array(
 
 
 def as_joints(joints: object, layout: Layout, where: str) -> np.ndarray:
-    """An array of frames, with or without bodies before them, as (M, T, V, K); UserError else."""
+    """Adds the axis of bodies where it is missing: (T, V, K) or (M, T, V, K) to (M, T, V, K).
+
+    where: the place named in error messages. Raises UserError for anything else.
+    """
     if not isinstance(joints, np.ndarray) or joints.dtype.kind not in "fiu":
         raise UserError(f"{where}: must hold one array of numbers")
     if joints.ndim == 3:

@@ -1,4 +1,4 @@
-"""The data report: what a dataset's clips are like, and what in them may deserve a look."""
+"""The data report: statistics of a dataset's clips, and findings to check."""
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,12 @@ FINDINGS_FILE = "data_check.csv"
 
 
 def by_class(store: ClipStore, facts: list[Facts]) -> pd.DataFrame:
-    """A row a class of each part of each split; facts in the store's order.
+    """Statistics of each class in each part of each split, one row each.
 
-    Columns: split, part, label, class; clips; shortest, median and longest in frames; mean
-    number of bodies; their joints, how many of these are missing, and how many not finite
-    numbers; clips that equal another of the part.
+    facts: those of all clips, in the store's order.
+    Columns: split, part, label, class; number of clips; shortest, median and longest clip in
+    frames; mean number of bodies; joints of these bodies, and how many of the joints are missing
+    and not finite; clips equal to another clip of the part.
     """
     columns = pd.DataFrame(facts).assign(label=store.labels)
     tables = []
@@ -41,22 +42,26 @@ def by_class(store: ClipStore, facts: list[Facts]) -> pd.DataFrame:
         table[counts] = table[counts].fillna(0).astype(int)
         table[["shortest", "longest"]] = table[["shortest", "longest"]].astype("Int64")
         table = table.rename_axis("label").reset_index()
-        for place, (name, value) in enumerate((("split", split), ("part", part))):
-            table.insert(place, name, value)
+        table.insert(0, "split", split)
+        table.insert(1, "part", part)
         table.insert(3, "class", store.classes)
         tables.append(table)
     return pd.concat(tables)
 
 
 def findings(store: ClipStore, facts: list[Facts], max_bodies: int) -> pd.DataFrame:
-    """What deserves a look: a row a kind of finding, `finding`, `count` and `example`."""
-    columns = pd.DataFrame(facts)
-    found: list[tuple[str, int, str]] = []
+    """Findings that may be mistakes in the data, one row per kind.
 
-    def note(kind: str, which: np.ndarray, names: np.ndarray = store.names) -> None:
-        places = np.flatnonzero(which)
-        if len(places):
-            found.append((kind, len(places), str(names[places[0]])))
+    facts: those of all clips, in the store's order. max_bodies: `prepare.max_bodies`.
+    Columns: `finding`, `count`, and the name of one `example`.
+    """
+    columns = pd.DataFrame(facts)
+    rows: list[tuple[str, int, str]] = []
+
+    def note(kind: str, mask: np.ndarray, names: np.ndarray = store.names) -> None:
+        indices = np.flatnonzero(mask)
+        if len(indices):
+            rows.append((kind, len(indices), str(names[indices[0]])))
 
     classes = np.array(store.classes)
     in_a_split = np.zeros(len(store.names), dtype=bool)
@@ -79,8 +84,9 @@ def findings(store: ClipStore, facts: list[Facts], max_bodies: int) -> pd.DataFr
     note("clips with missing joints", columns["missing_joints"].to_numpy() > 0)
     note("clips with coordinates that are no finite numbers", columns["not_finite"].to_numpy() > 0)
     note("clips of more bodies than prepare.max_bodies", columns["bodies"].to_numpy() > max_bodies)
-    return pd.DataFrame(found, columns=["finding", "count", "example"])
+    return pd.DataFrame(rows, columns=["finding", "count", "example"])
 
 
 def _absent(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Mask of the classes without a clip, (C,) bool. labels: (n,)."""
     return np.bincount(labels, minlength=num_classes) == 0

@@ -1,4 +1,4 @@
-"""What is worth knowing of clips as they were recorded: the basis of the data report."""
+"""Statistics of single clips as they were recorded: the basis of the data report."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Facts:
-    """Of one clip as it was read, before normalisation (pixels are in the image's frame by then).
+    """Statistics of one clip before normalisation (but with pixels in the image's frame).
 
-    bodies          seen in any frame
-    frames          T
-    empty_frames    without any body
-    joints          of the bodies seen in a frame, over all frames
-    missing_joints  of these: at zero, or not a finite number
-    not_finite      of these: with a coordinate that is not a finite number
-    digest          hash of the coordinates: equal clips have equal digests
+    bodies          number of bodies that any frame shows
+    frames          number of frames T
+    empty_frames    number of frames without any body
+    joints          number of joints of the bodies that a frame shows, over all frames
+    missing_joints  number of these joints that are all zero or not finite
+    not_finite      number of joints with a coordinate that is not finite
+    digest          hash of the coordinates; equal clips have equal digests
     """
 
     bodies: int
@@ -29,7 +29,7 @@ class Facts:
 
 
 def facts_of(joints: np.ndarray) -> Facts:
-    """joints (M, T, V, K), as recorded."""
+    """Computes the statistics of joints (M, T, V, K), as recorded."""
     unknown = ~np.isfinite(joints).all(axis=-1)
     missing = unknown | (joints == 0).all(axis=-1)
     seen = ~missing.all(axis=-1)

@@ -1,8 +1,8 @@
-"""Kinetics-400 skeletons (2D): an index pickle, and kpfiles that hold the skeletons.
+"""Kinetics-400 skeletons (2D): an index pickle, and kpfiles with the skeletons.
 
 W. Kay et al., "The Kinetics human action video dataset", 2017; skeletons of PYSKL (HRNet).
-An annotation of the index has, in the place of `keypoint`: `raw_file`, its kpfile; `frame_inds`,
-the frame of each of its S skeletons; `box_score`, how sure the detector was of each. A kpfile is a
+Instead of `keypoint`, an annotation of the index has `raw_file`, its kpfile; `frame_inds`, the
+frame of each of its S skeletons; and `box_score`, the detector's confidence in each. A kpfile is a
 pickle {identifier: {"keypoint": (S, 17, 3)}}.
 """
 
@@ -38,22 +38,27 @@ BY_HAND = (
     ": the kpfiles must be fetched by hand, from where PYSKL's tools/data/README.md says; the "
     f"folder that params.yaml names as dataset.mirror must hold them in a folder {KPFILES}"
 )
-SURE = 0.5
-MOST_BODIES = 10
+MIN_BOX_SCORE = 0.5
+MAX_BODIES = 10
 
 
 def fetch(folder: Path, mirror: str | None) -> None:
-    """Puts the index, from its address where the mirror has none, and every kpfile it names into
-    `folder`. UserError, before anything is fetched, where there is no folder of kpfiles."""
+    """Fetches the index and every kpfile that it names into `folder`.
+
+    The index comes from its published address if the mirror lacks it. Raises UserError, before
+    anything is fetched, where the mirror has no folder of kpfiles.
+    """
     local = mirror is not None and not mirror.startswith(("http://", "https://"))
-    place = project_root() / mirror if mirror is not None and local else None
-    if mirror is None or (place and not (place / KPFILES).is_dir()):
+    local_folder = project_root() / mirror if mirror is not None and local else None
+    if mirror is None or (local_folder and not (local_folder / KPFILES).is_dir()):
         raise UserError(f"a folder {KPFILES} is missing{BY_HAND}")
-    index_here = place is None or (place / INDEX).is_file()
+    has_index = local_folder is None or (local_folder / INDEX).is_file()
     check = partial(check_annotations, INDEX)
-    index = fetch_file(INDEX, ADDRESS, mirror if index_here else None, folder, check=check)
+    index = fetch_file(INDEX, ADDRESS, mirror if has_index else None, folder, check=check)
     names = list(_by_kpfile(read_annotations(index)[0]))
-    missing = [name for name in names if place and not (place / KPFILES / name).is_file()]
+    missing = [
+        name for name in names if local_folder and not (local_folder / KPFILES / name).is_file()
+    ]
     if missing:
         raise UserError(
             f"{KPFILES}/{missing[0]} is missing ({len(missing)} of {len(names)} kpfiles){BY_HAND}"
@@ -64,7 +69,7 @@ def fetch(folder: Path, mirror: str | None) -> None:
 
 
 def open_index(folder: Path) -> Dataset:
-    """All clips, kpfile by kpfile; those without a sure skeleton are left out."""
+    """Opens all clips, kpfile by kpfile. Clips without a confident skeleton are left out."""
     annotations, splits = read_annotations(folder / INDEX)
     return Dataset(
         layout=COCO17,
@@ -78,28 +83,30 @@ def open_index(folder: Path) -> Dataset:
 
 
 def bodies_of(keypoint: np.ndarray, frame_inds: np.ndarray, box_score: np.ndarray) -> np.ndarray:
-    """Skeletons (S, V, 3: x, y, score), each in a frame, as bodies (M, T, V, 3) float32.
+    """Arranges the skeletons of a clip as bodies (M, T, V, 3) float32.
 
-    Only skeletons of a box score of 0.5 and more count, and frames with any. A frame's skeletons
-    become bodies 0, 1, … in their order; where a frame has more than 10, in all frames in the
-    order of their summed scores, and the first 10 are kept. T and M are 0 where none counts.
-    frame_inds, box_score (S,).
+    keypoint: (S, V, 3), x, y and score of each joint. frame_inds: (S,), the frame of each skeleton.
+    box_score: (S,), the detector's confidence.
+    Skeletons with a box score below 0.5, and frames without any other, are dropped. The skeletons
+    of a frame become bodies 0, 1, ... in their order. If any frame has more than 10, the skeletons
+    of every frame are sorted by their summed joint scores and the first 10 kept. M and T are 0 if
+    no skeleton remains.
     """
-    sure = box_score >= SURE
-    skeletons = keypoint[sure].astype(np.float32)
-    _, frame, sizes = np.unique(frame_inds[sure], return_inverse=True, return_counts=True)
-    most = sizes.max(initial=0)
-    crowded = most > MOST_BODIES
+    confident = box_score >= MIN_BOX_SCORE
+    skeletons = keypoint[confident].astype(np.float32)
+    _, frame, sizes = np.unique(frame_inds[confident], return_inverse=True, return_counts=True)
+    num_bodies = sizes.max(initial=0)
+    crowded = num_bodies > MAX_BODIES
     weight = skeletons[..., 2].sum(axis=1) if crowded else np.zeros(len(frame))
-    order = np.lexsort((-weight, frame))  # keeps the order of equals
+    order = np.lexsort((-weight, frame))  # a stable sort
     body = np.arange(len(frame)) - np.repeat(sizes.cumsum() - sizes, sizes)
-    joints = np.zeros((most, len(sizes), *skeletons.shape[1:]), dtype=np.float32)
+    joints = np.zeros((num_bodies, len(sizes), *skeletons.shape[1:]), dtype=np.float32)
     joints[body, frame[order]] = skeletons[order]
-    return joints[:MOST_BODIES]
+    return joints[:MAX_BODIES]
 
 
 def _by_kpfile(annotations: list[Annotation]) -> dict[str, list[Annotation]]:
-    """The annotations of each kpfile, by its bare name: no path in a file leads anywhere else."""
+    """The annotations of each kpfile, by its bare name: a path in the index is never followed."""
     files: dict[str, list[Annotation]] = {}
     for annotation in annotations:
         raw = annotation.get("raw_file")
@@ -114,7 +121,7 @@ def _by_kpfile(annotations: list[Annotation]) -> dict[str, list[Annotation]]:
 
 
 def _check_plain(name: str, path: Path) -> None:
-    load_plain(path, called=name)
+    load_plain(path, file_name=name)
 
 
 def _read(folder: Path, item: tuple[str, list[Annotation]]) -> list[Clip]:
@@ -133,9 +140,9 @@ def _read(folder: Path, item: tuple[str, list[Annotation]]) -> list[Clip]:
 def _skeletons(
     file: str, content: Any, annotation: Annotation
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """keypoint (S, V, 3), frame_inds (S,), box_score (S,), all of one length."""
-    found = content.get(name_of(annotation)) if isinstance(content, dict) else None
-    keypoint = found.get("keypoint") if isinstance(found, dict) else None
+    """Checked keypoint (S, V, 3), frame_inds (S,) and box_score (S,) of an annotation."""
+    entry = content.get(name_of(annotation)) if isinstance(content, dict) else None
+    keypoint = entry.get("keypoint") if isinstance(entry, dict) else None
     shape = ("S", COCO17.num_joints, COCO17.channels)
     keypoint = numbers_of(f"{KPFILES}/{file}", annotation, "keypoint", keypoint, shape)
     frame_inds, box_score = (

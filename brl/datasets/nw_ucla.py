@@ -21,11 +21,11 @@ from brl.fetching.fetch import fetch_file
 from brl.support.errors import UserError
 
 ARCHIVE = "all_sqe.zip"
-# No hash: no checksum is published, and copies differ in their bytes. What counts is checked
-# instead: every JSON file's own checksum in the zip, its content, and the number of clips.
+# No checksum is published, and copies differ in their bytes. Checked instead are the CRC of every
+# JSON file in the zip, its content, and the number of clips.
 ADDRESS = "https://www.dropbox.com/s/10pcm4pksjy6mkq/all_sqe.zip?dl=1"
-# The field's split, and two of its training clips alone, by which a recipe is chosen for a camera
-# that was not there in training while test clips have no say.
+# The field's split, and two splits of its training clips. With these, a recipe can be chosen for an
+# unseen camera without using any test clip.
 PART_OF_VIEW: dict[str, dict[str, Part]] = {
     "cross_view": {"v01": "train", "v02": "train", "v03": "test"},
     "view_2_to_1": {"v02": "train", "v01": "test"},
@@ -49,26 +49,28 @@ CLIP_FILE = re.compile(r"(?:.*/)?(a\d\d_s\d\d_e\d\d_(v\d\d))\.json")
 
 
 def fetch(folder: Path, mirror: str | None) -> None:
-    """Puts the archive into `folder` once it has proved whole: UserError where it has not."""
+    """Fetches the archive into `folder`. Raises UserError where it is damaged or incomplete."""
     origin = mirror or ADDRESS
 
     def check(archive: Path) -> None:
         try:
             with zipfile.ZipFile(archive) as opened:
                 damaged = opened.testzip()
-                found = sum(CLIP_FILE.fullmatch(name) is not None for name in opened.namelist())
+                num_clips = sum(CLIP_FILE.fullmatch(name) is not None for name in opened.namelist())
         except UNREADABLE as error:
             raise UserError(f"{ARCHIVE} from {origin}: not a whole zip file ({error})") from error
         if damaged is not None:
             raise UserError(f"{ARCHIVE} from {origin}: the file {damaged} in it is damaged")
-        if found != NUM_CLIPS:
-            raise UserError(f"{ARCHIVE} from {origin}: holds {found} clips; must be {NUM_CLIPS}")
+        if num_clips != NUM_CLIPS:
+            raise UserError(
+                f"{ARCHIVE} from {origin}: holds {num_clips} clips; must be {NUM_CLIPS}"
+            )
 
     fetch_file(ARCHIVE, ADDRESS, mirror, folder, check=check)
 
 
 def open_archive(folder: Path) -> Dataset:
-    """All clips, names ascending, in the sensor's coordinates."""
+    """Opens all clips, sorted by name, in the sensor's coordinates."""
     archive = folder / ARCHIVE
     return Dataset(
         layout=NW_UCLA20,
@@ -82,7 +84,7 @@ def open_archive(folder: Path) -> Dataset:
 
 
 def splits(names: list[str]) -> Splits:
-    """Of the field's split views 1 and 2 train, view 3 tests."""
+    """All splits, by camera view. The field's split trains on views 1 and 2 and tests on view 3."""
     return {
         split: {part: [name for name in names if of_view.get(name[-3:]) == part] for part in PARTS}
         for split, of_view in PART_OF_VIEW.items()

@@ -1,8 +1,8 @@
-"""Pickles that hold plain data, and nothing that could run.
+"""Loads pickles of plain data without running any code in them.
 
-A pickle is a program: it names functions, calls them and sets what it got to a state of its own
-choosing. Here it gets, by any name, only what the functions below make: they build plain arrays,
-and none of NumPy's own objects is ever in its hands while it could still change them.
+A pickle is a program: it names functions, calls them, and sets the state of the objects that they
+return. Here, every name leads to one of the functions below. They build plain arrays, and the
+pickle never holds an object of NumPy's own whose state it could still change.
 """
 
 import pickle
@@ -20,11 +20,11 @@ PLAIN_DTYPE = re.compile(r"b1|[iu][1248]|f[248]|[SU]\d+")
 
 
 class _Refused(pickle.UnpicklingError):
-    """The pickle asks for more than plain data; says for what."""
+    """The pickle asks for more than plain data; the message says for what."""
 
 
 class _Admitted:
-    """A function the pickle may call, but not change, as BUILD would let it change a function."""
+    """A function that the pickle may call but not change, as the BUILD instruction would."""
 
     __slots__ = ("_function",)
 
@@ -41,8 +41,8 @@ class _Admitted:
 class _Dtype:
     """A dtype as the pickle describes it.
 
-    Not NumPy's own: that one takes any size and flags from a pickle, unchecked, even when arrays
-    already go by it.
+    It stands in for NumPy's own class, which accepts any size and flags from a pickle unchecked,
+    even while arrays already use it.
     """
 
     __slots__ = ("_code", "_order")
@@ -62,7 +62,7 @@ class _Dtype:
 
 
 class _Array(np.ndarray):
-    """An array that takes its content from the pickle only where shape, dtype and bytes agree."""
+    """An array that accepts its state from a pickle only if shape, dtype and bytes agree."""
 
     __slots__ = ()
 
@@ -75,14 +75,14 @@ class _Array(np.ndarray):
         super().__setstate__(plain)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """Pickled again, on the way to another process, it is an array like any other."""
+        """Pickles it as an ordinary array, for other processes."""
         return self.view(np.ndarray).__reduce_ex__(protocol)
 
 
 def _from_bytes(
     content: Any, dtype: Any, shape: Any, order: str, axes: tuple[int, ...] | None = None
 ) -> np.ndarray:
-    # Only memory that no later step of the pickle can free.
+    # Bytes only: no later instruction of the pickle can free their memory.
     if not isinstance(content, bytes | bytearray) or not isinstance(dtype, _Dtype):
         raise _Refused("it holds a NumPy array that is not made of plain bytes")
     flat = np.frombuffer(content, dtype.numpy())
@@ -108,9 +108,9 @@ def _no_bytes() -> bytes:
     return b""
 
 
-# What pickles of plain data name, by protocol and version of NumPy.
+# The names that pickles of plain data use, over all protocols and versions of NumPy.
 ADMITTED: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): "numpy.ndarray",  # only ever handed to _reconstruct
+    ("numpy", "ndarray"): "numpy.ndarray",  # only passed on to _reconstruct
     ("numpy", "dtype"): _Admitted(_Dtype),
     ("_codecs", "encode"): _Admitted(_encode),
     ("collections", "OrderedDict"): _Admitted(OrderedDict),
@@ -131,15 +131,15 @@ class _Plain(pickle.Unpickler):
         return ADMITTED[module, name]
 
 
-def load_plain(path: Path, called: str | None = None) -> Any:
-    """The content of a pickle of lists, dictionaries, strings, numbers and NumPy arrays.
+def load_plain(path: Path, file_name: str | None = None) -> Any:
+    """Loads a pickle of lists, dictionaries, strings, numbers and NumPy arrays.
 
-    Arrays hold numbers or text, never objects or records, and are of a subclass of ndarray.
-    called: what errors call the file, where that is not its name.
-    Raises UserError for a file that asks for anything else, naming what, before it gets it; and
-    for one that is no whole pickle.
+    Arrays hold numbers or text, never objects or records, and belong to a subclass of ndarray.
+    file_name: the file's name in error messages, by default that of the path.
+    Raises UserError where the file is damaged, or asks for anything else, which is then named and
+    not executed.
     """
-    name = called or path.name
+    name = file_name or path.name
     with path.open("rb") as file:
         try:
             return _Plain(file).load()
@@ -154,13 +154,13 @@ def load_plain(path: Path, called: str | None = None) -> Any:
             raise UserError(
                 f"{name}: asks for more memory than there is; is it damaged?"
             ) from error
-        except Exception as error:  # a damaged pickle raises nearly anything
+        except Exception as error:  # a damaged pickle may raise nearly any exception
             raise UserError(
                 f"{name}: not a whole pickle of Python 3 ({type(error).__name__}: "
-                f"{shown(str(error))}); get the file anew"
+                f"{shown(str(error))}); download the file again"
             ) from error
 
 
 def shown(text: str) -> str:
-    """What a file says, as one short line that does nothing to a terminal."""
+    """Text from a file, escaped and shortened to one line that is safe to print."""
     return ascii(text)[1:-1][:200]

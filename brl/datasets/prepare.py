@@ -1,4 +1,4 @@
-"""From raw files to the clip store."""
+"""Reads raw files, normalises the clips and writes the clip store."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from brl.clips.clip import Clip
+from brl.clips.clip import Clip, Splits
 from brl.clips.normalize import normalized
 from brl.clips.store import write_store
 from brl.datasets.facts import Facts, facts_of
@@ -17,29 +17,31 @@ from brl.datasets.source import Dataset
 from brl.support.errors import UserError
 from brl.support.progress import progress
 
-ITEMS_A_CORE = 64
+ITEMS_PER_CORE = 64
 
 
 def prepare(name: str, dataset: Dataset, store: Path, max_bodies: int) -> list[Facts]:
-    """Reads and normalises every clip of a dataset and writes the store.
+    """Reads and normalises all clips of a dataset and writes them to the folder `store`.
 
-    Keeps at most `max_bodies` bodies a clip. Where reading is the work (raw files), all cores
-    share it. Returns what each clip was like as recorded, in the store's order.
+    name: the dataset's name, for messages and the store. max_bodies: bodies kept per clip.
+    Where the dataset is marked as parallel, all cores share the reading.
+    Returns the statistics of each clip as recorded, in the store's order. Raises UserError where a
+    clip does not fit the dataset, or names or splits do not fit together.
     """
     facts: list[Facts] = []
 
     def clips() -> Iterator[Clip]:
-        # Items and splits may be large, and would go to other processes with every call.
-        alone = replace(dataset, items=(), splits=lambda names: {})
-        prepared = partial(_prepared, alone, max_bodies)
+        # Items and splits may be large and would be sent to the other processes with every call.
+        small = replace(dataset, items=(), splits=_no_splits)
+        prepared = partial(_prepared, small, max_bodies)
         results = (
             _in_parallel(prepared, dataset.items)
             if dataset.parallel
             else map(prepared, dataset.items)
         )
         for result in progress(results, "recordings", total=len(dataset.items)):
-            for clip, known in result:
-                facts.append(known)
+            for clip, clip_facts in result:
+                facts.append(clip_facts)
                 yield clip
 
     write_store(
@@ -54,22 +56,27 @@ def prepare(name: str, dataset: Dataset, store: Path, max_bodies: int) -> list[F
     return facts
 
 
-def _in_parallel(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
-    """Results in the items' order, by as many processes as there are cores.
+def _no_splits(_names: list[str]) -> Splits:
+    return {}
 
-    In slices: where reading is faster than writing, no more than a slice's results wait.
+
+def _in_parallel(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+    """Yields the results in the items' order, computed by one process per core.
+
+    The items are handed out in slices, so that at most one slice of results waits to be written.
     """
-    size = ITEMS_A_CORE * joblib.cpu_count()
+    size = ITEMS_PER_CORE * joblib.cpu_count()
     with joblib.Parallel(n_jobs=-1) as pool:
         for start in range(0, len(items), size):
             yield from pool(joblib.delayed(function)(item) for item in items[start : start + size])
 
 
 def _prepared(dataset: Dataset, max_bodies: int, item: Any) -> list[tuple[Clip, Facts]]:
+    """The clips of an item, normalised, each with its statistics before normalisation."""
     prepared = []
     for clip in dataset.read(item):
         _check(clip, dataset)
-        with np.errstate(over="ignore"):  # beyond float32: no finite number
+        with np.errstate(over="ignore"):  # becomes infinite: not seen
             joints = np.asarray(clip.joints, dtype=np.float32)
         facts = facts_of(joints)
         joints = normalized(joints, dataset.layout, dataset.normalization, max_bodies)
@@ -78,12 +85,11 @@ def _prepared(dataset: Dataset, max_bodies: int, item: Any) -> list[tuple[Clip, 
 
 
 def _check(clip: Clip, dataset: Dataset) -> None:
+    """Raises UserError where name, joints or label of a clip are invalid."""
     layout, num_classes = dataset.layout, len(dataset.classes)
     shape = clip.joints.shape
     if not clip.name or not clip.name.isprintable():
-        raise UserError(
-            f"clip {clip.name!r}: no name of a clip; must be one line of printable text"
-        )
+        raise UserError(f"clip {clip.name!r}: not a valid name; must be one line of printable text")
     if len(shape) != 4 or shape[2:] != (layout.num_joints, layout.channels) or 0 in shape:
         raise UserError(
             f"clip {clip.name}: joints of shape {shape}; must be (bodies, frames, "

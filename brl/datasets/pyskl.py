@@ -1,7 +1,7 @@
-"""Datasets that are one annotation pickle each, as PYSKL publishes them.
+"""Datasets that PYSKL publishes as one annotation pickle each.
 
-H. Duan et al., "PYSKL: towards good practices for skeleton action recognition", 2022. 2D skeletons
-are those HRNet found in the videos.
+H. Duan et al., "PYSKL: towards good practices for skeleton action recognition", arXiv 2205.09443.
+The 2D skeletons were estimated from the videos with HRNet.
 """
 
 from collections.abc import Callable
@@ -31,9 +31,10 @@ def pickled(
     *splits: str,
     order: Callable[[Splits], Splits] = lambda splits: splits,
 ) -> Source:
-    """The source of an annotation pickle at an address on the server.
+    """The source of an annotation pickle on PYSKL's server.
 
-    order: brings the clips of each split into another order than the pickle's.
+    address: its path on the server. splits: names of the splits in it. order: changes the order of
+    the clips within each split; by default it is the pickle's.
     """
     file = Path(address).name
 
@@ -50,7 +51,7 @@ def pickled(
 
 ntu = partial(pickled, order=in_field_order)
 
-# The names `dataset.name` knows.
+# By `dataset.name`.
 SOURCES: dict[str, Source] = {
     "ntu60": ntu("nturgbd/ntu60_3danno.pkl", NTU25, IN_METRES, CLASSES_60, "xsub", "xview"),
     "ntu120": ntu("nturgbd/ntu120_3danno.pkl", NTU25, IN_METRES, CLASSES_120, "xsub", "xset"),

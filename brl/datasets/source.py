@@ -1,4 +1,4 @@
-"""What a dataset must offer to enter the pipeline."""
+"""The interface through which a dataset enters the pipeline."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,15 @@ from brl.clips.normalize import Normalization
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset whose raw files lie in a folder, ready to be read.
+    """A dataset whose raw files are in a folder.
 
-    classes    class names in label order
-    items      what clips are made of, in the store's order
-    read       the clips of one item: none where a recording is known to be unusable
-    splits     all splits, from the names of the clips that were read
-    normalization  how a clip's joints come into their own frame of reference
-    parallel   reading an item is worth a process of its own: item and functions can be pickled
+    layout         skeleton layout of all clips
+    classes        class names in label order
+    items          the units of reading, such as files, in the store's order
+    read           item -> its clips; none if the recording is known to be unusable
+    splits         names of all clips that were read -> the splits
+    normalization  the rule by which the joints are normalised
+    parallel       whether several processes should read items; items and functions are picklable
     """
 
     layout: Layout
@@ -33,15 +34,15 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a dataset comes from.
+    """The origin of a dataset.
 
-    splits  names of its splits; empty where only the data say
-    fetch   puts the raw files into a folder: (folder, mirror or None)
-    open    opens what was fetched
-    check   raises UserError for what is wrong with a mirror, or None, before any stage runs
+    splits  names of its splits; empty if only the data name them
+    fetch   (folder, mirror or None): fetches the raw files into the folder
+    open    folder -> the fetched dataset
+    check   mirror or None: raises UserError for mistakes in it, before any stage runs
     """
 
     splits: tuple[str, ...]
     fetch: Callable[[Path, str | None], None]
     open: Callable[[Path], Dataset]
-    check: Callable[[str | None], None] = lambda mirror: None
+    check: Callable[[str | None], None] = lambda _mirror: None

@@ -1,4 +1,4 @@
-"""The table of datasets: the names `dataset.name` knows."""
+"""All datasets by `dataset.name`."""
 
 from brl.datasets import kinetics, nw_ucla, pyskl
 from brl.datasets.ntu import raw as ntu_raw
@@ -19,7 +19,7 @@ SOURCES: dict[str, Source] = {
 
 
 def source_of(name: str) -> Source:
-    """The source of a dataset; UserError where there is none of that name."""
+    """The source of a dataset. Raises UserError where no dataset has that name."""
     if name not in SOURCES:
         known = ", ".join(SOURCES)
         raise UserError(f"params.yaml: dataset.name: unknown dataset {name!r}; known: {known}")

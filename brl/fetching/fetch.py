@@ -127,9 +127,9 @@ def _arrivals() -> dict[str, Arrival]:
         return ARRIVALS.validate_json(path.read_bytes())
     except ValidationError as error:
         mistake = error.errors()[0]
-        place = ": ".join((RECORD, *map(str, mistake["loc"])))
+        location = ": ".join((RECORD, *map(str, mistake["loc"])))
         raise UserError(
-            f"{place}: {mistake['msg']}; each name needs sha256, bytes and from, as first written"
+            f"{location}: {mistake['msg']}; each name needs sha256, bytes and from"
         ) from error
 
 

@@ -49,6 +49,8 @@ def read_yaml(path: Path, schema: type[Schema], called: str) -> Schema:
         raise UserError(f"{called}:{line} not valid YAML: {error.problem}") from error
     except yaml.YAMLError as error:
         raise UserError(f"{called}: not valid YAML: {' '.join(str(error).split())}") from error
+    except ValueError as error:  # such as a date that does not exist
+        raise UserError(f"{called}: not valid YAML: {error}") from error
     if not isinstance(content, dict):
         raise UserError(f"{called}: must hold `key: value` lines")
     return validated(content, schema, called)
@@ -63,39 +65,37 @@ def validated(content: dict[str, Any], schema: type[Schema], called: str) -> Sch
 
 
 def _first_problem(error: ValidationError, schema: type[BaseModel]) -> str:
-    """The first error of a validation as `place: what is wrong; what would be right`."""
+    """The first error of a validation as `key: what is wrong; what would be right`."""
     # A misspelt key is also a missing one: report the misspelt key.
     problem = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     kind, given, context = problem["type"], problem["input"], problem.get("ctx", {})
     is_key = "[key]" in problem["loc"]
-    place = ".".join(str(part) for part in problem["loc"] if part != "[key]")
+    key = ".".join(str(part) for part in problem["loc"] if part != "[key]")
     more = error.error_count() - 1
     tail = f" (and {more} more)" if more else ""
     if kind == "extra_forbidden":
-        return f"{place}: unknown key; known here: {_known_keys(problem['loc'], schema)}{tail}"
+        return f"{key}: unknown key; known here: {_known_keys(problem['loc'], schema)}{tail}"
     if kind == "missing":
-        return f"{place}: missing; this key is required{tail}"
+        return f"{key}: missing; this key is required{tail}"
     if kind == "literal_error" and is_key:
-        return f"{place}: unknown stream; known: {context['expected']}{tail}"
+        return f"{key}: unknown stream; known: {context['expected']}{tail}"
     if kind == "value_error":
-        prefix = f"{place}: " if place else ""
+        prefix = f"{key}: " if key else ""
         return f"{prefix}{context['error']}{tail}"
     if kind == "too_short":
-        return (
-            f"{place}: needs {context['min_length']} or more, has {context['actual_length']}{tail}"
-        )
+        return f"{key}: needs {context['min_length']} or more, has {context['actual_length']}{tail}"
     if kind == "too_long":
         return (
-            f"{place}: must be {context['max_length']} at most, is {context['actual_length']}{tail}"
+            f"{key}: must be {context['max_length']} at most, is {context['actual_length']}{tail}"
         )
     if kind == "string_type" and isinstance(given, bool | int | float):
-        return f"{place}: YAML reads this as {given!r}; put it in quotes to make it text{tail}"
+        return f"{key}: YAML reads this as {given!r}; put it in quotes to make it text{tail}"
     if kind == "model_type":
-        return f"{place}: must be a block of `key: value` lines, not {given!r}{tail}"
+        return f"{key}: must be a block of `key: value` lines, not {given!r}{tail}"
     wanted = problem["msg"].removeprefix("Input should be ")
     if isinstance(given, str) and _is_number(given):
         wanted += f"; YAML reads {given} as text, write {_as_yaml_number(given)}"
-    return f"{place}: must be {wanted}, not {given!r}{tail}"
+    return f"{key}: must be {wanted}, not {given!r}{tail}"
 
 
 def _known_keys(location: tuple[int | str, ...], schema: type[BaseModel]) -> str:

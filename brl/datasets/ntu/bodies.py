@@ -1,24 +1,24 @@
-"""Which of the bodies that the sensor saw in an NTU RGB+D recording are its one or two people.
+"""Selects the one or two people among the bodies of an NTU RGB+D recording.
 
-The sensor takes chairs and tables for people, and people who were out of sight for new ones. The
-rules are those by which the field tells people from the rest: how long a body was seen, how it
-stands, how much it moves.
+The sensor also reports chairs and tables as bodies, and gives a new id to a person who returns. The
+field's rules tell people from noise by the number of frames, the proportions and the motion of a
+body.
 """
 
 import numpy as np
 
 from brl.datasets.ntu.skeleton_file import NUM_JOINTS, Body
 
-LONGEST_NOISE = 11  # frames
-LARGEST_SPREAD = 0.8  # width over height of what stands like a person
-NOISE_SHARE = 0.69754  # of frames that do not
+LONGEST_NOISE = 11  # frames of a body that is dropped
+LARGEST_SPREAD = 0.8  # width over height of a person
+NOISE_SHARE = 0.69754  # of frames with a larger spread, from which a body is dropped
 
 
 def choose_bodies(bodies: list[Body]) -> np.ndarray | None:
-    """The joints of a recording's people, (M, T, 25, 3) float32, M 1 or 2; None without any.
+    """Joints of the people in a recording, (M, T, 25, 3) float32 in metres, with M 1 or 2.
 
-    Frames without any body are not counted, nor are empty ones at both ends. A body absent in a
-    frame is zero there.
+    Returns None if there are none. Frames without any body are dropped, as are frames at both ends
+    that show none of the people. A body that is absent from a frame is zero there.
     """
     if not bodies:
         return None
@@ -33,11 +33,12 @@ def choose_bodies(bodies: list[Body]) -> np.ndarray | None:
 
 
 def rank(bodies: list[Body]) -> list[Body]:
-    """The bodies that may be people, most motion first.
+    """The bodies that may be people, sorted by motion, largest first.
 
-    Dropped are those seen in 11 frames or fewer, then those that do not stand like a person in
-    69.754 % of their frames or more; of one that does not in some, the motion is that of its other
-    frames if that is smaller. Where a rule would leave no body, the one with most motion stays.
+    Bodies with 11 frames or fewer are dropped, then those whose width exceeds 0.8 of their height
+    in 69.754 % of their frames or more. The motion of a remaining body is the smaller of that over
+    all frames and that over its valid frames. If a rule would drop all bodies, the one with the
+    largest motion is kept.
     """
     bodies = sorted(bodies, key=lambda body: motion(body.joints), reverse=True)
     bodies = [body for body in bodies if len(body.frames) > LONGEST_NOISE] or bodies[:1]
@@ -51,10 +52,10 @@ def rank(bodies: list[Body]) -> list[Body]:
 
 
 def fill_slots(bodies: list[Body]) -> list[list[Body]]:
-    """The bodies that make up body 0, and those of body 1 where there is one.
+    """Assigns the bodies to body 0 and body 1 of the clip; returns the bodies of each.
 
-    Each body in turn goes where its frame span does not overlap the span filled so far, first
-    tried as body 0; one that fits in neither is dropped.
+    Each body in turn joins body 0, or else body 1, if its span of frames does not overlap the span
+    filled so far. A body that fits neither is dropped.
     """
     slots: list[list[Body]] = [[], []]
     for body in bodies:
@@ -66,6 +67,7 @@ def fill_slots(bodies: list[Body]) -> list[list[Body]]:
 
 
 def _fits(slot: list[Body], body: Body) -> bool:
+    """Whether the frames of a body lie before or after those of a slot."""
     if not slot:
         return True
     first = min(member.frames[0] for member in slot)
@@ -74,14 +76,18 @@ def _fits(slot: list[Body], body: Body) -> bool:
 
 
 def motion(joints: np.ndarray) -> float:
-    """Summed variance of x, y and z over all joints of all frames, (F, 25, 3) to metres squared.
+    """Variance of x, y and z over all joints of all frames, summed, in square metres.
 
-    As the dataset's authors chose the main actor, and the field since.
+    joints: (F, 25, 3), in metres. The dataset's authors chose the main actor by it (A. Shahroudy et
+    al., "NTU RGB+D", CVPR 2016).
     """
     return float(joints.var(axis=(0, 1), dtype=np.float64).sum())
 
 
 def stands(joints: np.ndarray) -> np.ndarray:
-    """In which frames a body is no wider than 0.8 of its height, (F, 25, 3) to (F,) bool."""
+    """Mask of the frames in which a body's width is at most 0.8 of its height, (F,) bool.
+
+    joints: (F, 25, 3).
+    """
     width, height = np.ptp(joints[..., 0], axis=1), np.ptp(joints[..., 1], axis=1)
     return width <= LARGEST_SPREAD * height

@@ -1,7 +1,7 @@
-"""NTU RGB+D 60 and 120: action names and official splits, the same for every form of the data.
+"""NTU RGB+D 60 and 120: action names and official splits, for all formats of the data.
 
 A. Shahroudy et al., "NTU RGB+D", CVPR 2016; J. Liu et al., "NTU RGB+D 120", TPAMI 2020.
-A clip's name says all: `SsssCcccPpppRrrrAaaa` is setup, camera, performer, replication, action.
+A clip's name `SsssCcccPpppRrrrAaaa` gives setup, camera, performer, replication and action.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from brl.clips.clip import Part, Splits
 from brl.support.errors import UserError
 
-# As rose1.ntu.edu.sg/dataset/actionRecognition lists them, A001 first; ten actions a paragraph.
+# In the order of rose1.ntu.edu.sg/dataset/actionRecognition, from A001; ten actions per paragraph.
 CLASSES_120 = (
     "drink water", "eat meal", "brush teeth", "brush hair", "drop",
     "pick up", "throw", "sit down", "stand up", "clapping",
@@ -52,7 +52,7 @@ CLASSES_120 = (
     "follow", "whisper", "exchange things", "support somebody", "rock-paper-scissors",
 )  # fmt: skip
 CLASSES_60 = CLASSES_120[:60]
-# Of both datasets: NTU RGB+D 60 has the performers up to 40.
+# For both datasets: NTU RGB+D 60 has the performers up to 40.
 TRAINING_SUBJECTS = frozenset(
     (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38, 45, 46, 47, 49, 50,
      52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81, 82, 83, 84, 85, 86, 89, 91, 92, 93, 94, 95,
@@ -62,7 +62,7 @@ NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.ASCII)
 
 
 class Recording(NamedTuple):
-    """What a clip's name says; all of it counts from 1."""
+    """The numbers in a clip's name, all from 1."""
 
     setup: int
     camera: int
@@ -79,22 +79,26 @@ TRAINS: dict[Second, Callable[[Recording], bool]] = {
 
 
 def recording(name: str) -> Recording:
-    """Takes a clip's name apart; UserError where it is none."""
+    """Parses a clip's name. Raises UserError where it has another form."""
     match = NAME.fullmatch(name)
     if match is None:
-        raise UserError(f"{name}: no name of an NTU RGB+D clip; must be like S001C002P003R002A013")
+        raise UserError(
+            f"{name}: not the name of an NTU RGB+D clip; must be like S001C002P003R002A013"
+        )
     return Recording(*map(int, match.groups()))
 
 
 def label_of(name: str) -> int:
-    """Label, from 0."""
+    """The label of a clip, from 0, by its name. Raises UserError where the name is invalid."""
     return recording(name).action - 1
 
 
 def ntu_splits(names: list[str], second: Second) -> Splits:
-    """The two official splits of NTU RGB+D 60 (second: xview) or 120 (xset), in the field's order.
+    """The two official splits, with their clips in the field's order.
 
-    xsub: some performers train; xview: cameras 2 and 3 train; xset: even setups train.
+    second: the split beside xsub, `xview` for NTU RGB+D 60 or `xset` for 120. Training clips are
+    those of 20 (or 53) performers in xsub, of cameras 2 and 3 in xview, and of even setups in xset.
+    Raises UserError where a name is invalid.
     """
 
     def parted(trains: Callable[[Recording], bool]) -> dict[Part, list[str]]:
@@ -108,9 +112,9 @@ def ntu_splits(names: list[str], second: Second) -> Splits:
 
 
 def in_field_order(splits: Splits) -> Splits:
-    """The splits with their clips in the order by which the published subsets were drawn.
+    """The splits with their clips in the order from which the published subsets were drawn.
 
-    xsub: performers ascending, names ascending within one; the others: names ascending.
+    xsub is sorted by performer, then by name; all other splits are sorted by name.
     """
     return {
         split: {

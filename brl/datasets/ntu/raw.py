@@ -1,6 +1,6 @@
-"""NTU RGB+D 60 and 120 from the raw `.skeleton` files that their authors hand out on request.
+"""NTU RGB+D 60 and 120 from raw `.skeleton` files, which their authors provide on request.
 
-Either the official zips, read in place, or the files by themselves.
+The files may be in the official zips, which are read in place, or in a folder.
 """
 
 import shutil
@@ -39,7 +39,13 @@ ENDING = ".skeleton"
 
 @dataclass(frozen=True)
 class Edition:
-    """What tells the two datasets apart. Recordings of setups after the last are not part of it."""
+    """What distinguishes the two datasets.
+
+    archives      names of the official zips
+    last_setup    recordings of later setups are not part of the dataset
+    classes       action names in label order
+    second_split  the official split beside xsub
+    """
 
     archives: tuple[str, ...]
     last_setup: int
@@ -48,7 +54,7 @@ class Edition:
 
 
 class RawFile(NamedTuple):
-    """A clip's file: a member of the zip at `path`, or, where `member` is empty, `path` itself."""
+    """The file of a clip: a member of the zip at `path`, or `path` itself if `member` is empty."""
 
     name: str
     path: Path
@@ -56,14 +62,14 @@ class RawFile(NamedTuple):
 
     @property
     def where(self) -> str:
-        """For messages."""
+        """The file, for error messages."""
         return f"{self.path.name}: {self.member}" if self.member else self.path.name
 
 
 def fetch(edition: Edition, folder: Path, mirror: str | None) -> None:
-    """Copies the zips, or from a mirror folder that has none of them its `.skeleton` files.
+    """Fetches the zips, or the `.skeleton` files of a mirror folder that has no zip.
 
-    UserError where there are neither, or where a zip is cut off.
+    Raises UserError where the mirror has neither, or where a zip is damaged.
     """
     loose = _loose_files(edition, mirror)
     for file in loose:
@@ -78,11 +84,13 @@ def fetch(edition: Edition, folder: Path, mirror: str | None) -> None:
 
 
 def _check_whole(name: str, path: Path) -> None:
+    """Raises UserError, naming `name`, where the file is not a complete zip."""
     if not zipfile.is_zipfile(path):
-        raise UserError(f"{name}: not a whole zip file; get it anew")
+        raise UserError(f"{name}: not a whole zip file; download it again")
 
 
 def _loose_files(edition: Edition, mirror: str | None) -> list[RawFile]:
+    """The `.skeleton` files of a mirror folder; none if it has a zip or is no folder."""
     if mirror is None or mirror.startswith(("http://", "https://")):
         return []
     folder = project_root() / mirror
@@ -91,7 +99,7 @@ def _loose_files(edition: Edition, mirror: str | None) -> list[RawFile]:
 
 
 def open_raw(edition: Edition, folder: Path) -> Dataset:
-    """The recordings in name order, in the sensor's coordinates."""
+    """Opens all recordings, sorted by name, in the sensor's coordinates (metres)."""
     return Dataset(
         layout=NTU25,
         classes=edition.classes,
@@ -104,39 +112,43 @@ def open_raw(edition: Edition, folder: Path) -> Dataset:
 
 
 def raw_files(edition: Edition, folder: Path) -> list[RawFile]:
-    """An edition's files in a folder and its zips, in name order; UserError where names clash."""
+    """The files of an edition in a folder and in its zips, sorted by name.
+
+    Raises UserError where a name is invalid or occurs twice.
+    """
     files = sorted(
         file
         for file in _all_files(edition, folder)
         if recording(file.name).setup <= edition.last_setup
     )
-    for one, other in pairwise(files):
-        if one.name == other.name:
-            raise UserError(f"{one.where} and {other.where}: the same clip; must be there once")
+    for first, second in pairwise(files):
+        if first.name == second.name:
+            raise UserError(f"{first.where} and {second.where}: the same clip; must occur once")
     return files
 
 
 def _all_files(edition: Edition, folder: Path) -> Iterator[RawFile]:
-    places = [(path, "") for path in folder.rglob(f"*{ENDING}")]
+    """All recordings in a folder and its zips, of any setup."""
+    candidates = [(path, "") for path in folder.rglob(f"*{ENDING}")]
     for archive in (folder / name for name in edition.archives):
         if archive.exists():
-            places += [(archive, name) for name in members(archive) if _is_recording(name)]
-    for path, name in places:
+            candidates += [(archive, name) for name in members(archive) if _is_recording(name)]
+    for path, name in candidates:
         file = RawFile(Path(name or path).stem, path, name)
         if not NAME.fullmatch(file.name):
             raise UserError(
-                f"{file.where}: no name of an NTU RGB+D recording; "
+                f"{file.where}: not the name of an NTU RGB+D recording; "
                 f"must be like S001C002P003R002A013{ENDING}"
             )
         yield file
 
 
 def _is_recording(name: str) -> bool:
-    return name.endswith(ENDING) and not name.startswith("__MACOSX/")  # what a Mac adds to zips
+    return name.endswith(ENDING) and not name.startswith("__MACOSX/")  # macOS adds these
 
 
 def read(file: RawFile) -> list[Clip]:
-    """The clip of one recording; none where the sensor saw no body."""
+    """The clip of one recording; none if the sensor saw no body."""
     content = member(file.path, file.member) if file.member else file.path.read_bytes()
     joints = choose_bodies(read_skeleton(content.decode(errors="replace"), file.where))
     return [] if joints is None else [Clip(file.name, label_of(file.name), joints)]

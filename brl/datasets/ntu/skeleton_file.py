@@ -1,7 +1,8 @@
-"""One raw `.skeleton` file of NTU RGB+D: the bodies that the sensor followed.
+"""Reads the raw `.skeleton` files of NTU RGB+D: the bodies that the sensor tracked.
 
-Text. The first line counts the frames. A frame: a line that counts its bodies, then for each a
-line that starts with the body's id, a line with 25, and 25 lines that start with x y z, in metres.
+The format is text. The first line is the number of frames. A frame is a line with the number of its
+bodies, then for each body a line that starts with its id, a line with 25, and 25 lines that start
+with x y z, in metres.
 """
 
 from dataclasses import dataclass
@@ -11,14 +12,16 @@ import numpy as np
 from brl.support.errors import UserError
 
 NUM_JOINTS = 25
+Point = tuple[float, float, float]
+Track = tuple[list[int], list[Point]]  # frames that show a body, and its joints in them
 
 
 @dataclass(frozen=True)
 class Body:
-    """A body that kept its id through a recording, however often it was lost from sight.
+    """A body that the sensor tracked under one id, possibly with gaps.
 
-    frames  (F,) int64: the frames that show it, ascending, from 0
-    joints  (F, 25, 3) float32: x y z in metres; zero where that is no finite number
+    frames  (F,) int64, the frames that show it, ascending, from 0
+    joints  (F, 25, 3) float32, x y z in metres; a joint that is not finite is zero
     """
 
     frames: np.ndarray
@@ -26,67 +29,97 @@ class Body:
 
 
 def read_skeleton(text: str, where: str) -> list[Body]:
-    """The bodies of a recording, the first seen first; none where no frame shows one.
+    """Parses a `.skeleton` file: its bodies in the order in which they appear.
 
-    where: the file, for messages. Raises UserError for whatever does not follow the format.
+    where: the file, for error messages. Returns no body if no frame shows one.
+    Raises UserError, with the line, where the text does not follow the format.
     """
     if not text.strip():
         raise UserError(f"{where}: is empty; must be a whole .skeleton file")
-    lines = enumerate(text.splitlines(), start=1)
-    bodies: dict[int, tuple[list[int], list[tuple[float, float, float]]]] = {}
-    number, line, wanted = 0, "", ""
+    lines = _Lines(text)
+    tracks: dict[int, Track] = {}
     try:
-        number, line = next(lines)
-        wanted = "the number of frames"
-        num_frames = _count(line)
+        num_frames = lines.count("the number of frames")
         for frame in range(num_frames):
-            number, line = next(lines)
-            wanted = "the number of bodies in the frame"
-            for _ in range(_count(line)):
-                number, line = next(lines)
-                wanted = "a line that starts with a body's id"
-                identity, *_ = line.split()
-                frames, points = bodies.setdefault(int(identity), ([], []))
-                if frames and frames[-1] == frame:
-                    raise UserError(
-                        f"{where}: line {number}: body {identity} is twice in frame {frame + 1}; "
-                        "must be there once"
-                    )
-                frames.append(frame)
-                number, line = next(lines)
-                wanted = f"{NUM_JOINTS}, the number of joints"
-                if _count(line) != NUM_JOINTS:
-                    raise ValueError
-                wanted = "a joint's line, which starts with x y z"
-                for _ in range(NUM_JOINTS):
-                    number, line = next(lines)
-                    x, y, z, *_ = line.split(maxsplit=3)
-                    points.append((float(x), float(y), float(z)))
+            for _ in range(lines.count("the number of bodies in the frame")):
+                _read_body(lines, frame, tracks, where)
     except StopIteration:
         raise UserError(
-            f"{where}: ends after line {number}, in the midst of its frames; "
+            f"{where}: ends after line {lines.number}, within its frames; "
             "must have as many as its first line says"
         ) from None
     except ValueError:
-        raise UserError(f"{where}: line {number}: {line[:40]!r}; must be {wanted}") from None
-    for number, line in lines:
-        if line.strip():
-            raise UserError(
-                f"{where}: line {number}: {line[:40]!r} after the last frame; "
-                f"must have {num_frames} frames, as its first line says"
-            )
-    return [_body(frames, points) for frames, points in bodies.values()]
+        raise UserError(
+            f"{where}: line {lines.number}: {lines.line[:40]!r}; must be {lines.wanted}"
+        ) from None
+    if lines.skip_blank():
+        raise UserError(
+            f"{where}: line {lines.number}: {lines.line[:40]!r} after the last frame; "
+            f"must have {num_frames} frames, as its first line says"
+        )
+    return [_body(frames, points) for frames, points in tracks.values()]
 
 
-def _count(line: str) -> int:
-    number = int(line)
-    if number < 0:
+class _Lines:
+    """Reads lines one by one and remembers the last one, for error messages.
+
+    number  the number of the last line, from 1
+    line    the last line
+    wanted  what that line must be
+    """
+
+    def __init__(self, text: str) -> None:
+        self._rest = enumerate(text.splitlines(), start=1)
+        self.number, self.line, self.wanted = 0, "", ""
+
+    def read(self, wanted: str) -> str:
+        """The next line. Raises StopIteration after the last one."""
+        self.number, self.line = next(self._rest)
+        self.wanted = wanted
+        return self.line
+
+    def count(self, wanted: str) -> int:
+        """The number on the next line. Raises ValueError where it is no count."""
+        number = int(self.read(wanted))
+        if number < 0:
+            raise ValueError
+        return number
+
+    def points(self) -> list[Point]:
+        """The coordinates on the next 25 lines. Raises ValueError where one has none."""
+        points = []
+        for _ in range(NUM_JOINTS):
+            x, y, z, *_ = self.read("a joint's line, which starts with x y z").split(maxsplit=3)
+            points.append((float(x), float(y), float(z)))
+        return points
+
+    def skip_blank(self) -> bool:
+        """Skips blank lines; whether another line follows, which is then the last one."""
+        for number, line in self._rest:
+            if line.strip():
+                self.number, self.line = number, line
+                return True
+        return False
+
+
+def _read_body(lines: _Lines, frame: int, tracks: dict[int, Track], where: str) -> None:
+    """Reads one body of a frame into its track."""
+    identity, *_ = lines.read("a line that starts with a body's id").split()
+    frames, points = tracks.setdefault(int(identity), ([], []))
+    if frames and frames[-1] == frame:
+        raise UserError(
+            f"{where}: line {lines.number}: body {identity} occurs twice in frame {frame + 1}; "
+            "must occur once"
+        )
+    frames.append(frame)
+    if lines.count(f"{NUM_JOINTS}, the number of joints") != NUM_JOINTS:
         raise ValueError
-    return number
+    points += lines.points()
 
 
-def _body(frames: list[int], points: list[tuple[float, float, float]]) -> Body:
-    with np.errstate(over="ignore"):  # too large for float32: infinite
+def _body(frames: list[int], points: list[Point]) -> Body:
+    """A body from its frames and the joints of all of them."""
+    with np.errstate(over="ignore"):  # becomes infinite, then zero
         joints = np.array(points, dtype=np.float32).reshape(-1, NUM_JOINTS, 3)
     finite = np.isfinite(joints).all(axis=-1, keepdims=True)
     return Body(np.array(frames), np.where(finite, joints, np.float32(0)))

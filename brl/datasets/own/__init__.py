@@ -1,1 +1,1 @@
-"""The user's own clips: a folder with a list, a description and arrays."""
+"""The user's own clips: a folder with a description, a list and arrays."""

@@ -1,4 +1,4 @@
-"""`clips.csv`: the list of the user's own clips, a line each."""
+"""Reads `clips.csv`, the list of the user's own clips, one line per clip."""
 
 import csv
 from pathlib import Path, PurePosixPath
@@ -12,8 +12,11 @@ Row = dict[str, str]
 
 
 def read_rows(folder: Path, description: Description) -> list[Row]:
-    """The lines of a folder's list: name, label, file, width and height where given, and a column
-    `split` or `split_NAME` for each split. Raises UserError that names the line."""
+    """Reads and checks a folder's list of clips.
+
+    Each row maps columns to values: name, label, file, width and height where given, and `split` or
+    `split_NAME` for each split. Raises UserError that names the line where something is wrong.
+    """
     needed = ["name", "label"] + ["width", "height"] * (description.normalize == "image")
     lines = _table(folder / CLIPS_FILE)
     if not lines:
@@ -21,20 +24,22 @@ def read_rows(folder: Path, description: Description) -> list[Row]:
     _, columns = lines.pop(0)
     _check_columns(columns, needed)
     if not lines:
-        raise UserError(f"{CLIPS_FILE}: has no line below its header; must have one a clip")
+        raise UserError(f"{CLIPS_FILE}: has no line below its header; must have one line per clip")
     rows: list[Row] = []
     first_line: dict[str, int] = {}
     for number, values in lines:
         where = f"{CLIPS_FILE}: line {number}"
         if len(values) != len(columns):
-            raise UserError(f"{where}: {len(values)} values; must be {len(columns)}, as above them")
+            raise UserError(
+                f"{where}: {len(values)} values; must be {len(columns)}, as in the header"
+            )
         row = dict(zip(columns, values, strict=True))
         row["file"] = row.get("file") or f"{row['name']}.npy"
         _check_row(row, where, description)
         if row["name"] in first_line:
             raise UserError(
-                f"{where}: the name {row['name']!r} is that of line {first_line[row['name']]} too; "
-                "names must be unique"
+                f"{where}: the name {row['name']!r} is also that of line "
+                f"{first_line[row['name']]}; names must be unique"
             )
         first_line[row["name"]] = number
         if not (folder / row["file"]).is_file():
@@ -44,12 +49,16 @@ def read_rows(folder: Path, description: Description) -> list[Row]:
 
 
 def label_of(row: Row, classes: tuple[str, ...]) -> int:
-    """A label is a class's name, or its number where no class is called by a number."""
+    """The class index of a row. A label is a class's name, or its number if no name is a number."""
     return classes.index(row["label"]) if row["label"] in classes else int(row["label"])
 
 
-def splits_of(rows: list[Row], names: list[str]) -> Splits:
-    """Column `split` is the split `default`, `split_NAME` the split NAME; in the lines' order."""
+def splits_of(rows: list[Row], _names: list[str]) -> Splits:
+    """All splits, in the order of the lines.
+
+    The column `split` is the split `default`, and `split_NAME` is the split NAME.
+    _names: those of the clips that were read; the list names the same.
+    """
     return {
         column.removeprefix("split").removeprefix("_") or "default": {
             part: [row["name"] for row in rows if row[column] == part] for part in PARTS
@@ -64,7 +73,7 @@ def _is_split(column: str) -> bool:
 
 
 def _table(path: Path) -> list[tuple[int, list[str]]]:
-    """The lines of a CSV file that hold anything: their numbers, and their values."""
+    """The lines of a CSV file that are not empty: line number and values of each."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         table = csv.reader(file, skipinitialspace=True, strict=True)
         try:
@@ -77,12 +86,13 @@ def _table(path: Path) -> list[tuple[int, list[str]]]:
             raise UserError(f"{path.name}: not a UTF-8 text file") from error
         except csv.Error as error:
             raise UserError(
-                f"{path.name}: line {table.line_num}: not a table ({error}); are its quotation "
+                f"{path.name}: line {table.line_num}: not valid CSV ({error}); are its quotation "
                 "marks in pairs?"
             ) from error
 
 
 def _check_columns(columns: list[str], needed: list[str]) -> None:
+    """Raises UserError where the header is not that of a list of clips."""
     for separator, name in ((";", "semicolons"), ("\t", "tabs")):
         if len(columns) == 1 and separator in columns[0]:
             raise UserError(f"{CLIPS_FILE}: its values are separated by {name}; must be commas")
@@ -94,10 +104,11 @@ def _check_columns(columns: list[str], needed: list[str]) -> None:
         )
     for column in columns:
         if column and columns.count(column) > 1:
-            raise UserError(f"{CLIPS_FILE}: the column {column!r} is there twice; must be once")
+            raise UserError(f"{CLIPS_FILE}: the column {column!r} occurs twice; must occur once")
 
 
 def _check_row(row: Row, where: str, description: Description) -> None:
+    """Raises UserError, which begins with `where`, for a wrong value in a row."""
     if not row["name"]:
         raise UserError(f"{where}: the name is empty")
     for value in row.values():
@@ -105,7 +116,7 @@ def _check_row(row: Row, where: str, description: Description) -> None:
             raise UserError(f"{where}: {value!r}: must be one line of printable text")
     labels = [str(number) for number in range(len(description.classes))]
     if any(name.isdecimal() for name in description.classes):
-        labels = []  # 1 might be the class called 1, or the second one
+        labels = []  # 1 could be the class named 1 or the second class
     if row["label"] not in [*description.classes, *labels]:
         numbers = f", or its number, 0 to {len(labels) - 1}" if labels else ""
         raise UserError(
@@ -114,13 +125,13 @@ def _check_row(row: Row, where: str, description: Description) -> None:
     for column, value in row.items():
         if _is_split(column) and value not in ("", *PARTS):
             raise UserError(f"{where}: {column} {value!r}; must be train, test or empty")
-    way = PurePosixPath(row["file"])
-    if way.is_absolute() or ".." in way.parts:
+    path = PurePosixPath(row["file"])
+    if path.is_absolute() or ".." in path.parts:
         raise UserError(f"{where}: file {row['file']!r} leads out of the folder")
     if description.normalize == "image":
-        for size in ("width", "height"):
-            if not _is_size(row[size]):
-                raise UserError(f"{where}: {size} {row[size]!r}; must be a number of pixels")
+        for column in ("width", "height"):
+            if not _is_size(row[column]):
+                raise UserError(f"{where}: {column} {row[column]!r}; must be a number of pixels")
 
 
 def _is_size(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""`dataset.yaml`: what the user's own data look like."""
+"""Reads `dataset.yaml`, the description of the user's own data."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,8 +15,8 @@ Joint = int | str
 class Description(BaseModel):
     """The content of a `dataset.yaml`.
 
-    Either `layout` names a known layout, or the keys from `joints` to `scored` describe one.
-    Joints are named, or counted from 0.
+    Either `layout` names a known layout, or the keys from `joints` to `scored` describe one. A
+    joint is given by its name or by its number, from 0. The page for users is docs/own_data.md.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -63,52 +63,53 @@ class Description(BaseModel):
 
     @property
     def center_joint(self) -> int:
-        """The number of the joint `center`."""
+        """The index of the joint `center`. Raises ValueError where there is no such joint."""
         assert self.center is not None
-        return self._numbers([self.center], "center")[0]
+        return self._indices([self.center], "center")[0]
 
     def normalization(self) -> Normalization:
-        """How the joints come into their own frame of reference."""
+        """The rule by which the joints are normalised."""
         if self.center is None:
             return Normalization(self.normalize)
         return Normalization(self.normalize, self.center_joint)
 
     def skeleton(self) -> Layout:
-        """The layout; ValueError, with words for the user, where it is none."""
+        """The layout. Raises ValueError, with a message for the user, where it is invalid."""
         if self.layout is not None:
             return LAYOUTS[self.layout]
         assert self.parents is not None and self.upper_body is not None
         if self.joints is not None and len(self.joints) != len(self.parents):
             raise ValueError(
-                f"parents: {len(self.parents)} for {len(self.joints)} joints; must be one a joint"
+                f"parents: {len(self.parents)} for {len(self.joints)} joints; must be one per joint"
             )
         if len(set(self.joints or [])) < len(self.joints or []):
             raise ValueError("joints: a name occurs twice")
         count = len(self.parents)
-        upper = self._numbers(self.upper_body, "upper_body")
+        upper = self._indices(self.upper_body, "upper_body")
         if self.lower_body is not None:
-            lower = self._numbers(self.lower_body, "lower_body")
+            lower = self._indices(self.lower_body, "lower_body")
             if sorted([*upper, *lower]) != list(range(count)):
                 raise ValueError("upper_body, lower_body: each joint must be in one of them, once")
-        pairs = [self._numbers(pair, "left_right") for pair in self.left_right]
+        pairs = [self._indices(pair, "left_right") for pair in self.left_right]
         return Layout(
             name="own",
-            parents=self._numbers(self.parents, "parents"),
+            parents=self._indices(self.parents, "parents"),
             mirror_pairs=tuple((left, right) for left, right in pairs),
             upper_body=upper,
             dimensions=self.dimensions,
             scored=self.scored,
         )
 
-    def _numbers(self, joints: list[Joint], place: str) -> tuple[int, ...]:
+    def _indices(self, joints: list[Joint], key: str) -> tuple[int, ...]:
+        """Indices of joints given by name or number; `key` is their key in the file."""
         names = self.joints or []
         for joint in joints:
             if isinstance(joint, str) and joint not in names:
-                known = ", ".join(names) or "none, joints have no names here"
-                raise ValueError(f"{place}: no joint {joint!r}; known: {known}")
+                known = ", ".join(names) or "none, the joints have no names"
+                raise ValueError(f"{key}: no joint {joint!r}; known: {known}")
         return tuple(names.index(joint) if isinstance(joint, str) else joint for joint in joints)
 
 
 def read_description(path: Path) -> Description:
-    """The checked content of a `dataset.yaml`; UserError that names the first wrong place."""
+    """Reads and checks a `dataset.yaml`. Raises UserError that names the first wrong place."""
     return read_yaml(path, Description, called=path.name)

@@ -1,7 +1,7 @@
-"""The user's own data: a folder of arrays or a pickle, described by `dataset.yaml`.
+"""The user's own data as a source: a folder of arrays or a pickle, described by `dataset.yaml`.
 
-The page for users is docs/own_data.md. The folder holds `dataset.yaml` and either `clips.csv`
-with an array file a clip, or one annotation pickle.
+The folder holds `dataset.yaml`, and either `clips.csv` with one array file per clip, or one
+annotation pickle. The page for users is docs/own_data.md.
 """
 
 import shutil
@@ -23,15 +23,19 @@ from brl.support.errors import UserError
 from brl.support.files import project_root, written_whole
 from brl.support.progress import progress
 
-# Where own data are read in place: a dependency of `prepare`, so their changes are noticed. Of the
-# working folder and not of the project's root: what DVC watched is what is read.
+# Own data are read in place from here. The stage `prepare` depends on this folder, so that changes
+# are noticed. It is relative to the working folder, which DVC has checked, not to the project's
+# root.
 FOLDER = Path("own")
 DESCRIPTION_FILE = "dataset.yaml"
 NOTE = "Nothing to fetch: the stage `prepare` reads the folder own.\n"
 
 
 def check(mirror: str | None) -> None:
-    """All that can be said before any work: description, list, and each array's shape."""
+    """Checks description, list and the shape of each array, before any stage runs.
+
+    Raises UserError for the first mistake.
+    """
     folder = _source(mirror)
     description, rows = _described(folder)
     layout = description.skeleton()
@@ -40,7 +44,11 @@ def check(mirror: str | None) -> None:
 
 
 def fetch(folder: Path, mirror: str | None) -> None:
-    """Copies what a mirror's description and list name; without one leaves a note."""
+    """Copies the description and the files that it needs from a mirror folder.
+
+    Without a mirror only a note is written: `prepare` then reads the folder `own`. Raises UserError
+    where description or list is wrong.
+    """
     source = _source(mirror)
     _, rows = _described(source)
     if mirror is None:
@@ -61,7 +69,7 @@ def fetch(folder: Path, mirror: str | None) -> None:
 
 
 def open_own(folder: Path) -> Dataset:
-    """The copy of a mirror, or the project's own folder, as a dataset."""
+    """Opens the copy of a mirror, or else the folder `own`, as a dataset."""
     if not (folder / DESCRIPTION_FILE).exists():
         folder = FOLDER
     description, rows = _described(folder)
@@ -84,8 +92,10 @@ def open_own(folder: Path) -> Dataset:
 def read_clip(
     folder: Path, layout: Layout, classes: tuple[str, ...], in_pixels: bool, row: Row
 ) -> list[Clip]:
-    """The clip of a line, pixels brought into the image's frame; UserError where its file is no
-    array of joints."""
+    """Reads the clip of one row of the list; pixels are converted into the image's frame.
+
+    Raises UserError where the file is not an array of joints of this layout.
+    """
     joints = _load(folder, row, layout)
     if in_pixels:
         joints = to_image_frame(joints, height=float(row["height"]), width=float(row["width"]))
@@ -93,11 +103,12 @@ def read_clip(
 
 
 def _load(folder: Path, row: Row, layout: Layout, mapped: Literal["r"] | None = None) -> np.ndarray:
-    """A line's array, (M, T, V, K); mapped: only its shape is read."""
+    """The joints (M, T, V, K) of a row; mapped: "r" maps the file instead of reading it."""
     return read_array(folder / row["file"], layout, f"clip {row['name']}: {row['file']}", mapped)
 
 
 def _source(mirror: str | None) -> Path:
+    """The folder of the user's data. Raises UserError where the mirror is a URL."""
     if mirror is None:
         return FOLDER
     if mirror.startswith(("http://", "https://")):
@@ -106,7 +117,10 @@ def _source(mirror: str | None) -> Path:
 
 
 def _described(folder: Path) -> tuple[Description, list[Row]]:
-    """A folder's description, and the lines of its list: none where it holds a pickle instead."""
+    """The description and the list of a folder; the list is empty if it has a pickle instead.
+
+    Raises UserError where either is missing or wrong.
+    """
     if not (folder / DESCRIPTION_FILE).is_file():
         raise UserError(
             f"{folder}: holds no {DESCRIPTION_FILE}; own data need it beside {CLIPS_FILE} "
@@ -120,13 +134,14 @@ def _described(folder: Path) -> tuple[Description, list[Row]]:
 
 
 def _pickle(folder: Path) -> Path:
-    found = sorted(folder.glob("*.pkl"))
-    if len(found) != 1:
+    """The only pickle in a folder. Raises UserError where there is not exactly one."""
+    pickles = sorted(folder.glob("*.pkl"))
+    if len(pickles) != 1:
         raise UserError(
-            f"{folder}: holds no {CLIPS_FILE} and {len(found)} .pkl files; must be {CLIPS_FILE} "
+            f"{folder}: holds no {CLIPS_FILE} and {len(pickles)} .pkl files; must be {CLIPS_FILE} "
             "or one pickle (docs/own_data.md)"
         )
-    return found[0]
+    return pickles[0]
 
 
 SOURCE = Source((), fetch, open_own, check)

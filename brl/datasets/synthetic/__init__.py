@@ -1,1 +1,1 @@
-"""The built-in dataset: articulated bodies, generated."""
+"""The built-in dataset: generated clips of articulated bodies."""

@@ -1,8 +1,8 @@
 """The built-in dataset's actions, as key poses in joint angles.
 
-A pose names the angles in which it departs from standing at rest. Limb angles are written for
-a right-handed person: "act" is the acting side, "off" the other one; without a prefix an angle
-holds for both sides.
+A pose lists the angles that differ from standing at rest. Angles of limbs are given for a
+right-handed person: "act" is the acting side and "off" the other one. An angle without a prefix
+applies to both sides.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ Pose = dict[str, float]
 
 @dataclass(frozen=True)
 class Key:
-    """A pose to be reached `seconds` after the one before; `second` is the other person's."""
+    """A pose, reached `seconds` after the previous one; `second` is the other person's pose."""
 
     seconds: float
     pose: Pose
@@ -21,11 +21,12 @@ class Key:
 
 @dataclass(frozen=True)
 class Action:
-    """Key poses: once those of `enter`, a few times those of `loop`, once those of `leave`.
+    """An action as key poses: `enter` once, `loop` several times, then `leave` once.
 
-    partner   the action it is most easily taken for
+    partner   the action with which it is most easily confused
+    repeats   smallest and largest number of loops
     reverses  whether the partner is this action played backwards
-    gap       metres between two persons where they are closest; 0.0 for one person
+    gap       smallest distance between two persons, in metres; 0.0 for one person
     """
 
     name: str
@@ -116,7 +117,7 @@ def _pairwise(*keys: tuple[float, Pose, Pose]) -> tuple[Key, ...]:
 
 
 def _backwards(action: Action, name: str) -> Action:
-    """The action played backwards: an action of its own, whose partner is the original."""
+    """The action played backwards, with a name of its own; its partner is the original."""
     path = action.enter
     pauses = (0.0, *(key.seconds for key in path[:0:-1]))
     reverse = tuple(
@@ -165,7 +166,7 @@ def _gesture(
     repeats: tuple[int, int],
     enter_seconds: float = 0.6,
 ) -> Action:
-    """From rest into a round of poses, `seconds` apart, and back to rest."""
+    """An action that starts and ends at rest and loops through poses, `seconds` apart."""
     return Action(
         name,
         partner,
@@ -219,8 +220,9 @@ _SHAKE_HANDS = Action(
     gap=1.15,
 )
 
-# Label order: a long tail takes its clips from the front, so every partner is rarer than the one
-# it is taken for, from a little (actions that are hard to tell apart) to thirty times (easy ones).
+# In label order. Long-tailed subsets keep fewer clips of later classes, so one action of each pair
+# is rarer than its partner: slightly for pairs that are hard to tell apart, up to thirty times for
+# easy ones.
 ACTIONS = (
     _SIT_DOWN,
     _WAVE,

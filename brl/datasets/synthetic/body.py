@@ -1,4 +1,4 @@
-"""Articulated body of the built-in dataset: joint angles in, joint positions out.
+"""Articulated body of the built-in dataset: forward kinematics from angles to positions.
 
 The body frame is right-handed: x to the body's left, y up, z forward. Angles are degrees.
 Positions are metres, on a floor at y = 0. Joints are numbered as in the NTU 25-joint layout.
@@ -10,8 +10,8 @@ import numpy as np
 
 JOINTS = 25
 
-# The kinematic tree, root (spine base) marked by -1. It is rooted at the pelvis because that is
-# what the legs carry; the streams' own tree is rooted at the chest.
+# The parent of each joint in the kinematic tree; -1 marks the root, the spine base. The pelvis is
+# the root because the legs carry it; the tree of the streams is rooted at the chest.
 KINEMATIC_PARENTS = (
     -1, 0, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, 1, 7, 7, 11, 11,
 )  # fmt: skip
@@ -20,8 +20,8 @@ TRUNK_ANGLES = ("lift", "yaw", "lean", "sway", "bend", "side", "twist", "nod", "
 ARM_ANGLES = ("raise", "plane", "turn", "elbow", "wrist")
 LEG_ANGLES = ("hip", "out", "knee", "toe")
 
-# Column of each angle in an angle array (T, DOFS); a limb's angles carry the prefix "left " or
-# "right ". "lift" alone is no angle: metres above the floor.
+# Column of each angle in an array of angles (T, DOFS); those of limbs have the prefix "left " or
+# "right ". Only "lift" is not an angle, but metres above the floor.
 COLUMN = {
     name: column
     for column, name in enumerate(
@@ -35,7 +35,7 @@ DOFS = len(COLUMN)
 _ARMS = slice(len(TRUNK_ANGLES), len(TRUNK_ANGLES) + 2 * len(ARM_ANGLES))
 _LEGS = slice(_ARMS.stop, DOFS)
 
-# What a joint can do, by angle name; the sides share a range.
+# Range of each angle; both sides share it.
 _RANGES = {
     "lift": (0.0, 1.0),
     "yaw": (-720.0, 720.0),
@@ -69,12 +69,12 @@ _MIRROR_SIGNS = np.array(
 )
 
 _SIDES = np.array([1.0, -1.0])  # left, right: the sign of a sideways offset
-_CONTACT_SOFTNESS = 0.015  # metres: how much lower a foot must be to carry the body alone
+_CONTACT_SOFTNESS = 0.015  # metres by which a foot must be lower to carry the body alone
 
 
 @dataclass(frozen=True)
 class Body:
-    """Lengths of a body's segments, in metres; both sides share them."""
+    """Lengths of a body's segments, in metres; both sides have the same."""
 
     lower_spine: float = 0.27
     upper_spine: float = 0.22
@@ -94,12 +94,12 @@ class Body:
 
 
 def mirrored(angles: np.ndarray) -> np.ndarray:
-    """The same pose with left and right exchanged; angles (..., DOFS)."""
+    """Swaps left and right of angles (..., DOFS)."""
     return angles[..., _MIRROR_COLUMNS] * _MIRROR_SIGNS
 
 
 def within_reach(angles: np.ndarray) -> np.ndarray:
-    """Angles (..., DOFS) limited to what human joints can do."""
+    """Clips angles (..., DOFS) to the ranges of human joints."""
     return np.clip(angles, _LOWEST, _HIGHEST)
 
 
@@ -116,12 +116,12 @@ def _rotation(axis: int, degrees: np.ndarray) -> np.ndarray:
 
 
 def about_vertical(degrees: float) -> np.ndarray:
-    """Rotation matrix (3, 3) about the vertical axis; positive turns forward to the left."""
+    """Rotation matrix (3, 3) about the vertical axis; positive angles turn forward to the left."""
     return _rotation(1, np.array(degrees))
 
 
 def _place_trunk(joints: np.ndarray, angles: np.ndarray, body: Body) -> tuple[np.ndarray, ...]:
-    """Fill in spine, neck and head; return the frames of heading, pelvis and chest (T, 3, 3)."""
+    """Sets spine, neck and head; returns the frames of heading, pelvis and chest (T, 3, 3)."""
     trunk = {name: angles[:, COLUMN[name]] for name in TRUNK_ANGLES}
     heading = _rotation(1, trunk["yaw"])
     pelvis = heading @ _rotation(0, trunk["lean"]) @ _rotation(2, trunk["sway"])
@@ -141,10 +141,11 @@ def _place_trunk(joints: np.ndarray, angles: np.ndarray, body: Body) -> tuple[np
 
 
 def _place_arms(joints: np.ndarray, angles: np.ndarray, chest: np.ndarray, body: Body) -> None:
+    """Sets the joints of both arms, given the frame of the chest (T, 3, 3)."""
     arms = angles[:, _ARMS].reshape(-1, 2, len(ARM_ANGLES))
     raised, plane, turn, elbow, wrist = np.moveaxis(arms, -1, 0)
-    # Swing about a horizontal axis, then turn about the upper arm: unlike a chain of Euler
-    # angles this has no trouble where the arm hangs or points forward.
+    # Swing about a horizontal axis, then turn about the upper arm. Unlike a chain of Euler angles,
+    # this has no singularity where the arm hangs or points forward.
     upper_arm = (
         chest[:, None]
         @ _rotation(1, _SIDES * plane)
@@ -167,10 +168,11 @@ def _place_arms(joints: np.ndarray, angles: np.ndarray, chest: np.ndarray, body:
 def _place_legs(
     joints: np.ndarray, angles: np.ndarray, heading: np.ndarray, pelvis: np.ndarray, body: Body
 ) -> None:
+    """Sets the joints of both legs, given the frames of heading and pelvis (T, 3, 3)."""
     legs = angles[:, _LEGS].reshape(-1, 2, len(LEG_ANGLES))
     hip, out, knee, toe = np.moveaxis(legs, -1, 0)
-    # Thigh and foot are measured against the vertical, not the pelvis: a body that leans
-    # forward keeps its legs and soles where they are.
+    # Thigh and foot are relative to the vertical, not to the pelvis: legs and soles stay where they
+    # are when the body leans forward.
     thigh = heading[:, None] @ _rotation(2, _SIDES * out) @ _rotation(0, -hip)
     shin = thigh @ _rotation(0, knee)
     foot = heading[:, None] @ _rotation(0, -toe)
@@ -182,11 +184,11 @@ def _place_legs(
 
 
 def _planted(joints: np.ndarray, lift: np.ndarray) -> np.ndarray:
-    """Move a body given relative to its pelvis so that the foot that carries it stays put.
+    """Moves a body, given relative to its pelvis, so that the foot that carries it stays in place.
 
-    Walking and sitting down thus move the pelvis as the legs demand, without a path of its
-    own. Each step weighs its two frames alike, so a motion played backwards is planted as its
-    reverse.
+    joints: (T, V, 3). lift: (T,), height of the lowest joint. When the body walks or sits down, the
+    pelvis thus follows the legs. Each step weighs its two frames equally, so that a motion played
+    backwards is the exact reverse.
     """
     heights = joints[..., 1]
     feet = joints[:, (15, 19)]
@@ -200,9 +202,9 @@ def _planted(joints: np.ndarray, lift: np.ndarray) -> np.ndarray:
 
 
 def forward_kinematics(angles: np.ndarray, body: Body) -> np.ndarray:
-    """Joint positions (T, 25, 3) in metres of a body moved by angles (T, DOFS) in degrees.
+    """Joint positions (T, 25, 3), in metres, of a body with angles (T, DOFS), in degrees.
 
-    The pelvis starts at x = z = 0; the lowest joint of a frame touches the floor, but for "lift".
+    The pelvis starts at x = z = 0. In each frame the lowest joint touches the floor, plus "lift".
     """
     joints = np.zeros((len(angles), JOINTS, 3))
     heading, pelvis, chest = _place_trunk(joints, angles, body)

@@ -1,12 +1,13 @@
-"""The built-in dataset: generated, deterministic, nothing to download.
+"""Clips of the built-in dataset: generated deterministically, without a download.
 
-A set for teaching and for testing the pipeline, not a benchmark: its figures say nothing about
-real recordings. Articulated bodies on the NTU 25-joint layout are moved by joint angles, seen by
-a faulty depth sensor and yielded in its camera frame, in metres, 15 frames a second.
+The dataset is meant for teaching and for testing the pipeline. It is no benchmark: its results say
+nothing about real recordings. Articulated bodies in the NTU 25-joint layout are moved by joint
+angles and measured by an imperfect depth sensor, in its camera frame, in metres, at 15 frames per
+second.
 
-Actions are confusable the way real ones are. Each has a partner: its reverse in time, or one
-that differs in a limb, in tempo, in amplitude, or in what two persons do to each other. Test
-subjects and test camera views never occur in training.
+Actions are as confusable as real ones. Each has a partner: its reverse in time, or an action that
+differs in a limb, in tempo, in amplitude, or in the interaction of two persons. Test subjects and
+test camera views never occur in training.
 """
 
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ from brl.datasets.synthetic.sensor import Sensor, View, seen_from, slow_noise
 CLASSES: tuple[str, ...] = tuple(action.name for action in ACTIONS)
 SPLIT = "cross_subject_view"
 
-TRAIN_CLIPS, TEST_CLIPS = 150, 25  # a class
+TRAIN_CLIPS, TEST_CLIPS = 150, 25  # per class
 SUBJECTS: dict[Part, tuple[int, ...]] = {
     "train": tuple(range(1, 17)),
     "test": tuple(range(17, 23)),
@@ -41,7 +42,7 @@ VIEWS: dict[Part, dict[int, View]] = {
     "test": {4: View(-15, 2.2, 3.8), 5: View(60, 1.3, 3.2)},
 }
 
-# How hard the set is. Larger is harder, throughout.
+# Difficulty of the dataset: larger values make it harder.
 SENSOR = Sensor(
     white=0.003,
     drift=0.01,
@@ -53,21 +54,21 @@ SENSOR = Sensor(
     skipped=0.04,
     lost=0.45,
 )
-LIKENESS = 0.25  # the most a clip's poses and pauses are drawn towards the partner's, of 1
-REBOUND = 0.12  # chance, at either end, of a piece of the way back
-CROP = 0.08  # the most that is cut off at either end, of the whole
-IDLE_SECONDS = 0.8  # the most a person waits at either end
-AMPLITUDE_SPREAD = 0.15  # of the logarithm, clip by clip; half as much by subject
+LIKENESS = 0.25  # largest share by which poses and pauses move towards the partner's
+REBOUND = 0.12  # probability, at either end, that a part is also played backwards
+CROP = 0.08  # largest share of the clip that is cut off at either end
+IDLE_SECONDS = 0.8  # longest pause at either end
+AMPLITUDE_SPREAD = 0.15  # std of the logarithm, per clip; half of it per subject
 TEMPO_SPREAD = 0.24  # likewise
-PAUSE_SPREAD = 0.25  # of the logarithm, pause by pause
-POSTURE_SPREAD = 5.0  # degrees, by subject
-KEY_SPREAD = 5.0  # degrees, key by key
+PAUSE_SPREAD = 0.25  # std of the logarithm, per pause
+POSTURE_SPREAD = 5.0  # degrees, per subject
+KEY_SPREAD = 5.0  # degrees, per key pose
 SWAY = 2.5  # degrees, slowly changing
-FIDGETS = 0.3  # chance of a movement that has nothing to do with the action
+FIDGETS = 0.3  # probability of a movement that does not belong to the action
 FIDGET_SIZE = 35.0  # degrees
-LIMB_SPREAD = 0.06  # of the logarithm, segment by segment and of the whole body
+LIMB_SPREAD = 0.06  # std of the logarithm, per segment and for the whole body
 FACING_SPREAD = 25.0  # degrees
-PASSER_BY = 0.1  # chance that somebody else walks through a clip of one person
+PASSER_BY = 0.1  # probability that somebody else walks through a clip of one person
 
 FRAME_RATE = 15.0
 SHORTEST, LONGEST = 24, 80  # frames, before any are skipped
@@ -75,9 +76,9 @@ _SEED = 20230814
 _SWAY_FRAMES = 10.0
 _SYMMETRY = 0.6
 _LEFT_HANDED = 0.25
-_OTHER_HAND = 0.1  # chance that a clip is done with the hand the subject does not prefer
+_OTHER_HAND = 0.1  # probability that a subject uses the other hand
 
-# How far an angle may stray: an upper arm most; heights and headings are the scene's business.
+# Relative variation of each angle: largest for upper arms. The scene sets heights and headings.
 _LOOSENESS = np.array(
     [0.0 if name in ("lift", "yaw") else 1.0 if name.endswith("raise") else 0.5 for name in COLUMN]
 )
@@ -85,7 +86,14 @@ _LOOSENESS = np.array(
 
 @dataclass(frozen=True)
 class Subject:
-    """A person: segment lengths, and the habits that a clip varies further."""
+    """A person: segment lengths and personal style, which each clip varies further.
+
+    body         segment lengths, in metres
+    left_handed  whether the left side is the acting one
+    amplitude    factor on the size of movements
+    tempo        factor on their speed
+    posture      (DOFS,), degrees added to all angles
+    """
 
     body: Body
     left_handed: bool
@@ -95,6 +103,7 @@ class Subject:
 
 
 def _generator(*key: int) -> np.random.Generator:
+    """The random generator of a subject, or of a clip: no clip depends on the others."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(_SEED, spawn_key=key)))
 
 
@@ -116,7 +125,7 @@ def _subject(number: int) -> Subject:
 
 
 def _askew(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    """Unit noise (*shape, DOFS) on a pose. Left and right mostly err alike: hands that meet do."""
+    """Unit noise (*shape, DOFS) on poses; left and right are correlated, so that hands meet."""
     noise = rng.standard_normal((*shape, DOFS))
     return _LOOSENESS * (noise + _SYMMETRY * mirrored(noise)) / np.hypot(1.0, _SYMMETRY)
 
@@ -125,7 +134,7 @@ _PEOPLE = {number: _subject(number) for numbers in SUBJECTS.values() for number 
 
 
 def _timed(action: Action, tempo: float, rng: np.random.Generator) -> tuple[Score, np.ndarray]:
-    """The action as it is played this time, and the times (T,) in seconds of the frames."""
+    """Draws the score of an action in a clip, and the times (T,) of the frames in seconds."""
     fewest, most = action.repeats
     played = score(action, int(rng.integers(fewest, most + 1)), rng.uniform(0.0, LIKENESS))
     keys = len(played.seconds)
@@ -144,20 +153,20 @@ def _timed(action: Action, tempo: float, rng: np.random.Generator) -> tuple[Scor
 
 
 def _fidget(frames: int, rng: np.random.Generator) -> np.ndarray:
-    """A movement (T, DOFS) in degrees of one arm or the head, somewhere in the clip."""
+    """A movement (T, DOFS) of one arm or of the head, in degrees, somewhere in the clip."""
     width = rng.uniform(0.2, 0.5) * FRAME_RATE
     bump = np.exp(-(((np.arange(frames) - rng.uniform(0, frames)) / width) ** 2))
     part = ("left", "right", "nod look")[rng.integers(3)].split()
     moved = [not name.endswith(("hip", "out", "knee", "toe")) for name in COLUMN]
-    chosen = [any(word in name for word in part) for name in COLUMN]
-    size = FIDGET_SIZE * rng.standard_normal(DOFS) * moved * chosen
+    selected = [any(word in name for word in part) for name in COLUMN]
+    size = FIDGET_SIZE * rng.standard_normal(DOFS) * moved * selected
     return bump[:, None] * size
 
 
 def _performed(
     played: Score, times: np.ndarray, person: int, subject: Subject, rng: np.random.Generator
 ) -> np.ndarray:
-    """Joints (T, V, 3) of one person of the score, from where that person stands."""
+    """Joints (T, V, 3) of one person of the score, in metres, relative to the starting position."""
     amplitude = subject.amplitude * np.exp(rng.normal(0.0, AMPLITUDE_SPREAD))
     gain = amplitude * np.exp(0.1 * _askew(rng))
     poses = REST + gain * (played.angles[person] - REST)
@@ -173,7 +182,7 @@ def _performed(
 
 
 def _face_to_face(bodies: list[np.ndarray], gap: float, rng: np.random.Generator) -> np.ndarray:
-    """Two bodies that look at each other, `gap` metres apart where they are closest."""
+    """Two bodies (2, T, V, 3) that face each other, at a smallest distance of `gap` metres."""
     advance = bodies[0][:, 0, 2] + bodies[1][:, 0, 2]
     away = np.array([rng.normal(0.0, 0.08), 0.0, gap * rng.uniform(0.85, 1.2) + advance.max()])
     pair = np.stack([bodies[0], bodies[1] @ about_vertical(180.0).T + away])
@@ -181,7 +190,7 @@ def _face_to_face(bodies: list[np.ndarray], gap: float, rng: np.random.Generator
 
 
 def _passing(frames: int, subject: Subject, rng: np.random.Generator) -> np.ndarray:
-    """A body (T, V, 3) that walks by for some frames, all zero in the others."""
+    """A body (T, V, 3) that walks past in some frames and is zero in the others."""
     stay = int(rng.integers(8, 25))
     start = int(rng.integers(0, frames - stay + 1)) if frames > stay else 0
     stay = min(stay, frames)
@@ -196,24 +205,26 @@ def _passing(frames: int, subject: Subject, rng: np.random.Generator) -> np.ndar
 
 
 def _part_of(index: int) -> tuple[Part, int]:
+    """The part of clip `index` of a class, and its index within the part."""
     return ("train", index) if index < TRAIN_CLIPS else ("test", index - TRAIN_CLIPS)
 
 
 def _cast(index: int) -> tuple[int, int]:
-    """Numbers of the subject and of the view of a class's clip."""
+    """Numbers of the subject and of the view of clip `index` of a class."""
     part, turn = _part_of(index)
     people, views = SUBJECTS[part], tuple(VIEWS[part])
     return people[turn % len(people)], views[turn // len(people) % len(views)]
 
 
 def _staged(label: int, index: int, rng: np.random.Generator) -> np.ndarray:
+    """As `staged`, with the random generator of the clip."""
     action, (part, _) = ACTIONS[label], _part_of(index)
     subject = _PEOPLE[_cast(index)[0]]
     other = _PEOPLE[int(rng.choice(SUBJECTS[part]))]
     played, times = _timed(action, subject.tempo, rng)
     facing = rng.normal(0.0, FACING_SPREAD)
     persons = (subject, other)[: len(played.angles)]
-    bodies = [_performed(played, times, person, who, rng) for person, who in enumerate(persons)]
+    bodies = [_performed(played, times, n, person, rng) for n, person in enumerate(persons)]
     if action.gap:
         scene = _face_to_face(bodies, action.gap, rng)
         facing += rng.choice((-90.0, 90.0))
@@ -228,17 +239,18 @@ def _staged(label: int, index: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def staged(label: int, index: int) -> np.ndarray:
-    """What really happens in a clip: joints (M, T, V, 3) in metres, floor at y = 0, no sensor.
+    """The true joints of a clip before the sensor, (M, T, V, 3) in metres, floor at y = 0.
 
-    A passer-by is all zero while not in the room.
+    A person walking past is zero while outside the room.
     """
     return _staged(label, index, _generator(1, label, index))
 
 
 def clip(label: int, index: int) -> Clip:
-    """Clip `index` of a class: the first TRAIN_CLIPS are for training, TEST_CLIPS follow.
+    """Generates clip `index` of a class: TRAIN_CLIPS training clips, then TEST_CLIPS test clips.
 
-    Its name tells class, subject, view and index: `a00_s01_v1_r000`.
+    The joints are (M, T, V, 3) float32, in metres, in the camera frame. The name gives class,
+    subject, view and index: `a00_s01_v1_r000`.
     """
     rng = _generator(1, label, index)
     scene = _staged(label, index, rng)
@@ -247,7 +259,7 @@ def clip(label: int, index: int) -> Clip:
     camera = seen_from(scene, VIEWS[part][view])
     bodies = np.stack([SENSOR.measured(body, rng) for body in camera])
     recorded = SENSOR.recorded(bodies * present[..., None, None], rng)
-    # A tenth of a millimetre: what is left is the same bytes on machines whose sines differ.
+    # Rounding to 0.1 mm gives equal bytes on machines whose sine functions differ.
     return Clip(
         name=f"a{label:02d}_s{subject:02d}_v{view}_r{index:03d}",
         label=label,
@@ -256,12 +268,12 @@ def clip(label: int, index: int) -> Clip:
 
 
 def part_of(name: str) -> Part:
-    """The part a clip belongs to: that of its subject."""
+    """The part to which a clip belongs: that of its subject."""
     return "train" if int(name.split("_")[1][1:]) in SUBJECTS["train"] else "test"
 
 
 def clips() -> Iterator[Clip]:
-    """The whole dataset, class by class: raw joints (M, T, V, 3), metres, camera frame."""
+    """Generates the whole dataset, class by class."""
     for label in range(len(CLASSES)):
         for index in range(TRAIN_CLIPS + TEST_CLIPS):
             yield clip(label, index)

@@ -1,4 +1,4 @@
-"""Actions of the built-in dataset, from key poses to joint angles at any time."""
+"""Timing of the built-in dataset's actions: from key poses to joint angles at any time."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,20 @@ from brl.datasets.synthetic.body import COLUMN, DOFS
 
 @dataclass(frozen=True)
 class Score:
-    """An action written out: seconds (N,) before each key, angles (B, N, DOFS) of B persons."""
+    """The N key poses of an action, with their timing.
+
+    seconds  (N,), pause before each key
+    angles   (B, N, DOFS), joint angles of B persons, in degrees
+    """
 
     seconds: np.ndarray
     angles: np.ndarray
 
     def extended(self, before: int, after: int) -> "Score":
-        """With the way back into the first `before` keys ahead, and out of the last `after`."""
+        """The score with its first keys played backwards ahead of it, and its last ones after it.
+
+        before, after: number of keys that are added at each end.
+        """
         last = len(self.seconds) - 1
         order = np.r_[before:0:-1, 0 : last + 1, last - 1 : last - 1 - after : -1]
         seconds = np.r_[0.0, self.seconds[before:0:-1], self.seconds[1:]]
@@ -25,7 +32,7 @@ class Score:
 
 
 def _columns(name: str) -> list[int]:
-    """Angle columns that a pose's entry sets, the right side being the acting one."""
+    """Columns of the angles that an entry of a pose sets; the right side is the acting one."""
     if name in COLUMN:
         return [COLUMN[name]]
     if name.startswith("act "):
@@ -36,7 +43,7 @@ def _columns(name: str) -> list[int]:
 
 
 def pose_angles(pose: Pose) -> np.ndarray:
-    """Angles (DOFS,) in degrees of a pose; what it does not name is as at rest."""
+    """Joint angles (DOFS,) of a pose, in degrees; those it does not name are as at rest."""
     angles = np.zeros(DOFS)
     sides_last = sorted(pose.items(), key=lambda entry: entry[0].startswith(("act ", "off ")))
     for name, value in [*REST_POSE.items(), *sides_last]:
@@ -48,6 +55,7 @@ REST = pose_angles({})
 
 
 def _written(keys: tuple[Key, ...], persons: int) -> Score:
+    """The score of key poses for one or two persons."""
     poses = [[key.pose for key in keys], [key.second or {} for key in keys]][:persons]
     angles = np.array([[pose_angles(pose) for pose in person] for person in poses])
     return Score(np.array([key.seconds for key in keys]), angles.reshape(persons, len(keys), DOFS))
@@ -64,8 +72,8 @@ _SCORES = {
 def score(action: Action, repeats: int, likeness: float = 0.0) -> Score:
     """The action with its loop played `repeats` times.
 
-    likeness, from 0 to 1, draws every pose and pause towards those of the partner; an action
-    and its reverse stay as they are, for half-way between them lies no motion at all.
+    likeness: from 0 to 1, moves every pose and pause towards those of the partner. It has no effect
+    on an action whose partner is its reverse: half-way between the two nothing would move.
     """
     enter, loop, leave = _SCORES[action.name]
     if likeness and not action.reverses:
@@ -84,10 +92,10 @@ def score(action: Action, repeats: int, likeness: float = 0.0) -> Score:
 
 
 def follow(played: Score, times: np.ndarray) -> np.ndarray:
-    """Angles (B, T, DOFS) at times (T,) in seconds, from the first key on.
+    """Joint angles (B, T, DOFS), in degrees, at times (T,), in seconds after the first key.
 
-    Monotone cubic interpolation: smooth, at rest in every turning point, and the same whichever
-    way time runs.
+    Monotone cubic interpolation: smooth, with zero velocity at every turning point, and symmetric
+    in time.
     """
     reached = played.seconds.cumsum()
     spans = np.diff(reached)

@@ -1,4 +1,4 @@
-"""What a depth sensor makes of moving bodies: a view from a camera, and its faults.
+"""A model of a depth sensor: the view of a camera, and measurement errors.
 
 Camera frame: x to the camera's left, y up, z away from it; metres.
 """
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# How unsure the sensor is of each joint, relative to the trunk: hands and feet most.
-_UNSURE = np.array(
+# Error of each joint relative to the trunk: largest for hands and feet.
+_RELATIVE_ERROR = np.array(
     [1.0, 0.8, 0.8, 1.0, 1.0, 1.3, 1.7, 2.1, 1.0, 1.3, 1.7, 2.1, 1.1, 1.4, 1.8, 2.1, 1.1, 1.4,
      1.8, 2.1, 0.8, 2.5, 2.5, 2.5, 2.5]
 )  # fmt: skip
@@ -19,12 +19,17 @@ _LIMBS = tuple(
 _TRUNK_JOINTS = np.array([0, 1, 20])
 _REFERENCE_DEPTH = 3.0  # metres: noise grows with the square of the depth
 _HIDDEN_DEPTH = 0.2  # metres behind the trunk at which a joint counts as hidden
-_DRIFT_FRAMES = 6  # frames over which drift is alike
+_DRIFT_FRAMES = 6  # frames between independent values of the drift
 
 
 @dataclass(frozen=True)
 class View:
-    """A camera looking at the middle of the room: degrees around it, metres up and away."""
+    """A camera that points at the middle of the room.
+
+    azimuth   angle around the room, in degrees
+    height    metres above the floor
+    distance  metres from the middle of the room
+    """
 
     azimuth: float
     height: float
@@ -33,16 +38,18 @@ class View:
 
 @dataclass(frozen=True)
 class Sensor:
-    """How faulty the sensor is.
+    """Size and frequency of the sensor's errors.
 
-    white, drift     standard deviation in metres of a trunk joint's error at 3 m: from frame to
-                     frame, and slowly changing
-    hidden           factor by which a joint behind the body is worse, added to 1
-    outliers         chance a clip of a limb thrown off for a few frames; `thrown` metres far
-    frozen           chance a clip of a limb that stands still for some frames
-    blackout         chance a clip of a few frames in which nothing at all is seen
-    skipped          chance of each frame to be left out, so that time jumps
-    lost             chance that a second body is missing for part of the clip
+    white     standard deviation of the error of a trunk joint at 3 m, independent in each frame, in
+              metres
+    drift     the same for the slowly changing error
+    hidden    relative increase of the error of a joint behind the body
+    outliers  probability per clip that a limb is displaced for a few frames
+    thrown    standard deviation of that displacement, in metres
+    frozen    probability per clip that a limb stands still for some frames
+    blackout  probability per clip of a few frames that show nothing
+    skipped   probability per frame that it is dropped, so that time jumps
+    lost      probability per clip that a second body is missing for part of it
     """
 
     white: float
@@ -56,11 +63,11 @@ class Sensor:
     lost: float
 
     def measured(self, joints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Body (T, V, 3) in the camera frame, with errors."""
+        """Adds the sensor's errors to a body (T, V, 3) in the camera frame."""
         depth = joints[..., 2]
         behind = depth - depth[:, _TRUNK_JOINTS].mean(axis=1, keepdims=True)
         hidden = np.clip(behind / _HIDDEN_DEPTH, 0.0, 1.5)
-        scale = _UNSURE * (depth / _REFERENCE_DEPTH) ** 2 * (1 + self.hidden * hidden)
+        scale = _RELATIVE_ERROR * (depth / _REFERENCE_DEPTH) ** 2 * (1 + self.hidden * hidden)
         error = self.white * rng.standard_normal(joints.shape)
         error += self.drift * slow_noise(rng, len(joints), joints.shape[1:], _DRIFT_FRAMES)
         seen = joints + scale[..., None] * error
@@ -73,7 +80,7 @@ class Sensor:
         return seen
 
     def recorded(self, bodies: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Bodies (M, T, V, 3) with frames blacked out or skipped: (M, T', V, 3), T' <= T."""
+        """Bodies (M, T, V, 3) with frames blacked out or dropped: (M, T', V, 3), T' <= T."""
         if len(bodies) > 1 and rng.random() < self.lost:
             frames = bodies.shape[1]
             bodies[1, _stretch(rng, frames, frames // 5, frames // 2)] = 0.0
@@ -87,6 +94,7 @@ def _any_limb(rng: np.random.Generator) -> np.ndarray:
 
 
 def _stretch(rng: np.random.Generator, frames: int, shortest: int, longest: int) -> slice:
+    """Some consecutive frames of a clip, at least `shortest` and fewer than `longest`."""
     length = int(rng.integers(shortest, longest))
     start = int(rng.integers(0, frames - length))
     return slice(start, start + length)
@@ -95,7 +103,7 @@ def _stretch(rng: np.random.Generator, frames: int, shortest: int, longest: int)
 def slow_noise(
     rng: np.random.Generator, frames: int, shape: tuple[int, ...], scale: float
 ) -> np.ndarray:
-    """Noise (frames, *shape) about 0 that changes over `scale` frames."""
+    """Noise (frames, *shape) around 0, interpolated between normal values every `scale` frames."""
     position = np.arange(frames) / scale
     knot = position.astype(int)
     share = (position - knot).reshape(-1, *[1] * len(shape))
@@ -104,7 +112,7 @@ def slow_noise(
 
 
 def seen_from(joints: np.ndarray, view: View, target_height: float = 0.9) -> np.ndarray:
-    """Joints (..., 3) of the room in the camera frame of a view."""
+    """Transforms joints (..., 3) from the room into the camera frame of a view; metres."""
     azimuth = np.deg2rad(view.azimuth)
     camera = np.array(
         [view.distance * np.sin(azimuth), view.height, view.distance * np.cos(azimuth)]

@@ -1,4 +1,4 @@
-"""The built-in dataset as a source: `prepare` generates it, so there is nothing to download."""
+"""The built-in dataset as a source. The stage `prepare` generates it; nothing is downloaded."""
 
 from pathlib import Path
 
@@ -12,22 +12,22 @@ from brl.support.files import written_whole
 NOTE = "Nothing to download: the stage `prepare` generates the clips.\n"
 
 
-def fetch(folder: Path, mirror: str | None) -> None:
-    """Leaves a note: the stage's folder must be there. A mirror changes nothing."""
+def fetch(folder: Path, _mirror: str | None) -> None:
+    """Writes a note, because the stage's output folder must exist."""
     with written_whole(folder / "synthetic.txt") as unfinished:
         unfinished.write_text(NOTE, encoding="utf-8")
 
 
-def open_generator(folder: Path) -> Dataset:
-    """All clips, class by class, in the sensor's coordinates."""
-    clips_a_class = synthetic.TRAIN_CLIPS + synthetic.TEST_CLIPS
+def open_generator(_folder: Path) -> Dataset:
+    """Opens all clips, class by class, in the sensor's coordinates (metres)."""
+    clips_per_class = synthetic.TRAIN_CLIPS + synthetic.TEST_CLIPS
     return Dataset(
         layout=NTU25,
         classes=synthetic.CLASSES,
         items=[
             (label, index)
             for label in range(len(synthetic.CLASSES))
-            for index in range(clips_a_class)
+            for index in range(clips_per_class)
         ],
         read=generate,
         splits=splits,
@@ -37,12 +37,12 @@ def open_generator(folder: Path) -> Dataset:
 
 
 def generate(item: tuple[int, int]) -> list[Clip]:
-    """The clip of a label and an index."""
+    """Generates the clip of a (label, index) pair."""
     return [synthetic.clip(*item)]
 
 
 def splits(names: list[str]) -> Splits:
-    """Test clips are those of other subjects, seen by other cameras."""
+    """The only split: test clips show other subjects from other camera views."""
     return {
         synthetic.SPLIT: {
             part: [name for name in names if synthetic.part_of(name) == part] for part in PARTS
