@@ -1,4 +1,4 @@
-"""What a comparison's file asks for, and the mistakes in it."""
+"""The file of a comparison, and mistakes in it."""
 
 from pathlib import Path
 
@@ -99,7 +99,7 @@ def test_a_mistake_is_one_line_before_any_work(grid, monkeypatch, capsys, method
 
 
 def refused(arguments: list[str], monkeypatch, capsys) -> str:
-    """The line with which the program ends."""
+    """The line that the program ends with."""
     monkeypatch.setattr("sys.argv", ["brl.commands.compare", *arguments])
     with pytest.raises(SystemExit) as ended, one_line_errors():
         main()
@@ -115,7 +115,7 @@ def refused(arguments: list[str], monkeypatch, capsys) -> str:
         ([], "unknown comparison 't'"),  # the dataset's own
         (["tiny", "--jobs", "0"], "JOBS: must be a whole number of 1 or more, is '0'"),
         (["tiny", "--jobs", "two"], "JOBS: must be"),
-        (["tiny", "--report"], "tiny: no run is there yet"),
+        (["tiny", "--report"], "tiny: no run has finished yet"),
     ],
 )
 def test_a_wrong_call_is_one_line(grid, monkeypatch, capsys, arguments, said):

@@ -1,4 +1,4 @@
-"""Runs of a comparison: each once, whatever comes in between, and as the pipeline would do them."""
+"""Runs of a comparison: each is computed once, as the pipeline would, also after interruptions."""
 
 import os
 import signal
@@ -41,7 +41,7 @@ def grid(tmp_path, monkeypatch) -> Grid:
 
 @pytest.fixture
 def epochs(monkeypatch) -> list[tuple[str, int]]:
-    """Every epoch that is trained: the mix of its method, its number."""
+    """The epochs that are trained: the mix of the method and the epoch's number."""
     trained = []
     run_epoch = Training.run_epoch
 
@@ -54,7 +54,7 @@ def epochs(monkeypatch) -> list[tuple[str, int]]:
 
 
 def compute_all(grid: Grid) -> dict[str, np.ndarray]:
-    """Computes what is missing; all probabilities there are."""
+    """Computes the unfinished runs; returns the probabilities of all."""
     compute(grid.runs(), Data.read(), "tiny", jobs=1)
     return probabilities(grid)
 
@@ -67,7 +67,7 @@ def probabilities(grid: Grid) -> dict[str, np.ndarray]:
     }
 
 
-def test_what_is_there_is_not_computed_again(grid, epochs, monkeypatch):
+def test_finished_runs_are_not_computed_again(grid, epochs, monkeypatch):
     first = compute_all(grid)
     assert epochs == [("none", 0), ("none", 1)] and len(first) == 1
     scored = []
@@ -96,7 +96,7 @@ def test_methods_that_differ_after_the_training_share_it(grid, epochs):
     np.testing.assert_allclose(adjusted, expected / expected.sum(axis=1, keepdims=True), rtol=1e-4)
 
 
-def test_an_interrupted_training_goes_on(grid, epochs, monkeypatch):
+def test_an_interrupted_training_resumes(grid, epochs, monkeypatch):
     grid.compare({"mixup": JOINT})
     save = Training.save
 
@@ -149,7 +149,7 @@ def test_a_bug_in_one_run_shows_where_and_leaves_the_others(grid, monkeypatch, c
     assert list(probabilities(grid)) == ["mixup joint, seed 0"]
 
 
-def test_with_a_validation_part_test_clips_have_no_say(grid, monkeypatch):
+def test_with_a_validation_part_test_clips_are_not_used(grid, monkeypatch):
     grid.compare({"cross_entropy": JOINT}, seeds=[0, 1], settings={"train.validation": 0.4})
     part = ClipStore.part
     opened = []
@@ -189,12 +189,12 @@ def test_trainings_of_other_code_are_counted(grid, epochs, monkeypatch):
     runs, data = grid.runs(), Data.read()
     assert trained_by_other_code(runs, data) == (0, 2)
     running.weights_file(data.trained_key(runs[2])).with_suffix(".code").unlink()
-    assert trained_by_other_code(runs, data) == (1, 2)  # of a time when nothing was noted
+    assert trained_by_other_code(runs, data) == (1, 2)  # its hash was not recorded
     code = running.present_code
     monkeypatch.setattr(running, "present_code", lambda run: code(run) + "changed")
     assert trained_by_other_code(runs, data) == (2, 2)
     compute_all(grid)
-    assert len(epochs) == 4  # none is trained again for it
+    assert len(epochs) == 4  # none is trained again because of it
 
 
 def test_what_decides_a_training_is_its_code(grid, monkeypatch):
@@ -236,7 +236,7 @@ def test_side_by_side_is_one_after_the_other(grid):
 @pytest.mark.slow
 @pytest.mark.parametrize("by", ["Ctrl-C", "kill"])
 def test_ctrl_c_ends_at_once_and_keeps_checkpoints(grid, by):
-    """Ctrl-C reaches all processes of the terminal, a kill the first one alone."""
+    """Ctrl-C reaches all processes of the terminal, a kill only the first one."""
     grid.compare({"cross_entropy": JOINT}, seeds=[0, 1, 2], settings={"train.epochs": 100_000})
     process = subprocess.Popen(
         [*COMMAND, "--jobs", "1"], stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -1,4 +1,4 @@
-"""Tracking: one store for many processes, an off-switch, and no word to anybody."""
+"""Tracking: one store for many processes, an off-switch, and no telemetry."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ def root(tmp_path, monkeypatch):
 
 
 def test_processes_that_start_together_share_one_new_store(root):
-    """Six streams trained at once on a machine where nothing was recorded yet."""
+    """Six streams trained at once, on a machine without a store."""
     code = "from brl.tracking.runs import record_test as f; f('s', 'd{}', {{'accuracy/top1': 1.0}})"
     running = [
         subprocess.Popen(
@@ -95,8 +95,8 @@ def test_the_store_lies_at_the_projects_root_or_where_the_user_says(root, monkey
     assert tracking_uri() == "http://server:5000"
 
 
-def test_nobody_is_told():
-    """Whoever imports the package, by whatever command, before MLflow is loaded."""
+def test_telemetry_is_off():
+    """Importing the package switches it off, before MLflow is loaded."""
     code = "import brl, os; print(os.environ['MLFLOW_DISABLE_TELEMETRY'])"
     without = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
     said = subprocess.run([sys.executable, "-c", code], env=without, capture_output=True, text=True)
