@@ -1,4 +1,4 @@
-"""Stage `ensemble`: the streams' scores, fused."""
+"""Stage `ensemble`: fuses the streams' scores."""
 
 from brl.config.params import read_params
 from brl.scores.fusion import fuse
@@ -8,10 +8,12 @@ from brl.support.paths import FUSED_SCORES, stream_scores
 
 
 def main() -> None:
+    """Runs the stage."""
     params = read_params()
-    # Only the streams of params.yaml: scores of one taken out may still lie in the folder.
-    streams = {name: load_scores(stream_scores(name)) for name in params.streams}
-    save_scores(FUSED_SCORES, fuse(streams, params.ensemble.weights))
+    # Only the streams of params.yaml: the folder may also hold scores of a removed stream.
+    streams = {str(name): load_scores(stream_scores(name)) for name in params.streams}
+    weights = {str(name): weight for name, weight in params.ensemble.weights.items()}
+    save_scores(FUSED_SCORES, fuse(streams, weights))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Stage `train@STREAM`: weights and training curve of one stream."""
+"""Stage `train@STREAM`: weights and training curve of a stream."""
 
 import sys
+from typing import cast
 
 import pandas as pd
 
@@ -19,7 +20,10 @@ from brl.training.resuming import checkpoint_file, fingerprint
 
 
 def train(stream: StreamName, params: Params) -> None:
-    """Trains and writes; in several processes each calls it, and the first alone writes."""
+    """Trains a stream and writes the results.
+
+    With several processes, each of them calls this function; only the first one writes.
+    """
     store = ClipStore.open(STORE)
     subset = read_subset(SUBSET, store)
     digest, summary = read_summary(SUBSET)
@@ -39,7 +43,7 @@ def train(stream: StreamName, params: Params) -> None:
         stream, identity, recorded | {"lr": job.lr}, described, more_tags=tags
     ) as run:
         trained, curve = train_stream(
-            job, store, subset, checkpoint, on_epoch=run.log_epoch if run else lambda row: None
+            job, store, subset, checkpoint, on_epoch=run.log_epoch if run else lambda _row: None
         )
         save_weights(weights, trained)
         if run:
@@ -49,7 +53,7 @@ def train(stream: StreamName, params: Params) -> None:
 
 
 def take(stream: StreamName, checkpoint: CheckpointParams, params: Params) -> None:
-    """Writes what training would, from a checkpoint; the curve has no row."""
+    """Writes the weights of a checkpoint instead of trained ones; the curve has no rows."""
     store = ClipStore.open(STORE)
     hops = params.streams[stream].hops
     recipe = Recipe.on(store, stream=stream, hops=hops, model=params.model, train=params.train)
@@ -57,13 +61,19 @@ def take(stream: StreamName, checkpoint: CheckpointParams, params: Params) -> No
     save_weights(weights, load_checkpoint(checkpoint, recipe))
     no_epoch = pd.DataFrame(columns=["epoch", "loss", "accuracy", "lr"])
     write_csv(no_epoch, training_curve(stream))
-    frames = {"clip_len", "sampling", "rescale"}  # all of the section that has a say here
-    used = {"dataset": True, "prepare": True, "model": True, "train": frames}
+    frames = {"clip_len", "sampling", "rescale"}  # the rest of the section does not apply
+    used: dict[str, bool | set[str]] = {
+        "dataset": True,
+        "prepare": True,
+        "model": True,
+        "train": frames,
+    }
     recorded = params.model_dump(include=used) | {"weights": checkpoint.model_dump()}
     tracking.record_weights(stream, recorded, weights, sha256(weights))
 
 
 def main(stream: StreamName) -> None:
+    """Runs the stage for one stream."""
     params = read_params()
     if checkpoint := params.streams[stream].weights:
         take(stream, checkpoint, params)
@@ -77,4 +87,4 @@ def main(stream: StreamName) -> None:
 
 if __name__ == "__main__":
     with one_line_errors():
-        main(sys.argv[1])
+        main(cast(StreamName, sys.argv[1]))
