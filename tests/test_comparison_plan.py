@@ -62,7 +62,7 @@ CROSS_ENTROPY = {"cross_entropy": JOINT}
 
 
 @pytest.mark.parametrize(
-    ("methods", "changes", "said"),
+    ("methods", "changes", "message"),
     [
         ({"brll": JOINT}, {}, "unknown method 'brll'; known: "),
         ({"x": {"preset": "y"} | JOINT}, {}, "unknown method 'y'"),
@@ -91,10 +91,12 @@ CROSS_ENTROPY = {"cross_entropy": JOINT}
         (CROSS_ENTROPY, {"without_classes": ["forth"]}, "no class 'forth'; known: first, second"),
     ],
 )
-def test_a_mistake_is_one_line_before_any_work(grid, monkeypatch, capsys, methods, changes, said):
+def test_a_mistake_is_one_line_before_any_work(
+    grid, monkeypatch, capsys, methods, changes, message
+):
     grid.compare(methods, **changes)
     line = refused(["tiny"], monkeypatch, capsys)
-    assert said in line
+    assert message in line
     assert not (grid.folder / ".comparison").exists() and not (grid.folder / "reports").exists()
 
 
@@ -109,7 +111,7 @@ def refused(arguments: list[str], monkeypatch, capsys) -> str:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["tinny"], "unknown comparison 'tinny'; known: tiny"),
         ([], "unknown comparison 't'"),  # the dataset's own
@@ -118,8 +120,8 @@ def refused(arguments: list[str], monkeypatch, capsys) -> str:
         (["tiny", "--report"], "tiny: no run has finished yet"),
     ],
 )
-def test_a_wrong_call_is_one_line(grid, monkeypatch, capsys, arguments, said):
-    assert said in refused(arguments, monkeypatch, capsys)
+def test_a_wrong_call_is_one_line(grid, monkeypatch, capsys, arguments, message):
+    assert message in refused(arguments, monkeypatch, capsys)
     assert not (grid.folder / ".comparison").exists() and not (grid.folder / "reports").exists()
 
 

@@ -79,7 +79,7 @@ def test_finished_runs_are_not_computed_again(grid, epochs, monkeypatch):
     second = compute_all(grid)
     assert epochs[2:] == [("mixup", 0), ("mixup", 1)] and scored == ["mixup joint, seed 0"]
     assert list(second) == ["cross_entropy joint, seed 0", "mixup joint, seed 0"]
-    assert np.array_equal(*(found["cross_entropy joint, seed 0"] for found in (first, second)))
+    assert np.array_equal(*(each["cross_entropy joint, seed 0"] for each in (first, second)))
     (grid.folder / ".comparison").rename(grid.folder / "kept")
     assert len(compute_all(grid)) == 2 and len(epochs) == 8
     assert not list((grid.folder / ".comparison/unfinished").iterdir())
@@ -87,11 +87,14 @@ def test_finished_runs_are_not_computed_again(grid, epochs, monkeypatch):
 
 def test_methods_that_differ_after_the_training_share_it(grid, epochs):
     grid.compare(dict.fromkeys(("cross_entropy", "logit_adjustment", "retrained"), JOINT))
-    found = compute_all(grid)
-    assert len(epochs) == 2 and len(found) == 3
-    assert len({array.tobytes() for array in found.values()}) == 3
+    computed = compute_all(grid)
+    assert len(epochs) == 2 and len(computed) == 3
+    assert len({array.tobytes() for array in computed.values()}) == 3
     prior = np.array([8, 5, 2]) / 15
-    plain, adjusted = found["cross_entropy joint, seed 0"], found["logit_adjustment joint, seed 0"]
+    plain, adjusted = (
+        computed["cross_entropy joint, seed 0"],
+        computed["logit_adjustment joint, seed 0"],
+    )
     expected = plain / prior
     np.testing.assert_allclose(adjusted, expected / expected.sum(axis=1, keepdims=True), rtol=1e-4)
 
@@ -108,11 +111,11 @@ def test_an_interrupted_training_resumes(grid, epochs, monkeypatch):
         patch.setattr(Training, "save", interrupted)
         with pytest.raises(UserError, match="mixup joint, seed 0: the light went out"):
             compute_all(grid)
-    found = compute_all(grid)
+    computed = compute_all(grid)
     assert epochs == [("mixup", 0), ("mixup", 1)]
     (grid.folder / ".comparison").rename(grid.folder / "kept")
     np.testing.assert_array_equal(
-        *(each["mixup joint, seed 0"] for each in (found, compute_all(grid)))
+        *(each["mixup joint, seed 0"] for each in (computed, compute_all(grid)))
     )
 
 
@@ -122,9 +125,9 @@ def test_a_run_that_fails_leaves_the_others(grid, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["brl.commands.compare", "tiny"])
     with pytest.raises(SystemExit) as ended, one_line_errors():
         main()
-    said = capsys.readouterr().err.splitlines()
-    assert ended.value.code == 1 and not any("Traceback" in line for line in said)
-    assert said[-1].startswith(
+    output = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 1 and not any("Traceback" in line for line in output)
+    assert output[-1].startswith(
         "error: 1 of 2 trainings failed: wrong joint, seed 0: joint: the loss is no finite number"
     )
     assert list(probabilities(grid)) == ["cross_entropy joint, seed 0"]
@@ -168,7 +171,7 @@ def test_with_a_validation_part_test_clips_are_not_used(grid, monkeypatch):
 @pytest.mark.parametrize("method", ["brl", "retrained"])
 def test_a_run_is_what_the_pipeline_makes_of_the_same_parameters(grid, method):
     grid.compare({method: JOINT}, seeds=[2], settings={"train.validation": 0.0})
-    (found,) = compute_all(grid).values()
+    (computed,) = compute_all(grid).values()
     content = grid.params().model_dump()
     overwrite(content, METHODS.read(method))
     content["seed"] = 2
@@ -180,7 +183,7 @@ def test_a_run_is_what_the_pipeline_makes_of_the_same_parameters(grid, method):
     curve = (grid.folder / "curves/joint.csv").read_bytes()
     assert ours.with_suffix(".csv").read_bytes() == curve
     theirs = load_scores(grid.folder / "scores/joint.npz")
-    np.testing.assert_array_equal(found, theirs.probabilities)
+    np.testing.assert_array_equal(computed, theirs.probabilities)
 
 
 def test_trainings_of_other_code_are_counted(grid, epochs, monkeypatch):
@@ -229,8 +232,8 @@ def test_side_by_side_is_one_after_the_other(grid):
     finally:
         torch.set_num_threads(threads)
     assert len(alone) == 2 and alone.keys() == side_by_side.keys()
-    for title, found in alone.items():
-        np.testing.assert_array_equal(found, side_by_side[title])
+    for title, computed in alone.items():
+        np.testing.assert_array_equal(computed, side_by_side[title])
 
 
 @pytest.mark.slow
@@ -248,9 +251,9 @@ def test_ctrl_c_ends_at_once_and_keeps_checkpoints(grid, by):
         os.killpg(process.pid, signal.SIGINT)
     else:
         process.terminate()
-    said = process.communicate(timeout=60)[1]
+    output = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert said.splitlines() == [
+    assert output.splitlines() == [
         "tiny: 3 runs, 3 to do",
         "interrupted; the same command goes on from here",
     ]

@@ -99,8 +99,10 @@ def test_telemetry_is_off():
     """Importing the package switches it off, before MLflow is loaded."""
     code = "import brl, os; print(os.environ['MLFLOW_DISABLE_TELEMETRY'])"
     without = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
-    said = subprocess.run([sys.executable, "-c", code], env=without, capture_output=True, text=True)
-    assert said.stdout == "true\n"
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=without, capture_output=True, text=True
+    )
+    assert result.stdout == "true\n"
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "nothing://at.all"])

@@ -1,4 +1,4 @@
-"""Fusion of streams. Method: section 7."""
+"""Fusion of streams: the weighted mean of their probabilities, as in BRL, arXiv 2308.14024."""
 
 import numpy as np
 
