@@ -1,0 +1,1 @@
+"""Benchmarks of speed, memory and accuracy. `make` runs them: see docs/speed.md."""

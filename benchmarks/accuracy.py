@@ -1,8 +1,8 @@
-"""Whether the fast path costs accuracy: `make bench-accuracy SEEDS=4`.
+"""Measures whether the fast path costs accuracy: `make bench-accuracy SEEDS=4`.
 
-Trains the joint stream of the dataset that params.yaml names, from several seeds: computed as
-published (float32, a second body of zeros beside every single one), without absent bodies, and as
-this project does (the latter in bfloat16). Prints a table and keeps it in
+Trains the joint stream of the dataset that params.yaml names, from several seeds, in three ways: as
+published (in float32, with a second body of zeros in every clip of one body), without absent
+bodies, and as this project does by default (also in bfloat16). Prints a table and writes it to
 reports/benchmarks/accuracy.md.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.report import report
 from brl.clips.store import ClipStore
 from brl.commands.pipeline import reproduce
-from brl.config.params import Params, read_params
+from brl.config.params import Params, StreamName, read_params
 from brl.prediction import predict
 from brl.scores.metrics import overall
 from brl.scores.scores import Scores
@@ -26,7 +26,7 @@ from brl.training.job import Job
 from brl.training.loop import train_stream
 
 REPORT = BENCHMARK_REPORTS / "accuracy.md"
-STREAM = "joint"
+STREAM: StreamName = "joint"
 COLUMNS = ("computed", "seeds", "mean class accuracy, %", "standard deviation", "each")
 # In words, model.absent_bodies and precision.
 PATHS = (
@@ -37,14 +37,16 @@ PATHS = (
 
 
 class RoomForTwo(ClipStore):
-    """A store whose batches have a slot for a second body, as NTU's: here it is always absent."""
+    """A store whose batches have a second body, as NTU's have. Here it is always absent."""
 
     @property
     def max_bodies(self) -> int:
+        """M."""
         return 2
 
 
 def main(seeds: int) -> None:
+    """Trains from `seeds` seeds in each way and reports the accuracies."""
     params = read_params()
     rows = []
     for words, absent_bodies, precision in PATHS:
@@ -62,7 +64,10 @@ def main(seeds: int) -> None:
 
 
 def trained_accuracy(params: Params, seed: int, absent_bodies: str, precision: str) -> float:
-    """Mean class accuracy in % of the joint stream, trained from a seed."""
+    """Mean class accuracy in % of the joint stream, trained from a seed.
+
+    absent_bodies: `skip` or `pad`; precision: as in params.yaml.
+    """
     store = RoomForTwo.open(STORE)
     job = replace(
         Job.of(params, STREAM),

@@ -1,9 +1,9 @@
-"""The clip store at the size of NTU RGB+D 120: time and memory of what is done with it.
+"""Measures time and memory of the clip store at the size of NTU RGB+D 120.
 
-`make bench-data`, or `python -m benchmarks.data [CLIPS]`: prints a table and keeps it in
-reports/benchmarks/data.md. Each figure is taken in a process of its own (benchmarks/data_steps.py).
-Memory is all that the process and its children hold at a time, Python and its libraries included;
-what several of them share counts for each.
+`make bench-data`, or `python -m benchmarks.data [CLIPS]`, prints a table and writes it to
+reports/benchmarks/data.md. Each step runs in its own process (benchmarks/data_steps.py). Memory is
+the peak of the process and its children together, including Python and its libraries; memory that
+they share counts once for each.
 """
 
 import os
@@ -28,6 +28,7 @@ SECONDS_BETWEEN_SAMPLES = 0.02
 
 
 def main(clips: int) -> None:
+    """Measures a store of so many clips and reports the figures."""
     with tempfile.TemporaryDirectory(dir=".", prefix=".bench") as temporary:
         folder = Path(temporary)
         shutil.copy("params.yaml", folder)
@@ -37,7 +38,7 @@ def main(clips: int) -> None:
 
 
 def measured(clips: int, folder: Path) -> list[tuple[str, str, str]]:
-    """Rows of the table: what, how much, what it may be."""
+    """Rows of the table: the quantity, its measured value, its bound."""
     rows = []
     seconds, memory, _ = run(folder, "prepare_streamed", clips)
     rows.append((f"prepare, {clips:,} streamed clips: memory", mb(memory), "2,000 MB"))
@@ -46,13 +47,13 @@ def measured(clips: int, folder: Path) -> list[tuple[str, str, str]]:
     rows.append(("the store's size", f"{size / 1e9:.1f} GB", ""))
 
     opened = [run(folder, "open_store") for _ in range(5)]
-    took = statistics.median(float(said) for *_, said in opened)
-    rows.append(("opening the store: time", f"{took:.3f} s", "0.2 s"))
+    seconds = statistics.median(float(output) for *_, output in opened)
+    rows.append(("opening the store: time", f"{seconds:.3f} s", "0.2 s"))
     rows.append(("the same: memory", mb(max(memory for _, memory, _ in opened)), "200 MB"))
-    took = statistics.median(run(folder, "subsample")[0] for _ in range(3))
-    rows.append(("subsample, the whole stage", f"{took:.2f} s", "3 s"))
-    *_, said = run(folder, "gather")
-    rows.append(("a batch of 64 clips of 64 frames, warm", f"{float(said):.2f} ms", "5 ms"))
+    seconds = statistics.median(run(folder, "subsample")[0] for _ in range(3))
+    rows.append(("subsample, the whole stage", f"{seconds:.2f} s", "3 s"))
+    *_, output = run(folder, "gather")
+    rows.append(("a batch of 64 clips of 64 frames, warm", f"{float(output):.2f} ms", "5 ms"))
 
     run(folder, "write_pickle", clips)
     _, reading, _ = run(folder, "read_pickle")
@@ -70,7 +71,10 @@ def measured(clips: int, folder: Path) -> list[tuple[str, str, str]]:
 
 
 def run(folder: Path, step: str, *arguments: object) -> tuple[float, float, str]:
-    """Runs a step in a process of its own: seconds, peak memory in bytes, what it printed."""
+    """Runs a step in its own process.
+
+    Returns its seconds, its peak memory in bytes, and its output. Ends the program if it fails.
+    """
     print(f"... {step}", file=sys.stderr)
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -80,9 +84,9 @@ def run(folder: Path, step: str, *arguments: object) -> tuple[float, float, str]
         stdout=subprocess.PIPE,
         text=True,
     )
-    watched, peak = psutil.Process(process.pid), 0.0
+    child, peak = psutil.Process(process.pid), 0.0
     while process.poll() is None:
-        peak = max(peak, memory_of(watched))
+        peak = max(peak, memory_of(child))
         time.sleep(SECONDS_BETWEEN_SAMPLES)
     seconds = time.perf_counter() - started
     if process.returncode:
@@ -92,12 +96,12 @@ def run(folder: Path, step: str, *arguments: object) -> tuple[float, float, str]
 
 
 def memory_of(process: psutil.Process) -> float:
-    """Bytes that a process and its children hold now."""
+    """Resident memory in bytes of a process and its children."""
     total = 0.0
     try:
         for each in [process, *process.children(recursive=True)]:
             total += each.memory_info().rss
-    except psutil.NoSuchProcess:  # it ended meanwhile
+    except psutil.NoSuchProcess:  # it has ended
         pass
     return total
 

@@ -1,4 +1,4 @@
-"""The steps that benchmarks/data.py measures, one a process."""
+"""The steps that benchmarks/data.py measures, each in its own process."""
 
 import pickle
 import statistics
@@ -13,12 +13,12 @@ from brl.clips.clip import Clip
 from brl.support.paths import RAW, STORE
 
 SHORTEST, LONGEST = 40, 120  # frames: 80 on average
-TWO_BODIES = 5  # every fifth action is one of two persons, as in the dataset
+TWO_BODIES = 5  # every fifth action has two persons, similar to the dataset
 BATCH, FRAMES, BATCHES = 64, 64, 200
 
 
 def names(count: int) -> list[str]:
-    """Names of as many clips, all performers, setups and actions among them."""
+    """Clip names in NTU's format, over all performers, setups and actions."""
     return [
         f"S{1 + i % 32:03d}C{1 + i % 3:03d}P{1 + i % 106:03d}R{i // 120:03d}A{1 + i % 120:03d}"
         for i in range(count)
@@ -26,7 +26,7 @@ def names(count: int) -> list[str]:
 
 
 def generated(pool: np.ndarray, number: int) -> np.ndarray:
-    """Joints of a clip, (M, T, 25, 3), cut out of a pool of frames."""
+    """Joints (M, T, 25, 3) of the clip with a number, cut from a pool of frames (F, 25, 3)."""
     frames = SHORTEST + number * 7 % (LONGEST - SHORTEST + 1)
     bodies = 2 if number % 120 % TWO_BODIES == 0 else 1
     starts = [number * 31 % (len(pool) - LONGEST), number * 17 % (len(pool) - LONGEST)]
@@ -34,15 +34,18 @@ def generated(pool: np.ndarray, number: int) -> np.ndarray:
 
 
 def pool_of_frames() -> np.ndarray:
+    """Random frames, (4096, 25, 3)."""
     return np.random.default_rng(0).normal(size=(4096, 25, 3)).astype(np.float32)
 
 
 def read_generated(pool: np.ndarray, item: tuple[int, str]) -> list[Clip]:
+    """The clip of an item: its number and its name."""
     number, name = item
     return [Clip(name, number % 120, generated(pool, number))]
 
 
 def prepare_streamed(count: int) -> None:
+    """Prepares so many clips that are generated one by one."""
     from brl.clips.layout import NTU25
     from brl.clips.normalize import Normalization
     from brl.datasets.ntu.names import CLASSES_120, ntu_splits
@@ -61,6 +64,7 @@ def prepare_streamed(count: int) -> None:
 
 
 def open_store() -> None:
+    """Opens the store; prints the seconds."""
     from brl.clips.store import ClipStore
 
     started = time.perf_counter()
@@ -69,12 +73,14 @@ def open_store() -> None:
 
 
 def subsample() -> None:
+    """Runs the stage."""
     from stages.subsample import main
 
     main()
 
 
 def gather() -> None:
+    """Gathers batches from the store; prints the median of their milliseconds."""
     import torch
 
     from brl.clips.store import ClipStore
@@ -85,40 +91,44 @@ def gather() -> None:
     clips = Clips.of_store(store, chosen, torch.device("cpu"))
     draws = np.random.default_rng(0)
     batches = [torch.from_numpy(draws.choice(len(chosen), BATCH)) for _ in range(BATCHES)]
-    times = []
-    for _ in range(2):  # the second time all pages are in memory
+    times: list[float] = []
+    for _ in range(2):  # in the second pass all pages are in memory
         times.clear()
-        for which in batches:
-            frames = torch.arange(FRAMES) * clips.lengths[which, None] // FRAMES
+        for indices in batches:
+            frames = torch.arange(FRAMES) * clips.lengths[indices, None] // FRAMES
             started = time.perf_counter()
-            clips.joints(which, frames)
+            clips.joints(indices, frames)
             times.append(time.perf_counter() - started)
     print(1000 * statistics.median(times))
 
 
 def write_pickle(count: int) -> None:
-    pool, known = pool_of_frames(), names(count)
+    """Writes a pickle of annotations in PYSKL's format."""
+    pool, clip_names = pool_of_frames(), names(count)
     annotations = [
         {"frame_dir": name, "label": i % 120, "keypoint": generated(pool, i).astype(np.float16)}
-        for i, name in enumerate(known)
+        for i, name in enumerate(clip_names)
     ]
-    split = {"xsub_train": known[::2], "xsub_val": known[1::2]}
+    split = {"xsub_train": clip_names[::2], "xsub_val": clip_names[1::2]}
     RAW.mkdir(parents=True, exist_ok=True)
     with (RAW / "ntu120_3danno.pkl").open("wb") as file:
         pickle.dump({"split": split, "annotations": annotations}, file, protocol=4)
 
 
 def read_pickle() -> None:
+    """Only reads the pickle."""
     from brl.datasets.pickles import load_plain
 
     load_plain(RAW / "ntu120_3danno.pkl")
 
 
 def prepare_pickle() -> None:
+    """Prepares the pickle."""
     prepare_source("ntu120")
 
 
 def write_raw(count: int) -> None:
+    """Writes archives of raw skeleton files."""
     from brl.datasets.ntu.raw import ARCHIVES
 
     pool = pool_of_frames()
@@ -132,7 +142,7 @@ def write_raw(count: int) -> None:
 
 
 def skeleton_text(joints: np.ndarray) -> str:
-    """A raw file's text of joints (M, T, 25, 3): more fields than are read, as in real ones."""
+    """The raw file of joints (M, T, 25, 3), with all fields of a real one."""
     rest = " 277.4 191.8 1035.2 519.5 -0.21 0.02 0.97 -0.03 2"
     lines = [f"{joints.shape[1]}"]
     for frame in joints.swapaxes(0, 1):
@@ -144,10 +154,12 @@ def skeleton_text(joints: np.ndarray) -> str:
 
 
 def prepare_raw() -> None:
+    """Prepares the raw files."""
     prepare_source("ntu120_raw")
 
 
 def prepare_source(name: str) -> None:
+    """Prepares a dataset's files into a second store."""
     from brl.datasets.prepare import prepare
     from brl.datasets.table import source_of
 

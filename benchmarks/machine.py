@@ -1,4 +1,4 @@
-"""What a measurement was taken on."""
+"""The machine of a measurement."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ import psutil
 
 
 def described_machine() -> str:
-    """Processor, cores and memory of this machine, its load, and Python: one line."""
+    """Processor, cores, memory and load of this machine, and Python's version, in one line."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]

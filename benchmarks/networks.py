@@ -1,7 +1,7 @@
-"""The networks side by side: `make bench-networks`.
+"""Measures size and speed of the networks: `make bench-networks`.
 
-Published widths on NTU-60's joints and classes; clips of 64 frames, batches of 16. Prints a table
-and keeps it in reports/benchmarks/networks.md.
+They have their published widths, and the joints and classes of NTU RGB+D 60. Clips have 64 frames,
+batches 16 clips. Prints a table and writes it to reports/benchmarks/networks.md.
 """
 
 import statistics
@@ -27,6 +27,7 @@ TURNS, BATCH, VIEWS, FRAMES, BODIES = 7, 16, 10, 64, 2
 
 
 def main() -> None:
+    """Measures all networks and reports the figures."""
     rows = []
     for name in get_args(ModelParams.model_fields["name"].annotation):
         print(f"... {name}", file=sys.stderr)
@@ -50,11 +51,13 @@ def main() -> None:
 
 
 def size(name: str) -> tuple[int, int]:
-    """Parameters, and operations for a clip of two bodies; a multiply-add counts as two."""
+    """Number of parameters, and of operations for a clip of two bodies.
+
+    A multiply-add counts as two operations.
+    """
     width = PUBLISHED_WIDTHS.get(name, 64)
-    model = ModelParams(
-        name=name, base_channels=width, blocks=None, absent_bodies="skip", head="linear"
-    )
+    content = {"name": name, "base_channels": width, "blocks": None}
+    model = ModelParams.model_validate(content | {"absent_bodies": "skip", "head": "linear"})
     network = build(model, NTU25, 3, len(CLASSES), BODIES).eval()
     clip = torch.zeros(1, BODIES, FRAMES, NTU25.num_joints, 3)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:

@@ -1,7 +1,7 @@
-"""Paired measurements: two ways to do the same, in turn, each in a process of its own.
+"""Paired measurements of two implementations, in turn, each in its own process.
 
-A machine's speed drifts: what is compared is taken within the same seconds, and the ratio of a
-pair is what is reported, as the median over pairs.
+A machine's speed drifts. So both are measured within the same seconds, and the reported ratio is
+the median over pairs of the ratio within a pair.
 """
 
 import os
@@ -14,7 +14,7 @@ from typing import IO
 
 @dataclass(frozen=True)
 class Compared:
-    """Medians over pairs; memory is the most a process held, in bytes."""
+    """Medians over pairs; memory is a process's peak in bytes."""
 
     seconds: float
     baseline_seconds: float
@@ -24,10 +24,10 @@ class Compared:
 
 
 def compared(baseline: list[str], ours: list[str], pairs: int) -> Compared:
-    """Runs two commands in turn, `pairs` times; each takes its own time.
+    """Runs two commands in turn, `pairs` times. Each measures its own time.
 
-    A command says a line when it is ready, then the seconds of one more turn for every line it
-    reads.
+    A command prints a line when it is ready. For every line that it reads, it runs one more turn
+    and prints the seconds. Ends the program if a command fails.
     """
     with Turns(baseline) as theirs, Turns(ours) as own:
         times = [(theirs.take(), own.take()) for _ in range(pairs)]
@@ -42,9 +42,10 @@ def compared(baseline: list[str], ours: list[str], pairs: int) -> Compared:
 
 
 class Turns:
-    """A process that does the same again whenever it is asked."""
+    """A process that runs one turn whenever it is asked to. command: arguments of `python -m`."""
 
     def __init__(self, command: list[str]) -> None:
+        self._command = command
         self._process = subprocess.Popen(
             [sys.executable, "-m", *command],
             stdin=subprocess.PIPE,
@@ -62,14 +63,14 @@ class Turns:
         self._process.wait()
 
     def take(self) -> float:
-        """Seconds of one more turn."""
+        """Runs one more turn; returns its seconds."""
         pipe = self._pipe(self._process.stdin)
         pipe.write("again\n")
         pipe.flush()
         return float(self._answer())
 
     def peak_memory(self) -> int:
-        """The most the process held so far, in bytes; Python and its libraries included."""
+        """Peak memory of the process so far in bytes, including Python and its libraries."""
         with open(f"/proc/{self._process.pid}/status", encoding="ascii") as status:
             peak = next(line for line in status if line.startswith("VmHWM"))
         return int(peak.split()[1]) * 1024
@@ -77,7 +78,7 @@ class Turns:
     def _answer(self) -> str:
         line = self._pipe(self._process.stdout).readline()
         if not line:
-            sys.exit(f"error: {' '.join(map(str, self._process.args))} failed")
+            sys.exit(f"error: python -m {' '.join(self._command)} failed")
         return line
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""A benchmark's table: on the terminal, and kept with the machine it was taken on."""
+"""The table of a benchmark: printed, and written together with the machine."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,14 +11,14 @@ from brl.support.files import written_whole
 
 
 def mb(size: float) -> str:
-    """Bytes, in words."""
+    """A size in bytes as text in MB."""
     return f"{size / 1e6:,.0f} MB"
 
 
 def report(
     command: str, path: Path, columns: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> None:  # fmt: skip
-    """Prints a table and writes it; command: what takes it again."""
+    """Prints a table and writes it in Markdown. command: the one that measures it again."""
     table = Table(*columns)
     for row in rows:
         table.add_row(*row)

@@ -1,8 +1,8 @@
-"""Training, test and batches against the published way to compute: `make bench-training`.
+"""Measures the speed of training, test and batches against a baseline: `make bench-training`.
 
-The baseline is ST-GCN++ as published: float32, channels first, every branch by itself, absent
-bodies computed (benchmarks/baseline.py). Both have the batches of this project. Prints a table and
-keeps it in reports/benchmarks/training.md; with `--mlflow` it is a run in MLflow too.
+The baseline is ST-GCN++ as published: in float32, channels first, with separate branches, and with
+absent bodies computed (benchmarks/baseline.py). Both get this project's batches. Prints a table and
+writes it to reports/benchmarks/training.md; `--mlflow` also records it as a run in MLflow.
 """
 
 import statistics
@@ -17,7 +17,7 @@ from brl.tracking.runs import record_benchmark
 REPORT = BENCHMARK_REPORTS / "training.md"
 PAIRS = 7
 COLUMNS = ("what", "seconds", "baseline", "ratio", "memory", "baseline", "aim")
-# Case, in words, and the ratio that was aimed at.
+# Case, its name in the table, and the ratio that was aimed at.
 CASES = (
     ("train-1-rearranged", "training step, 16 clips of one body: rearranged", ""),
     ("train-1-present", "... absent bodies not computed", ""),
@@ -27,35 +27,38 @@ CASES = (
     ("predict-1-ours", "test, 6 clips of one body, 10 views each", "5"),
     ("predict-2-ours", "test, 6 clips of two bodies, 10 views each", ""),
 )
-CLIPS_A_BATCH = 16
+BATCH_SIZE = 16
 
 
 def main(*, to_mlflow: bool) -> None:
-    rows, metrics = [], {}
+    """Measures all cases and reports the figures."""
+    rows: list[tuple[str, ...]] = []
+    metrics: dict[str, float] = {}
     for case, words, aim in CASES:
         print(f"... {words}", file=sys.stderr)
-        what, bodies, _ = case.split("-")
-        result = compared(steps(f"{what}-{bodies}-baseline"), steps(case), PAIRS)
-        times = STEPS if what == "train" else 1
+        task, bodies, _ = case.split("-")
+        result = compared(command(f"{task}-{bodies}-baseline"), command(case), PAIRS)
+        times = STEPS if task == "train" else 1
         rows.append(row(words, result, times, aim))
         metrics |= {f"ratio/{case}": result.ratio, f"seconds/{case}": result.seconds / times}
         metrics |= {f"memory_mb/{case}": result.memory / 1e6}
-    for bodies in (1, 2):
-        milliseconds = batch_milliseconds(bodies)
-        words = f"building a training batch of {bodies} bodies a clip, ms a clip"
+    for number in (1, 2):
+        milliseconds = batch_milliseconds(number)
+        words = f"building a training batch of {number} bodies a clip, ms a clip"
         rows.append((words, f"{milliseconds:.3f}", "", "", "", "", "0.1"))
-        metrics[f"milliseconds/batch-{bodies}"] = milliseconds
+        metrics[f"milliseconds/batch-{number}"] = milliseconds
     report("make bench-training", REPORT, COLUMNS, rows)
     if to_mlflow:
         record_benchmark("bench-training", metrics, REPORT)
 
 
-def steps(case: str) -> list[str]:
+def command(case: str) -> list[str]:
+    """The command that measures a case, as arguments of `python -m`."""
     return ["benchmarks.training_steps", case]
 
 
 def row(words: str, result: Compared, times: int, aim: str) -> tuple[str, ...]:
-    """times: how often a turn does what the row is about."""
+    """A row of the table. times: how often a turn repeats what the row measures."""
     return (
         words,
         f"{result.seconds / times:.3f}",
@@ -68,9 +71,10 @@ def row(words: str, result: Compared, times: int, aim: str) -> tuple[str, ...]:
 
 
 def batch_milliseconds(bodies: int) -> float:
-    with Turns(steps(f"batch-{bodies}-ours")) as turns:
-        taken = statistics.median(turns.take() for _ in range(PAIRS))
-    return 1000 * taken / BATCHES / CLIPS_A_BATCH
+    """Milliseconds per clip to build a training batch."""
+    with Turns(command(f"batch-{bodies}-ours")) as turns:
+        seconds = statistics.median(turns.take() for _ in range(PAIRS))
+    return 1000 * seconds / BATCHES / BATCH_SIZE
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""What benchmarks/training.py compares, one a process: `python -m benchmarks.training_steps CASE`.
+"""The cases that benchmarks/training.py compares: `python -m benchmarks.training_steps CASE`.
 
-CASE is WHAT-BODIES-PATH, `train-1-ours` say; a network's name is a path too. Clips are generated,
-with NTU's shape, recipe and number of classes. Says `ready`, then for each line it reads how many
-seconds one more turn took.
+CASE is TASK-BODIES-PATH, for example `train-1-ours`. TASK is `train`, `predict` or `batch`; PATH is
+one of `PATHS` or the name of a network. Clips are generated, with NTU's shape, recipe and number of
+classes. Prints `ready`; then, for each line that it reads, runs one more turn and prints its
+seconds.
 """
 
 import shutil
@@ -10,8 +11,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import Params, read_params
 from brl.config.presets import apply_preset
-from brl.models.common.network import Shape
+from brl.models.common.network import Network, Shape
 from brl.prediction import predict
 from brl.streams.device import arithmetic, best_device, keep_freed_memory
 from brl.streams.inputs import Inputs
@@ -34,22 +35,22 @@ from brl.streams.weights import Recipe, Trained
 from brl.training.loop import sgd
 
 CLASSES = tuple(map(str, range(60)))
-CLIPS = 64  # of each number of bodies
+CLIPS = 64  # for each number of bodies
 LENGTH = 100
-TEST_CLIPS = 6  # by ten views: about a batch
-STEPS, BATCHES = 3, 50  # a turn
-# How a path computes: model.absent_bodies, precision. The first one has a network of its own.
+TEST_CLIPS = 6  # with ten views each, about a batch
+STEPS, BATCHES = 3, 50  # per turn
+# Each path's model.absent_bodies and precision. The first one is computed by PlainSTGCNpp.
 PATHS = {
     "baseline": ("pad", "float32"),
     "rearranged": ("pad", "float32"),
     "present": ("skip", "float32"),
     "ours": ("skip", "bfloat16"),
 }
-PUBLISHED_WIDTHS = {"msg3d": 96}  # all others: the preset's
+PUBLISHED_WIDTHS = {"msg3d": 96}  # the others have the width of the preset
 
 
 def store_in(folder: Path) -> ClipStore:
-    """Clips of one body, then as many of two."""
+    """A store of clips of one body, then as many of two."""
     draws = np.random.default_rng(0)
     clips = [
         Clip(
@@ -71,7 +72,7 @@ def store_in(folder: Path) -> ClipStore:
 
 
 def params_of(path: str, folder: Path) -> Params:
-    """NTU's recipe, computed on one of the paths."""
+    """The parameters of NTU's preset, changed to one of the paths."""
     shutil.copy("params.yaml", folder)
     apply_preset("ntu60_xsub", folder / "params.yaml")
     params = read_params(folder / "params.yaml")
@@ -89,17 +90,18 @@ def params_of(path: str, folder: Path) -> Params:
     return params.model_copy(update=changes)
 
 
-def network(path: str, recipe: Recipe) -> nn.Module:
+def network(path: str, recipe: Recipe) -> Network:
+    """The network of a path, with initial weights from seed 0."""
     torch.manual_seed(0)
     if path != "baseline":
-        keep_freed_memory()  # as a training does
+        keep_freed_memory()  # as in training
         return recipe.build()
     shape = Shape(recipe.layout, recipe.channels, recipe.max_bodies, recipe.model.base_channels)
-    return PlainSTGCNpp(shape, len(recipe.classes))
+    return cast(Network, PlainSTGCNpp(shape, len(recipe.classes)))  # is called like one
 
 
 def train_turn(params: Params, inputs: Inputs, model: nn.Module) -> Callable[[], None]:
-    """Training steps, one after the other: batch, network, gradients, weights."""
+    """A turn of training steps: batch, forward pass, gradients, update."""
     device, generator = best_device(), Generator(best_device())
     optimizer = sgd(list(model.parameters()), params.train)
     indices = torch.arange(params.train.batch_size, device=device)
@@ -120,38 +122,43 @@ def train_turn(params: Params, inputs: Inputs, model: nn.Module) -> Callable[[],
 
 
 def batch_turn(params: Params, inputs: Inputs) -> Callable[[], None]:
-    """Training batches, many: one takes no longer than a millisecond or two."""
+    """A turn of many training batches, as one takes only a millisecond or two."""
     generator = Generator(best_device())
-    order = torch.arange(params.train.batch_size, device=best_device())
+    indices = torch.arange(params.train.batch_size, device=best_device())
 
     def turn() -> None:
         for _ in range(BATCHES):
-            inputs.train_batch(order, generator)
+            inputs.train_batch(indices, generator)
 
     return turn
 
 
-def turn_of(what: str, bodies: int, path: str, folder: Path) -> Callable[[], None]:
+def turn_of(task: str, bodies: int, path: str, folder: Path) -> Callable[[], None]:
+    """The turn of a case; `folder` takes its clips and parameters."""
     store, params = store_in(folder), params_of(path, folder)
     chosen = np.flatnonzero(store.bodies == bodies)
     recipe = Recipe.on(
         store, stream=Stream.of(params, "joint"), model=params.model, train=params.train
     )
     inputs = recipe.inputs(store, chosen, best_device())
-    if what == "batch":
+    if task == "batch":
         return batch_turn(params, inputs)
     model = network(path, recipe).to(best_device())
-    if what == "train":
+    if task == "train":
         return train_turn(params, inputs, model.train())
-    return partial(
-        predict, Trained(recipe, model), store, chosen[:TEST_CLIPS], params.predict
-    )  # fmt: skip
+    trained = Trained(recipe, model)
+
+    def test_turn() -> None:
+        predict(trained, store, chosen[:TEST_CLIPS], params.predict)
+
+    return test_turn
 
 
-def main(what: str, bodies: int, path: str) -> None:
+def main(task: str, bodies: int, path: str) -> None:
+    """Runs a turn for each line of the standard input."""
     with tempfile.TemporaryDirectory() as folder:
-        turn = turn_of(what, bodies, path, Path(folder))
-        for _ in range(2):  # memory and caches as they will be
+        turn = turn_of(task, bodies, path, Path(folder))
+        for _ in range(2):  # warm up memory and caches
             turn()
         print("ready", flush=True)
         for _ in sys.stdin:
@@ -163,5 +170,5 @@ def main(what: str, bodies: int, path: str) -> None:
 
 
 if __name__ == "__main__":
-    what, bodies, path = sys.argv[1].split("-")
-    main(what, int(bodies), path)
+    task, bodies, path = sys.argv[1].split("-")
+    main(task, int(bodies), path)

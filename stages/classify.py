@@ -1,4 +1,4 @@
-"""Stage `classify@STREAM`: one stream's weights with the classifier that is tested."""
+"""Stage `classify@STREAM`: a stream's weights with the classifier that is tested."""
 
 import shutil
 import sys
@@ -15,8 +15,8 @@ from brl.support.paths import STORE, SUBSET, tested_weights, trained_weights
 from brl.tracking import runs as tracking
 
 
-def change(stream: str, weights: Path, changed: Path, params: Params) -> None:
-    """Writes the changed weights, and records them: their hash is no longer the training's."""
+def change_classifier(stream: str, weights: Path, changed: Path, params: Params) -> None:
+    """Writes the weights with a changed classifier and records them under their new hash."""
     store = ClipStore.open(STORE)
     subset = read_subset(SUBSET, store)
     trained = load_weights(weights)
@@ -28,10 +28,11 @@ def change(stream: str, weights: Path, changed: Path, params: Params) -> None:
 
 
 def main(stream: str) -> None:
+    """Runs the stage for one stream."""
     params = read_params()
     weights, changed = trained_weights(stream), tested_weights(stream)
     if params.classifier.kind != "none":
-        change(stream, weights, changed, params)
+        change_classifier(stream, weights, changed, params)
         return
     with written_whole(changed) as unfinished:
         shutil.copyfile(weights, unfinished)

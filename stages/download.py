@@ -8,6 +8,7 @@ from brl.support.paths import RAW
 
 
 def main() -> None:
+    """Runs the stage."""
     params = read_params()
     check(params)
     source_of(params.dataset.name).fetch(RAW, params.dataset.mirror)

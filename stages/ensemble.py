@@ -1,4 +1,4 @@
-"""Stage `ensemble`: the streams' scores, fused."""
+"""Stage `ensemble`: fuses the streams' scores."""
 
 from brl.config.params import read_params
 from brl.scores.fusion import fuse
@@ -8,9 +8,10 @@ from brl.support.paths import FUSED_SCORES, stream_scores
 
 
 def main() -> None:
+    """Runs the stage."""
     params = read_params()
     # Only the streams of params.yaml: scores of one taken out may still lie in the folder.
-    streams = {name: load_scores(stream_scores(name)) for name in params.streams}
+    streams = {str(name): load_scores(stream_scores(name)) for name in params.streams}
     save_scores(FUSED_SCORES, fuse(streams, params.ensemble))
 
 

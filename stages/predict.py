@@ -1,4 +1,4 @@
-"""Stage `predict@STREAM`: test scores of one stream and its accuracy by class."""
+"""Stage `predict@STREAM`: test scores and accuracy of a stream."""
 
 import json
 import sys
@@ -16,6 +16,7 @@ from brl.tracking import runs as tracking
 
 
 def main(stream: str) -> None:
+    """Runs the stage for one stream."""
     params = read_params()
     store = ClipStore.open(STORE)
     weights = tested_weights(stream)

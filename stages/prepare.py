@@ -1,4 +1,4 @@
-"""Stage `prepare`: raw files to the clip store, and the data report."""
+"""Stage `prepare`: turns raw files into the clip store, and writes the data report."""
 
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
@@ -11,18 +11,19 @@ from brl.support.paths import RAW, REPORTS, STORE
 
 
 def main() -> None:
+    """Runs the stage."""
     params = read_params()
     name, max_bodies = params.dataset.name, params.prepare.max_bodies
     folder = STORE
-    raw = RAW.absolute()  # other processes may stand elsewhere
+    raw = RAW.absolute()  # other processes may have another working directory
     facts = prepare(name, source_of(name).open(raw), folder, max_bodies)
     store = ClipStore.open(folder)
-    found = findings(store, facts, max_bodies)
+    suspicious = findings(store, facts, max_bodies)
     write_csv(by_class(store, facts), REPORTS / TABLE_FILE)
-    write_csv(found, REPORTS / FINDINGS_FILE)
+    write_csv(suspicious, REPORTS / FINDINGS_FILE)
     print(f"{name}: {len(store.names)} clips, {len(store.classes)} classes")
-    if len(found):
-        print("  some need attention: brl data says which")
+    if len(suspicious):
+        print("  some clips look suspicious: brl data shows which")
 
 
 if __name__ == "__main__":

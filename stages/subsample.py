@@ -1,4 +1,4 @@
-"""Stage `subsample`: which training clips are kept, and a picture of the profile."""
+"""Stage `subsample`: chooses the training subset, and draws its profile."""
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from brl.support.paths import LONG_TAIL, STORE, SUBSET
 
 
 def main() -> None:
+    """Runs the stage."""
     params = read_params()
     chosen = params.subsample
     store = ClipStore.open(STORE)

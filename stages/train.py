@@ -1,4 +1,4 @@
-"""Stage `train@STREAM`: weights and training curve of one stream."""
+"""Stage `train@STREAM`: weights and training curve of a stream."""
 
 import sys
 from pathlib import Path
@@ -40,7 +40,7 @@ def train(job: Job, params: Params) -> None:
         job.stream, identity, recorded | {"lr": job.lr}, described, more_tags=tags
     ) as run:
         trained, curve = train_stream(
-            job, store, subset, checkpoint, on_epoch=run.log_epoch if run else lambda row: None
+            job, store, subset, checkpoint, on_epoch=run.log_epoch if run else lambda _row: None
         )
         weights = write(trained, pd.DataFrame(curve))
         if run:

@@ -21,8 +21,8 @@ JOINT = {"streams": ["joint"]}
 
 
 class Grid:
-    """A folder to be the current one: clips, of three classes 8, 5 and 2 for training, parameters
-    of a narrow network, and the comparison `tiny`."""
+    """A project folder: three classes with 8, 5 and 2 training clips, a narrow network, and the
+    comparison `tiny`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -77,7 +77,7 @@ class Grid:
         labels (n,), gets 0.8."""
         data = Data.read()
         for run in self.runs():
-            clips = data.judged_by(run)
+            clips = data.evaluation_clips(run)
             labels = data.store.labels[clips]
             probabilities = np.full((len(clips), 3), 0.1, dtype=np.float32)
             probabilities[np.arange(len(clips)), predicted(run, labels)] = 0.8

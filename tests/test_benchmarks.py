@@ -1,4 +1,4 @@
-"""What is measured is what is said; how fast it is, no test asserts."""
+"""The benchmarks measure what they claim. Speed itself is not tested."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def ours(absent_bodies: str) -> torch.nn.Module:
 
 
 def clips_of(bodies: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Clips (N, 2, T, V, K) of so many bodies each, and present ones."""
+    """Clips (N, 2, T, V, K) with so many bodies each, and the mask of present ones."""
     present = torch.arange(2) < torch.tensor(bodies)[:, None]
     return torch.randn(len(bodies), 2, 16, 25, 3) * present[:, :, None, None, None], present
 
@@ -76,12 +76,12 @@ PUBLISHED = {
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_operations_are_about_those_published(name):
-    """Ours may be fewer: CTR-GCN's subsets are summed in one product, for example."""
+    """This project may need fewer: it sums CTR-GCN's subsets in one product, for example."""
     _, operations = size(name)
     assert 0.9 * PUBLISHED[name] < operations / 2e9 < 1.02 * PUBLISHED[name]
 
 
-def test_a_report_says_what_takes_it_again_and_on_which_machine(tmp_path, capsys):
+def test_a_report_names_its_command_and_its_machine(tmp_path, capsys):
     path = tmp_path / "new" / "table.md"
     reports.report("make bench-x", path, ("what", "ratio"), [("a", "2.0"), ("b", "3.0")])
     lines = path.read_text(encoding="utf-8").splitlines()

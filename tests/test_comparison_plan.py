@@ -1,4 +1,4 @@
-"""What a comparison's file asks for, and the mistakes in it."""
+"""The file of a comparison, and mistakes in it."""
 
 from pathlib import Path
 
@@ -64,7 +64,7 @@ CROSS_ENTROPY = {"cross_entropy": JOINT}
 
 
 @pytest.mark.parametrize(
-    ("methods", "changes", "said"),
+    ("methods", "changes", "message"),
     [
         ({"brll": JOINT}, {}, "unknown method 'brll'; known: "),
         ({"x": {"preset": "y"} | JOINT}, {}, "unknown method 'y'"),
@@ -93,22 +93,22 @@ CROSS_ENTROPY = {"cross_entropy": JOINT}
         (CROSS_ENTROPY, {"without_classes": ["forth"]}, "no class 'forth'; known: first, second"),
     ],
 )
-def test_a_mistake_is_one_line_before_any_work(grid, methods, changes, said):
+def test_a_mistake_is_one_line_before_any_work(grid, methods, changes, message):
     grid.compare(methods, **changes)
-    assert said in refused("compare", "tiny")
+    assert message in refused("compare", "tiny")
     assert not (grid.folder / ".comparison").exists() and not (grid.folder / "reports").exists()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["tinny"], "unknown comparison 'tinny'; known: tiny"),
         ([], "unknown comparison 't'"),  # the dataset's own
-        (["tiny", "--report"], "tiny: no run is there yet"),
+        (["tiny", "--report"], "tiny: no run has finished yet"),
     ],
 )
-def test_a_wrong_call_is_one_line(grid, arguments, said):
-    assert said in refused("compare", *arguments)
+def test_a_wrong_call_is_one_line(grid, arguments, message):
+    assert message in refused("compare", *arguments)
     assert not (grid.folder / ".comparison").exists() and not (grid.folder / "reports").exists()
 
 

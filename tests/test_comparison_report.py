@@ -1,4 +1,4 @@
-"""The report of a comparison, of scores made up: 12 test clips, four of each of three classes."""
+"""The report of a comparison of invented scores: 12 test clips, four of each of three classes."""
 
 import mlflow
 import numpy as np
@@ -26,12 +26,12 @@ def grid(tmp_path, monkeypatch) -> Grid:
 
 
 def report(grid: Grid) -> str:
-    """Writes the report into `report`; the page."""
+    """Writes the report into `report`; returns the page."""
     return write_report(grid.folder / "report", "tiny", grid.comparison(), grid.runs(), Data.read())
 
 
 def first_wrong(labels: np.ndarray, wrong: dict[int, int]) -> np.ndarray:
-    """Predictions that miss so many of each class's clips, its first ones."""
+    """Predictions that miss the first clips of each class: `wrong` maps labels to numbers."""
     predicted = labels.copy()
     for label, number in wrong.items():
         predicted[np.flatnonzero(labels == label)[:number]] = (label + 1) % 3
@@ -85,8 +85,8 @@ def test_predictions_are_kept_clip_by_clip(grid):
     table = pd.read_csv(grid.folder / "report/predictions.csv")
     (scored,) = finished(grid.runs(), Data.read())
     assert table["clip"].tolist() == sorted(scored.scores.names)
-    found = table["cross_entropy/joint/0"]
-    assert (found == table["label"]).sum() == 11 and set(found) == {0, 1, 2}
+    predicted = table["cross_entropy/joint/0"]
+    assert (predicted == table["label"]).sum() == 11 and set(predicted) == {0, 1, 2}
 
 
 def test_streams_are_fused_where_all_are_there_with_the_parameters_weights(grid):
@@ -97,19 +97,21 @@ def test_streams_are_fused_where_all_are_there_with_the_parameters_weights(grid)
     grid.pretend(lambda run, labels: first_wrong(labels, {} if run.stream == "joint" else {0: 4}))
     data, runs = Data.read(), grid.runs()
     data.scores_file(next(run for run in runs if run.title.startswith("ldam skip,"))).unlink()
-    found = finished(runs, data)
-    whats = {m: [one.what for one in found if one.method == m] for m in ("brl", "ldam", "mixup")}
+    scored = finished(runs, data)
+    sources = {
+        m: [one.source for one in scored if one.method == m] for m in ("brl", "ldam", "mixup")
+    }
     fused = ["joint", "2 streams", "4 streams"]
-    assert whats["brl"] == [*fused, "bone", "joint_motion", "bone_motion"]
-    assert whats["ldam"] == [*fused, "bone", "joint_motion", "bone_motion", "skip_motion"]
-    assert whats["mixup"] == ["joint"]
-    four = next(one for one in found if (one.method, one.what) == ("brl", "4 streams"))
+    assert sources["brl"] == [*fused, "bone", "joint_motion", "bone_motion"]
+    assert sources["ldam"] == [*fused, "bone", "joint_motion", "bone_motion", "skip_motion"]
+    assert sources["mixup"] == ["joint"]
+    four = next(one for one in scored if (one.method, one.source) == ("brl", "4 streams"))
     first = np.flatnonzero(four.scores.labels == 0)[0]  # joint says 0, the others 1
     expected = [(5 * 0.8 + 3 * 0.1) / 8, (5 * 0.1 + 3 * 0.8) / 8, 0.1]
     np.testing.assert_allclose(four.scores.probabilities[first], expected, rtol=1e-5)
     headings = [line for line in report(grid).splitlines() if line.startswith("## ")]
     last = ["## bone", "## joint_motion", "## bone_motion", "## skip_motion"]
-    assert [line for line in headings if line not in last] == [f"## {what}" for what in fused]
+    assert [line for line in headings if line not in last] == [f"## {source}" for source in fused]
     assert sorted(headings[3:]) == sorted(last)
 
 
@@ -171,9 +173,9 @@ def test_results_are_recorded_once(grid, monkeypatch):
     assert expected.items() <= brl.tags.items()
     assert brl.tags["subset.digest"] == Data.read().digest
     assert brl.params["method.mix"] == "partial" and brl.params["seed"] == "4"
-    by_what = {"joint": 100.0, "bone": pytest.approx(66.667, abs=1e-3)}
-    for what, top1 in by_what.items():
-        assert brl.metrics[f"streams/{what}/top1"] == top1
+    by_source = {"joint": 100.0, "bone": pytest.approx(66.667, abs=1e-3)}
+    for source, top1 in by_source.items():
+        assert brl.metrics[f"streams/{source}/top1"] == top1
     # Two streams of equal share, one for class 0 and one for class 1: the first of equals.
     assert brl.metrics["accuracy/top1"] == brl.metrics["streams/2 streams/top1"] == 100
     assert brl.metrics["accuracy/class/2_third"] == 100
@@ -182,5 +184,5 @@ def test_results_are_recorded_once(grid, monkeypatch):
     grid.compare({"mixup": {"streams": ["joint", "bone"]}}, seeds=[4])
     grid.pretend(lambda run, labels: labels)
     report(grid)
-    found = mlflow.MlflowClient().search_runs([experiment], "tags.method = 'mixup'")
-    assert len(found) == 2  # one more, of more streams
+    recorded = mlflow.MlflowClient().search_runs([experiment], "tags.method = 'mixup'")
+    assert len(recorded) == 2  # the second one has more streams

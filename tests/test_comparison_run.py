@@ -1,4 +1,4 @@
-"""Runs of a comparison: each once, whatever comes in between, and as the pipeline would do them."""
+"""Runs of a comparison: each is computed once, as the pipeline would, also after interruptions."""
 
 import os
 import signal
@@ -48,7 +48,7 @@ def grid(tmp_path, monkeypatch) -> Grid:
 
 @pytest.fixture
 def epochs(monkeypatch) -> list[tuple[str, int]]:
-    """Every epoch that is trained: the mix of its method, its number."""
+    """The epochs that are trained: the mix of the method and the epoch's number."""
     trained = []
     run_epoch = Training.run_epoch
 
@@ -61,7 +61,7 @@ def epochs(monkeypatch) -> list[tuple[str, int]]:
 
 
 def compute_all(grid: Grid) -> dict[str, np.ndarray]:
-    """Computes what is missing; all probabilities there are."""
+    """Computes the unfinished runs; returns the probabilities of all."""
     compute(grid.runs(), Data.read(), "tiny", jobs=1)
     return probabilities(grid)
 
@@ -74,7 +74,7 @@ def probabilities(grid: Grid) -> dict[str, np.ndarray]:
     }
 
 
-def test_what_is_there_is_not_computed_again(grid, epochs, monkeypatch):
+def test_finished_runs_are_not_computed_again(grid, epochs, monkeypatch):
     first = compute_all(grid)
     assert epochs == [("none", 0), ("none", 1)] and len(first) == 1
     scored = []
@@ -86,7 +86,7 @@ def test_what_is_there_is_not_computed_again(grid, epochs, monkeypatch):
     second = compute_all(grid)
     assert epochs[2:] == [("mixup", 0), ("mixup", 1)] and scored == ["mixup joint, seed 0"]
     assert list(second) == ["cross_entropy joint, seed 0", "mixup joint, seed 0"]
-    assert np.array_equal(*(found["cross_entropy joint, seed 0"] for found in (first, second)))
+    assert np.array_equal(*(each["cross_entropy joint, seed 0"] for each in (first, second)))
     (grid.folder / ".comparison").rename(grid.folder / "kept")
     assert len(compute_all(grid)) == 2 and len(epochs) == 8
     assert not list((grid.folder / ".comparison/unfinished").iterdir())
@@ -94,16 +94,19 @@ def test_what_is_there_is_not_computed_again(grid, epochs, monkeypatch):
 
 def test_methods_that_differ_after_the_training_share_it(grid, epochs):
     grid.compare(dict.fromkeys(("cross_entropy", "logit_adjustment", "retrained"), JOINT))
-    found = compute_all(grid)
-    assert len(epochs) == 2 and len(found) == 3
-    assert len({array.tobytes() for array in found.values()}) == 3
+    computed = compute_all(grid)
+    assert len(epochs) == 2 and len(computed) == 3
+    assert len({array.tobytes() for array in computed.values()}) == 3
     prior = np.array([8, 5, 2]) / 15
-    plain, adjusted = found["cross_entropy joint, seed 0"], found["logit_adjustment joint, seed 0"]
+    plain, adjusted = (
+        computed["cross_entropy joint, seed 0"],
+        computed["logit_adjustment joint, seed 0"],
+    )
     expected = plain / prior
     np.testing.assert_allclose(adjusted, expected / expected.sum(axis=1, keepdims=True), rtol=1e-4)
 
 
-def test_an_interrupted_training_goes_on(grid, epochs, monkeypatch):
+def test_an_interrupted_training_resumes(grid, epochs, monkeypatch):
     grid.compare({"mixup": JOINT})
     save = Training.save
 
@@ -115,11 +118,11 @@ def test_an_interrupted_training_goes_on(grid, epochs, monkeypatch):
         patch.setattr(Training, "save", interrupted)
         with pytest.raises(UserError, match="mixup joint, seed 0: the light went out"):
             compute_all(grid)
-    found = compute_all(grid)
+    computed = compute_all(grid)
     assert epochs == [("mixup", 0), ("mixup", 1)]
     (grid.folder / ".comparison").rename(grid.folder / "kept")
     np.testing.assert_array_equal(
-        *(each["mixup joint, seed 0"] for each in (found, compute_all(grid)))
+        *(each["mixup joint, seed 0"] for each in (computed, compute_all(grid)))
     )
 
 
@@ -155,7 +158,7 @@ def test_a_bug_in_one_run_shows_where_and_leaves_the_others(grid, monkeypatch, c
     assert list(probabilities(grid)) == ["mixup joint, seed 0"]
 
 
-def test_with_a_validation_part_test_clips_have_no_say(grid, monkeypatch):
+def test_with_a_validation_part_test_clips_are_not_used(grid, monkeypatch):
     grid.compare({"cross_entropy": JOINT}, seeds=[0, 1], settings={"train.validation": 0.4})
     part = ClipStore.part
     opened = []
@@ -174,7 +177,7 @@ def test_with_a_validation_part_test_clips_have_no_say(grid, monkeypatch):
 @pytest.mark.parametrize("method", ["brl", "retrained"])
 def test_a_run_is_what_the_pipeline_makes_of_the_same_parameters(grid, method):
     grid.compare({method: JOINT}, seeds=[2], settings={"train.validation": 0.0})
-    (found,) = compute_all(grid).values()
+    (computed,) = compute_all(grid).values()
     content = grid.params().model_dump()
     overwrite(content, METHODS.read(method))
     content["seed"] = 2
@@ -186,7 +189,7 @@ def test_a_run_is_what_the_pipeline_makes_of_the_same_parameters(grid, method):
     curve = (grid.folder / "curves/joint.csv").read_bytes()
     assert ours.with_suffix(".csv").read_bytes() == curve
     theirs = load_scores(grid.folder / "scores/joint.npz")
-    np.testing.assert_array_equal(found, theirs.probabilities)
+    np.testing.assert_array_equal(computed, theirs.probabilities)
 
 
 def test_trainings_of_other_code_are_counted(grid, epochs, monkeypatch):
@@ -195,12 +198,12 @@ def test_trainings_of_other_code_are_counted(grid, epochs, monkeypatch):
     runs, data = grid.runs(), Data.read()
     assert trained_by_other_code(runs, data) == (0, 2)
     running.weights_file(data.trained_key(runs[2])).with_suffix(".code").unlink()
-    assert trained_by_other_code(runs, data) == (1, 2)  # of a time when nothing was noted
+    assert trained_by_other_code(runs, data) == (1, 2)  # its hash was not recorded
     code = running.present_code
     monkeypatch.setattr(running, "present_code", lambda run: code(run) + "changed")
     assert trained_by_other_code(runs, data) == (2, 2)
     compute_all(grid)
-    assert len(epochs) == 4  # none is trained again for it
+    assert len(epochs) == 4  # none is trained again because of it
 
 
 def test_what_decides_a_training_is_its_code(grid, monkeypatch):
@@ -235,14 +238,14 @@ def test_side_by_side_is_one_after_the_other(grid):
     finally:
         torch.set_num_threads(threads)
     assert len(alone) == 2 and alone.keys() == side_by_side.keys()
-    for title, found in alone.items():
-        np.testing.assert_array_equal(found, side_by_side[title])
+    for title, computed in alone.items():
+        np.testing.assert_array_equal(computed, side_by_side[title])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("by", ["Ctrl-C", "kill"])
 def test_ctrl_c_ends_at_once_and_keeps_checkpoints(grid, by):
-    """Ctrl-C reaches all processes of the terminal, a kill the first one alone."""
+    """Ctrl-C reaches all processes of the terminal, a kill only the first one."""
     grid.compare({"cross_entropy": JOINT}, seeds=[0, 1, 2], settings={"train.epochs": 100_000})
     process = subprocess.Popen(
         [*COMMAND, "--jobs", "1"], stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -254,9 +257,9 @@ def test_ctrl_c_ends_at_once_and_keeps_checkpoints(grid, by):
         os.killpg(process.pid, signal.SIGINT)
     else:
         process.terminate()
-    said = process.communicate(timeout=60)[1]
+    output = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert said.splitlines() == [
+    assert output.splitlines() == [
         "tiny: 3 runs, 3 to do",
         "interrupted; run the same command again to resume",
     ]

@@ -1,4 +1,4 @@
-"""Intervals of a mean, and two methods on the same clips: against tables, scipy and by hand."""
+"""Intervals and paired tests, against tables, scipy and calculations by hand."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ NAMES = [f"c{number}" for number in range(40)]
 
 
 def rights(*patterns: list[int], names: list[str] = NAMES) -> list[pd.Series]:
-    """A series a seed."""
+    """One series for each seed."""
     return [pd.Series(np.resize(p, len(names)).astype(float), names) for p in patterns]
 
 
@@ -26,18 +26,18 @@ def test_half_an_interval_is_students():
 
 def test_equal_methods_do_not_differ():
     same = rights([1, 0, 1], [1, 1, 0, 0])
-    found = paired(same, same)
-    assert (found.difference, found.low, found.high, found.won, found.lost) == (0, 0, 0, 0, 0)
-    assert found.p == found.mcnemar == 1
+    result = paired(same, same)
+    assert (result.difference, result.low, result.high, result.won, result.lost) == (0, 0, 0, 0, 0)
+    assert result.p == result.mcnemar == 1
 
 
 def test_a_method_that_is_right_where_the_other_is_wrong_has_won():
     better, worse = rights([1, 1, 1, 0], [1]), rights([1, 0, 0, 0], [1, 0])
-    found = paired(better, worse)
-    assert (found.won, found.lost) == (20, 0)  # in both seeds
-    assert found.difference == pytest.approx(50)
-    assert 0 < found.low < 50 < found.high < 100
-    assert found.p < 1e-5 and found.mcnemar < 1e-5
+    result = paired(better, worse)
+    assert (result.won, result.lost) == (20, 0)  # in both seeds
+    assert result.difference == pytest.approx(50)
+    assert 0 < result.low < 50 < result.high < 100
+    assert result.p < 1e-5 and result.mcnemar < 1e-5
 
 
 def test_exchanged_methods_change_signs_only():
@@ -53,11 +53,11 @@ def test_exchanged_methods_change_signs_only():
 def test_mcnemar_is_the_exact_test_of_the_clips_that_differ():
     first = np.array([1] * 9 + [0] * 2 + [1] * 29)
     second = np.array([0] * 9 + [1] * 2 + [1] * 29)
-    found = paired(rights(first), rights(second))
-    assert (found.won, found.lost) == (9, 2)
-    assert found.mcnemar == pytest.approx(stats.binomtest(9, 11).pvalue)
+    result = paired(rights(first), rights(second))
+    assert (result.won, result.lost) == (9, 2)
+    assert result.mcnemar == pytest.approx(stats.binomtest(9, 11).pvalue)
     by_hand = 2 * sum(stats.binom.pmf(k, 11, 0.5) for k in (0, 1, 2))
-    assert found.mcnemar == pytest.approx(by_hand)
+    assert result.mcnemar == pytest.approx(by_hand)
     three = paired(rights(first, first, second), rights(second, first, first))
     assert three.mcnemar == pytest.approx(by_hand)  # the median of it, 1, and it
 
@@ -73,11 +73,11 @@ def test_seeds_may_be_judged_by_different_clips():
     first, second = ["a", "b", "c", "d"], ["c", "d", "e", "f", "g", "h"]
     ours = [rights([1], names=first)[0], rights([1], names=second)[0]]
     theirs = [rights([1, 0], names=first)[0], rights([1, 1, 0], names=second)[0]]
-    found = paired(ours, theirs)
-    assert found.difference == pytest.approx(100 * (2 / 4 + 2 / 6) / 2)
-    assert (found.won, found.lost) == (2, 0)
+    result = paired(ours, theirs)
+    assert result.difference == pytest.approx(100 * (2 / 4 + 2 / 6) / 2)
+    assert (result.won, result.lost) == (2, 0)
     by_seed = [50, 100 / 3]
-    assert (found.low, found.high) == pytest.approx(
+    assert (result.low, result.high) == pytest.approx(
         stats.t.interval(0.95, 1, np.mean(by_seed), stats.sem(by_seed))
     )
 
@@ -85,9 +85,9 @@ def test_seeds_may_be_judged_by_different_clips():
 def test_one_seed_is_compared_by_its_clips():
     first, second = rights([1, 1, 0, 1, 1])[0], rights([1, 0, 0, 1])[0]
     expected = stats.ttest_rel(first, second)
-    found = paired([first], [second])
+    result = paired([first], [second])
     low, high = expected.confidence_interval(0.95)
-    assert (found.p, found.low / 100, found.high / 100) == pytest.approx(
+    assert (result.p, result.low / 100, result.high / 100) == pytest.approx(
         (expected.pvalue, low, high)
     )
 
@@ -105,18 +105,17 @@ def test_the_error_of_a_table_whose_clips_agree_is_that_of_its_seeds():
 
 
 @pytest.mark.parametrize("apart", [0.0, 0.03])
-def test_what_does_not_differ_is_seldom_found_to(apart):
-    """Hard clips are hard for all seeds, each seed is a little better or worse, and tosses its
-    coins."""
+def test_equal_methods_seldom_seem_to_differ(apart):
+    """Two equal methods: clips differ in difficulty, seeds a little, the rest is chance."""
     random = np.random.default_rng(0)
 
     def method(chance: np.ndarray) -> list[pd.Series]:
         better = random.normal(0, apart, size=3)
         return [pd.Series((random.random(200) < chance + b).astype(float)) for b in better]
 
-    found = []
+    p_values = []
     for _ in range(200):
         easy = random.beta(2, 1, size=200)
-        found.append(paired(*(method(easy + random.normal(0, 0.1, size=200)) for _ in "AB")).p)
-    assert np.mean(np.array(found) < 0.05) <= 0.09
-    assert np.mean(np.array(found) < 0.5) > 0.2
+        p_values.append(paired(*(method(easy + random.normal(0, 0.1, size=200)) for _ in "AB")).p)
+    assert np.mean(np.array(p_values) < 0.05) <= 0.09
+    assert np.mean(np.array(p_values) < 0.5) > 0.2

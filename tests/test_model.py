@@ -132,5 +132,5 @@ def test_what_was_edited_and_not_run_has_no_model(project, address):
     project.edit({"ensemble.weights.joint": 2})
     assert refused.returncode == 1
     assert re.fullmatch(
-        r"error: sqlite:.*: no run of what is trained here; make repro .*\n", refused.stderr
+        r"error: sqlite:.*: has no run of the present pipeline; make repro .*\n", refused.stderr
     )

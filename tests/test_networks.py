@@ -50,7 +50,7 @@ def reference(request):
     state = {
         key.removeprefix("state/"): torch.from_numpy(arrays[key])
         for key in arrays.files
-        if key.startswith("state/") and key != "state/backbone.A"  # which is unused
+        if key.startswith("state/") and key != "state/backbone.A"  # unused
     }
     model.load_state_dict(state, strict=True)
     return arrays, model, clips, torch.ones(clips.shape[:2], dtype=torch.bool)
@@ -79,7 +79,7 @@ def test_logits_in_train_mode(reference):
 def test_a_fresh_network_has_the_published_graphs(name, layout):
     """Fixed graphs, and the initial value of learned ones.
 
-    AAGCN's and CTR-GCN's checkpoints hold the latter as `backbone.A`, which is unused.
+    AAGCN's and CTR-GCN's checkpoints hold the latter as `backbone.A`, unused.
     """
     arrays = np.load(shared(f"reference/backbones/{FILES.get(name, name)}_{layout}.npz"))
     channels, bodies = arrays["input"].shape[-1], arrays["input"].shape[1]

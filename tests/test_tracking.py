@@ -1,4 +1,4 @@
-"""Tracking: one store for many processes, an off-switch, and no word to anybody."""
+"""Tracking: one store for many processes, an off-switch, and no telemetry."""
 
 import os
 import subprocess
@@ -105,12 +105,14 @@ def test_the_store_lies_at_the_projects_root_or_where_the_user_says(root, monkey
     assert tracking_uri() == "http://server:5000"
 
 
-def test_nobody_is_told():
-    """Whoever imports the package, by whatever command, before MLflow is loaded."""
+def test_telemetry_is_off():
+    """Importing the package switches it off, before MLflow is loaded."""
     code = "import brl, os; print(os.environ['MLFLOW_DISABLE_TELEMETRY'])"
     without = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
-    said = subprocess.run([sys.executable, "-c", code], env=without, capture_output=True, text=True)
-    assert said.stdout == "true\n"
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=without, capture_output=True, text=True
+    )
+    assert result.stdout == "true\n"
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "nothing://at.all"])

@@ -1,1 +1,1 @@
-"""Methods side by side: a grid of methods, seeds and streams, run once and compared."""
+"""Comparisons of methods: a grid of methods, seeds and streams, each run computed once."""

@@ -11,42 +11,42 @@ from brl.comparison.statistics import interval
 from brl.support.files import written_whole
 
 PANELS = {"top1": "top-1, %", "few": "few-shot classes, %"}
-APART = 0.7  # between two methods, in lines
+GAP = 0.7  # between two methods, in lines
 
 
 def draw_comparison(path: Path, results: pd.DataFrame, title: str) -> None:
-    """Every method's top-1 and few-shot accuracy, a line each for its first stream and its
-    fusions: mean and 95 % interval over seeds, each seed a dot.
+    """Draws top-1 and few-shot accuracy of every method, for its first stream and its fusions.
 
-    results: a row each, with method, what, seed, top1, few (NaN: no such class).
+    Each has a line with the mean and its 95 % interval over seeds, and a dot for each seed.
+
+    results: columns `method`, `what` (the stream or the fusion), `seed`, `top1` and `few` in %
+    (NaN if there is no such class).
     """
     methods = list(dict.fromkeys(results["method"]))
     shown = [results["what"].iloc[0], *FUSED]
     results = results[results["what"].isin(shown)]
-    places: dict[tuple[str, str], float] = {}
+    heights: dict[tuple[str, str], float] = {}
     centres, top = [], 0.0
     for method in methods:
         kinds = [kind for kind in shown if len(_of(results, method, kind))]
-        places |= {(method, kind): top + line for line, kind in enumerate(kinds)}
+        heights |= {(method, kind): top + line for line, kind in enumerate(kinds)}
         centres.append(top + (len(kinds) - 1) / 2)
-        top += len(kinds) + APART
+        top += len(kinds) + GAP
     figure = Figure(figsize=(10, 1.6 + 0.17 * top), layout="constrained")
     panels = [column for column in PANELS if results[column].notna().any()]
     all_axes = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
     for axes, column in zip(all_axes, panels, strict=True):
         for number, kind in enumerate(shown):
-            rows = {m: _of(results, m, kind)[column] for m in methods if (m, kind) in places}
+            rows = {m: _of(results, m, kind)[column] for m in methods if (m, kind) in heights}
             if not rows:
                 continue
-            heights = [places[method, kind] for method in rows]
-            means = [found.mean() for found in rows.values()]
-            halves = [np.nan_to_num(interval(found.to_numpy())) for found in rows.values()]
-            for height, found in zip(heights, rows.values(), strict=True):
-                axes.plot(found, np.full(len(found), height), ".", color=f"C{number}", alpha=0.4)
+            lines = [heights[method, kind] for method in rows]
+            means = [values.mean() for values in rows.values()]
+            halves = [np.nan_to_num(interval(values.to_numpy())) for values in rows.values()]
+            for line, values in zip(lines, rows.values(), strict=True):
+                axes.plot(values, np.full(len(values), line), ".", color=f"C{number}", alpha=0.4)
             label = kind if column == panels[0] else None
-            axes.errorbar(
-                means, heights, xerr=halves, fmt="o", ms=4, color=f"C{number}", label=label
-            )
+            axes.errorbar(means, lines, xerr=halves, fmt="o", ms=4, color=f"C{number}", label=label)
         axes.set_xlabel(PANELS[column])
         axes.grid(axis="x", alpha=0.3)
     all_axes[0].set_yticks(centres, methods)

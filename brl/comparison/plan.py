@@ -1,4 +1,4 @@
-"""What a file of comparisons/ asks for: which methods, seeds and streams, under which settings."""
+"""A comparison as its file in comparisons/ describes it: methods, seeds, streams, settings."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from brl.support.yaml_file import read_yaml, validated
 from brl.training.job import Job
 
 COMPARISONS = Path("comparisons")
-# They decide which clips there are, or differ run by run.
+# These sections decide the clips, or differ from run to run.
 NO_SETTINGS = ("seed", "dataset", "prepare", "subsample")
 
 
@@ -24,11 +24,11 @@ class _Section(BaseModel):
 
 
 class Method(_Section):
-    """A row of the table.
+    """A method: one row of the table.
 
-    streams   to train; all of them are fused
-    preset    a file of presets/methods; None: the row's own name
-    settings  dotted parameters, for this row alone
+    streams   the streams to train and fuse
+    preset    a file of presets/methods; None: the one with the name of the row
+    settings  dotted parameters for this row only
     """
 
     streams: Annotated[list[StreamName], Field(min_length=1)]
@@ -39,13 +39,13 @@ class Method(_Section):
 class Comparison(_Section):
     """A file of comparisons/.
 
-    preset           a file of presets/: the dataset and split that params.yaml must have
-    seeds            every method is trained from each
-    settings         dotted parameters, for all methods alike, whatever params.yaml and the
-                     methods' presets say
+    preset           a file of presets/: params.yaml must have its dataset and split
+    seeds            seeds from which every method is trained
+    settings         dotted parameters for all methods; they override params.yaml and the methods'
+                     presets
     reference        the method that the others are compared with
-    without_classes  classes to leave out of one more mean: their test clips are in doubt
-    methods          the rows
+    without_classes  classes with doubtful test clips, left out of an additional mean
+    methods          the rows of the table, by name
     """
 
     preset: str
@@ -58,7 +58,7 @@ class Comparison(_Section):
 
 @dataclass(frozen=True)
 class Run:
-    """One stream of one method from one seed, with all its parameters."""
+    """One stream of one method, trained from one seed, with all parameters."""
 
     method: str
     seed: int
@@ -67,16 +67,20 @@ class Run:
 
     @property
     def job(self) -> Job:
-        """What to train; methods that differ after the training only have the same."""
+        """The training job. Methods that differ only after the training share it."""
         return Job.of(self.params, self.stream)
 
     @property
     def title(self) -> str:
+        """Names the run in messages."""
         return f"{self.method} {self.stream}, seed {self.seed}"
 
 
 def read_comparison(name: str, params: Params) -> Comparison:
-    """comparisons/NAME.yaml; UserError where it is missing or wrong, or for other data."""
+    """Reads comparisons/NAME.yaml.
+
+    Raises UserError if it is missing or invalid, or made for another dataset or split.
+    """
     path = COMPARISONS / f"{name}.yaml"
     if not path.exists():
         known = ", ".join(sorted(file.stem for file in COMPARISONS.glob("*.yaml")))
@@ -84,10 +88,10 @@ def read_comparison(name: str, params: Params) -> Comparison:
     comparison = read_yaml(path, Comparison, called=str(path))
     wanted = DATASETS.read(comparison.preset)["dataset"]
     for key, value in wanted.items():
-        found = getattr(params.dataset, key)
-        if found != value:
+        present = getattr(params.dataset, key)
+        if present != value:
             raise UserError(
-                f"{path}: is for dataset.{key} {value}, params.yaml has {found}; "
+                f"{path}: is for dataset.{key} {value}, params.yaml has {present}; "
                 f"first: brl preset {comparison.preset}"
             )
     if comparison.reference not in comparison.methods:
@@ -96,9 +100,10 @@ def read_comparison(name: str, params: Params) -> Comparison:
 
 
 def planned_runs(comparison: Comparison, params: Params) -> list[Run]:
-    """All runs, those that every method has first: so a grid that is cut short compares too.
+    """All runs of a comparison, in the order in which they are computed.
 
-    Raises UserError where a method, a setting or a stream is not valid.
+    Each method's first stream comes first, so an interrupted comparison still has results for all
+    methods. Raises UserError if a method, a setting or a stream is invalid.
     """
     for method, row in comparison.methods.items():
         for stream in row.streams:
@@ -115,8 +120,11 @@ def planned_runs(comparison: Comparison, params: Params) -> list[Run]:
 
 
 def params_of(comparison: Comparison, params: Params, method: str, seed: int) -> Params:
-    """The parameters of a method: those of params.yaml, its preset, the comparison's settings,
-    its own."""
+    """The parameters of a method.
+
+    params.yaml is overridden by the method's preset, that by the comparison's settings, and those
+    by the method's own. Raises UserError if the result is invalid.
+    """
     row = comparison.methods[method]
     content = params.model_dump()
     content["model"].setdefault("settings", {})
@@ -128,7 +136,10 @@ def params_of(comparison: Comparison, params: Params, method: str, seed: int) ->
 
 
 def put(content: dict[str, Any], settings: dict[str, Any]) -> None:
-    """Sets dotted parameters; UserError where there is none of that name, or it is no setting."""
+    """Sets dotted parameters in place.
+
+    Raises UserError if a parameter does not exist or must be the same for all methods.
+    """
     for name, value in settings.items():
         if name.split(".")[0] in NO_SETTINGS:
             raise UserError(f"comparison: settings: {name} must be the same for all: params.yaml")
@@ -142,6 +153,6 @@ def put(content: dict[str, Any], settings: dict[str, Any]) -> None:
 
 
 def key_of(*parts: Any) -> str:
-    """A short name for what is equal in all these respects."""
+    """A hash of JSON values and pydantic models, used as a file name."""
     text = json.dumps(parts, sort_keys=True, default=lambda part: part.model_dump())
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The results of a comparison among MLflow's runs."""
+"""Records the results of a comparison in MLflow."""
 
 from brl.comparison.plan import Run, key_of
 from brl.comparison.results import FUSED, Scored
@@ -10,20 +10,20 @@ from brl.tracking.store import enabled
 
 
 def record(scored: list[Scored], runs: list[Run], data: Data, comparison: str) -> None:
-    """A run a method and seed, once; again where more of its streams are there than before."""
+    """Records one run for each method and seed, and another one once more streams have scores."""
     if not enabled():
         return
     by_seed: dict[tuple[str, int], dict[str, Scored]] = {}
     for one in scored:
-        by_seed.setdefault((one.method, one.seed), {})[one.what] = one
-    for (method, seed), found in by_seed.items():
-        mine = [run for run in runs if (run.method, run.seed) == (method, seed)]
-        files = [data.scores_file(run) for run in mine]
-        params = mine[0].params
-        made_of = [file.name for file in files if file.exists()]
+        by_seed.setdefault((one.method, one.seed), {})[one.source] = one
+    for (method, seed), by_source in by_seed.items():
+        of_seed = [run for run in runs if (run.method, run.seed) == (method, seed)]
+        files = [data.scores_file(run) for run in of_seed]
+        params = of_seed[0].params
+        used_files = [file.name for file in files if file.exists()]
         tracking.record_comparison(
             name=f"{comparison}: {method}, seed {seed}",
-            fingerprint=key_of(comparison, method, made_of, params.ensemble, params.evaluate),
+            fingerprint=key_of(comparison, method, used_files, params.ensemble, params.evaluate),
             params=params.model_dump(),
             tags={
                 "comparison": comparison,
@@ -31,22 +31,25 @@ def record(scored: list[Scored], runs: list[Run], data: Data, comparison: str) -
                 "data": data_in_words(params),
                 "subset.digest": data.digest,
             },
-            metrics=metrics(found, mine[0], data),
+            metrics=metrics(by_source, of_seed[0], data),
         )
 
 
-def metrics(found: dict[str, Scored], run: Run, data: Data) -> dict[str, float]:
-    """`accuracy/…`, classes too, of the largest fusion, or of the first stream where there is none;
-    `streams/WHAT/…` of all."""
+def metrics(by_source: dict[str, Scored], run: Run, data: Data) -> dict[str, float]:
+    """The metrics of a method and seed.
+
+    `accuracy/…`, also by class, belongs to the largest fusion, or to the first stream if nothing
+    is fused. `streams/SOURCE/…` holds the headline of each stream and fusion.
+    """
     groups = shot_groups(data.subset.counts, run.params.evaluate)
-    headlines = {what: headline(one.scores, groups) for what, one in found.items()}
-    fused = [what for what in FUSED if what in found]
-    chosen = fused[-1] if fused else next(iter(found))
-    by_class = accuracy_by_class(found[chosen].scores).tolist()
+    headlines = {source: headline(one.scores, groups) for source, one in by_source.items()}
+    fused = [source for source in FUSED if source in by_source]
+    chosen = fused[-1] if fused else next(iter(by_source))
+    by_class = accuracy_by_class(by_source[chosen].scores).tolist()
     named = dict(zip(data.store.classes, by_class, strict=True))
     return tracking.accuracy_metrics(headlines[chosen], named) | {
-        f"streams/{what}/{name}": value
-        for what, numbers in headlines.items()
+        f"streams/{source}/{name}": value
+        for source, numbers in headlines.items()
         for name, value in numbers.items()
         if value is not None
     }

@@ -1,4 +1,4 @@
-"""The report of a comparison: a page to read, tables to compare, a picture."""
+"""The report of a comparison: a page, tables and a picture."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -21,14 +21,14 @@ COLUMNS = HEADLINE_COLUMNS | {"mean_other_classes": "mean class, others"}
 def write_report(
     folder: Path, name: str, comparison: Comparison, runs: list[Run], data: Data
 ) -> str:
-    """Writes README.md, results.csv, pairs.csv, predictions.csv and comparison.png into the folder,
-    and records the results.
+    """Writes the report into a folder and records the results.
 
-    Returns the page. Raises UserError where no run is there yet.
+    The report consists of README.md, results.csv, pairs.csv, predictions.csv and comparison.png.
+    Returns the page. Raises UserError if no run has scores yet.
     """
     scored = finished(runs, data)
     if not scored:
-        raise UserError(f"{name}: no run is there yet; brl compare computes them")
+        raise UserError(f"{name}: no run has finished yet; brl compare computes them")
     results = accuracies(scored, comparison, data, runs[0].params.evaluate)
     pairs = all_pairs(scored, comparison.reference)
     write_csv(results, folder / "results.csv")
@@ -43,26 +43,30 @@ def write_report(
 
 
 def all_pairs(scored: list[Scored], reference: str) -> pd.DataFrame:
-    """Every two methods that scored the same, from the seeds that both have; each method against
-    the reference, and against those before it."""
-    by_what: dict[str, dict[str, dict[int, pd.Series]]] = {}
+    """Paired tests of methods on the same clips, over the seeds that both have.
+
+    For each stream and fusion, every method is compared with the reference and with the methods
+    before it. Columns: `what` (the stream or the fusion), `method`, `against`, those of `Paired`.
+    """
+    by_source: dict[str, dict[str, dict[int, pd.Series]]] = {}
     for one in scored:
-        by_what.setdefault(one.what, {}).setdefault(one.method, {})[one.seed] = one.right
+        by_source.setdefault(one.source, {}).setdefault(one.method, {})[one.seed] = one.correct
     rows = []
-    for what, methods in by_what.items():
+    for source, methods in by_source.items():
         names = sorted(methods, key=lambda method: method != reference)
-        for place, first in enumerate(names):
-            for second in names[place + 1 :]:
+        for index, first in enumerate(names):
+            for second in names[index + 1 :]:
                 seeds = sorted(methods[first].keys() & methods[second].keys())
                 if seeds:
                     ours, theirs = ([methods[m][s] for s in seeds] for m in (second, first))
                     compared = vars(paired(ours, theirs))
-                    rows.append({"what": what, "method": second, "against": first} | compared)
+                    rows.append({"what": source, "method": second, "against": first} | compared)
     columns = ["what", "method", "against", *(field.name for field in fields(Paired))]
     return pd.DataFrame(rows, columns=columns)
 
 
 def title_of(name: str, comparison: Comparison, runs: list[Run], data: Data) -> str:
+    """The title of page and picture: the data, and the clips that methods are judged by."""
     validation = runs[0].params.train.validation
     clips = f"{data.summary['clips']:.0f} training clips"
     part = f"validation part ({validation:g} of them)" if validation else "test clips"
@@ -78,7 +82,7 @@ def page_lines(
     results: pd.DataFrame,
     pairs: pd.DataFrame,
 ) -> list[str]:
-    """The page, in Markdown."""
+    """The lines of the page, in Markdown."""
     model, train = runs[0].params.model, runs[0].params.train
     own = [key for row in comparison.methods.values() for key in row.settings]
     exceptions = ", but where a row says otherwise" if any(map(of_recipe, own)) else ""
@@ -98,9 +102,14 @@ def page_lines(
         *note_on_code(runs, data),
         "![](comparison.png)",
     ]
-    for what, of_what in results.groupby("what", sort=False):
-        lines += ["", f"## {what}", "", *summary_table(of_what, bool(comparison.without_classes))]
-        against = pairs[(pairs["what"] == what) & (pairs["against"] == comparison.reference)]
+    for source, of_source in results.groupby("what", sort=False):
+        lines += [
+            "",
+            f"## {source}",
+            "",
+            *summary_table(of_source, bool(comparison.without_classes)),
+        ]
+        against = pairs[(pairs["what"] == source) & (pairs["against"] == comparison.reference)]
         if len(against):
             lines += ["", *pairs_table(against, comparison.reference)]
     if comparison.without_classes:
@@ -110,12 +119,12 @@ def page_lines(
 
 
 def of_recipe(parameter: str) -> bool:
-    """Whether a dotted parameter is no part of a method."""
+    """Whether a dotted parameter belongs to the recipe that all methods share, not to a method."""
     return parameter.startswith(("train.", "predict.", "model.")) and parameter != "model.head"
 
 
 def how_to_repeat(comparison: Comparison) -> list[str]:
-    """How to train one row again, and which rows are more than a preset."""
+    """Lines that say how to repeat one row, and which rows differ from their preset."""
     edits = ", ".join(
         ["its seed", *(f"{key}: {value}" for key, value in comparison.settings.items())]
     )
@@ -133,7 +142,7 @@ def how_to_repeat(comparison: Comparison) -> list[str]:
 
 
 def note_on_code(runs: list[Run], data: Data) -> list[str]:
-    """Says it where trainings are not those of the present code."""
+    """A warning if trainings were computed by other code; else no lines."""
     others, trainings = trained_by_other_code(runs, data)
     if not others:
         return []
@@ -145,7 +154,7 @@ def note_on_code(runs: list[Run], data: Data) -> list[str]:
 
 
 def summary_table(results: pd.DataFrame, with_others: bool) -> list[str]:
-    """A row a method."""
+    """The accuracies: one row for each method."""
     shown = [c for c in COLUMNS if results[c].notna().any()]
     if not with_others:
         shown = [c for c in shown if c != "mean_other_classes"]
@@ -158,12 +167,13 @@ def summary_table(results: pd.DataFrame, with_others: bool) -> list[str]:
 
 
 def mean_and_interval(values: pd.Series) -> str:
+    """Mean ± half the 95 % confidence interval; of one value the value alone."""
     half = interval(values.to_numpy())
     return f"{values.mean():.1f}" + (f" ± {half:.1f}" if half == half else "")
 
 
 def pairs_table(against: pd.DataFrame, reference: str) -> list[str]:
-    """A row a method: its difference to the reference on the same clips."""
+    """Differences to the reference on the same clips: one row for each method."""
     lines = [
         f"| against {reference} | top-1, points | 95 % interval | p | clips won | lost "
         "| McNemar's p, median seed |",
@@ -178,4 +188,5 @@ def pairs_table(against: pd.DataFrame, reference: str) -> list[str]:
 
 
 def p_value(p: float) -> str:
+    """A p value with three decimals."""
     return f"{p:.3f}" if p >= 0.001 else "< 0.001"

@@ -1,4 +1,4 @@
-"""What the runs of a comparison came to: accuracies of each, and predictions clip by clip."""
+"""The results of a comparison: accuracies of each run, and predictions clip by clip."""
 
 from dataclasses import dataclass
 from typing import get_args
@@ -13,36 +13,37 @@ from brl.scores.fusion import fuse
 from brl.scores.metrics import accuracy_by_class, headline, shot_groups
 from brl.scores.scores import Scores, load_scores
 
-# Method: section 7.
+# The streams that are fused, as in BRL, arXiv 2308.14024.
 FUSED = {
     "2 streams": ("joint", "bone"),
     "4 streams": ("joint", "bone", "joint_motion", "bone_motion"),
     "6 streams": ("joint", "bone", "skip", "joint_motion", "bone_motion", "skip_motion"),
 }
-# As the report has them.
+# The order of the report.
 ORDER = ("joint", *FUSED, *(name for name in get_args(StreamName) if name != "joint"))
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores of a method from a seed; `what` is a stream, or a number of fused ones."""
+    """Scores of a method from a seed. `source`: a stream, or a key of `FUSED`."""
 
     method: str
-    what: str
+    source: str
     seed: int
     scores: Scores
 
     @property
-    def right(self) -> pd.Series:
+    def correct(self) -> pd.Series:
         """Whether each clip is recognised, 0 or 1, by clip name."""
-        hits = self.scores.probabilities.argmax(axis=1) == self.scores.labels
-        return pd.Series(hits.astype(float), index=self.scores.names)
+        return pd.Series(self.scores.correct.astype(float), index=self.scores.names)
 
 
 def finished(runs: list[Run], data: Data) -> list[Scored]:
-    """All that is there of a comparison: streams, and the fusions whose streams are all there; by
-    what it is, then as the runs come."""
-    found = []
+    """All finished scores: of streams, and of the fusions whose streams have all finished.
+
+    They are sorted as in `ORDER`; within a source they keep the order of the runs.
+    """
+    scored = []
     by_seed: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
         if data.scores_file(run).exists():
@@ -50,42 +51,45 @@ def finished(runs: list[Run], data: Data) -> list[Scored]:
     for (method, seed), of_seed in by_seed.items():
         streams = {str(run.stream): load_scores(data.scores_file(run)) for run in of_seed}
         ensemble = of_seed[0].params.ensemble
-        together = {
+        fused = {
             name: fuse({stream: streams[stream] for stream in members}, ensemble)
             for name, members in FUSED.items()
             if set(members) <= set(streams)
         }
-        found += [
-            Scored(method, what, seed, scores) for what, scores in (streams | together).items()
+        scored += [
+            Scored(method, source, seed, scores) for source, scores in (streams | fused).items()
         ]
-    return sorted(found, key=lambda one: ORDER.index(one.what))
+    return sorted(scored, key=lambda one: ORDER.index(one.source))
 
 
 def accuracies(
     scored: list[Scored], comparison: Comparison, data: Data, params: EvaluateParams
 ) -> pd.DataFrame:
-    """A row each: method, what, seed, top1, mean_class, many, medium, few in %; and
-    mean_other_classes, without those whose test clips are in doubt."""
+    """Accuracies in %, one row for each element of `scored`.
+
+    Columns: `method`, `what` (the stream or the fusion), `seed`, `top1`, `mean_class`, `many`,
+    `medium`, `few`, and `mean_other_classes`, the mean without `comparison.without_classes`.
+    """
     groups = shot_groups(data.subset.counts, params)
     certain = ~np.isin(data.store.classes, comparison.without_classes)
     rows = []
     for one in scored:
-        found = headline(one.scores, groups)
+        numbers = headline(one.scores, groups)
         others = np.nanmean(accuracy_by_class(one.scores)[certain])
         rows.append(
-            {"method": one.method, "what": one.what, "seed": one.seed}
-            | {name: value for name, value in found.items() if name != "top5"}
+            {"method": one.method, "what": one.source, "seed": one.seed}
+            | {name: value for name, value in numbers.items() if name != "top5"}
             | {"mean_other_classes": round(float(others), 4)}
         )
-    # A group without a class: NaN, also where all are None.
+    # NaN for a group without classes, also in a column that holds None only.
     return pd.DataFrame(rows).replace({None: np.nan}).infer_objects()
 
 
 def predictions(scored: list[Scored]) -> pd.DataFrame:
-    """The predicted label of every clip, a row a clip, a column a (method, what, seed)."""
+    """Predicted labels: one row for each clip, one column for each element of `scored`."""
     columns = {"label": pd.concat([pd.Series(s.scores.labels, s.scores.names) for s in scored])}
     columns["label"] = columns["label"][~columns["label"].index.duplicated()]
     for one in scored:
-        found = one.scores.probabilities.argmax(axis=1)
-        columns[f"{one.method}/{one.what}/{one.seed}"] = pd.Series(found, one.scores.names)
+        name = f"{one.method}/{one.source}/{one.seed}"
+        columns[name] = pd.Series(one.scores.predicted, one.scores.names)
     return pd.DataFrame(columns).astype("Int64").rename_axis("clip").sort_index().reset_index()

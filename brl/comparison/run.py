@@ -1,9 +1,10 @@
-"""Computes the runs of a comparison, each once: what is there already is not computed again.
+"""Computes the runs of a comparison. Runs that have finished are not computed again.
 
-Below .comparison/: `trained/KEY.safetensors`, `KEY.csv` and `KEY.code`, a training's weights, its
-curve and the hash of the code it began with; `scores/KEY.npz`, the scores of the clips it is judged
-by. A key is a hash of the parameters and the data that decide the content. Of the code it is not:
-hours of work do not go for a changed comment. The report says where the code is another one.
+The folder .comparison/ holds `trained/KEY.safetensors`, `KEY.csv` and `KEY.code` (weights, curve,
+and a hash of the code that the training started with) and `scores/KEY.npz` (scores of the clips
+that the run is judged by). A key is a hash of the parameters and data that decide the content. It
+does not depend on the code, so a changed comment does not cost hours of training. The report says
+if trainings were computed by other code.
 """
 
 import os
@@ -43,7 +44,7 @@ from brl.training.loop import train_stream
 
 @dataclass(frozen=True)
 class Data:
-    """The clips of a comparison."""
+    """The clips of a comparison: the store and the training subset, with its hash and summary."""
 
     store: ClipStore
     subset: Subset
@@ -52,33 +53,36 @@ class Data:
 
     @classmethod
     def read(cls) -> "Data":
-        """From where `dvc repro subsample` put them."""
+        """Reads what `dvc repro subsample` wrote."""
         store = ClipStore.open(STORE)
         return cls(store, read_subset(SUBSET, store), *read_summary(SUBSET))
 
     def trained_key(self, run: Run) -> str:
-        """Names a training."""
+        """The key of a training: a hash of its job and its data."""
         job = run.job
         of_job = [job.stream.name, job.stream.hops, job.seed, job.lr]
         of_job += [job.model, job.method, job.train]
         return key_of(*of_job, self.store.digest, self.digest)
 
     def scores_file(self, run: Run) -> Path:
-        """Where a run's scores are kept."""
+        """The file for a run's scores."""
         params = run.params
         parts = (self.trained_key(run), params.classifier, params.predict, params.dataset.split)
         return folder() / "scores" / f"{key_of(*parts)}.npz"
 
-    def judged_by(self, run: Run) -> np.ndarray:
-        """The clips that decide, (n,): the test clips, or where a validation part is held out that
-        part: then methods and settings are being chosen, and test clips have no say."""
+    def evaluation_clips(self, run: Run) -> np.ndarray:
+        """Indices of the clips that a run is judged by, (N,).
+
+        They are the test clips, unless a validation part is held out. Then methods and settings
+        are being chosen: they are judged by that part, and test clips are not used.
+        """
         share = run.params.train.validation
         if share == 0:
             return self.store.part(run.params.dataset.split, "test")
         return hold_out(self.store, self.subset, share, run.seed)[1].clips
 
     def check_classes(self, names: list[str]) -> None:
-        """UserError where one of the names is no class."""
+        """Raises UserError if a name is not that of a class."""
         for name in names:
             if name not in self.store.classes:
                 known = ", ".join(self.store.classes)
@@ -86,24 +90,26 @@ class Data:
 
 
 def folder() -> Path:
-    """Where runs are kept."""
+    """The folder of finished and unfinished runs."""
     return project_root() / ".comparison"
 
 
 def weights_file(key: str) -> Path:
-    """Where a training's weights are kept."""
+    """The file for a training's weights."""
     return folder() / "trained" / f"{key}.safetensors"
 
 
 def present_code(run: Run) -> str:
-    """Hash of the code that the training of a run goes through."""
+    """Hash of the code that the training of a run uses."""
     files = stage_code("train", run.params.model.name)
     return key_of([sha256(path) for path in files if path.parts[0] == "brl"])
 
 
 def trained_by_other_code(runs: list[Run], data: Data) -> tuple[int, int]:
-    """How many trainings that are there began with other code than the present one, and of how
-    many. Of some nothing is noted: they count among the others."""
+    """The number of finished trainings that started with other code, and that of all finished.
+
+    A training without a recorded hash counts as one with other code.
+    """
     same = {}
     for run in runs:
         weights = weights_file(data.trained_key(run))
@@ -114,9 +120,10 @@ def trained_by_other_code(runs: list[Run], data: Data) -> tuple[int, int]:
 
 
 def compute(runs: list[Run], data: Data, name: str, jobs: int) -> None:
-    """Computes the runs that are not there yet, `jobs` trainings at a time, in order.
+    """Computes the unfinished runs in order, `jobs` trainings at a time.
 
-    A run that fails does not stop the others; UserError at the end, with the first one's message.
+    A failed run does not stop the others. At the end, UserError is raised with the message of the
+    first failure.
     """
     waiting = [run for run in runs if not data.scores_file(run).exists()]
     by_training: dict[str, list[Run]] = {}
@@ -131,13 +138,13 @@ def compute(runs: list[Run], data: Data, name: str, jobs: int) -> None:
 
 
 def _failures(groups: list[list[Run]], name: str, jobs: int) -> Iterator[str]:
-    """Computes groups of runs that share a training; gives what went wrong."""
+    """Computes groups of runs, each with one training; yields a message for each failure."""
     context = get_context("spawn")
     begun = context.Value("i", 0)
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(jobs, begun))
     tasks = [(group, name, present_code(group[0])) for group in groups]
-    # Ctrl-C reaches the workers too. They ignore it, by inheritance from their first moment on,
-    # say nothing, and are ended below.
+    # Ctrl-C reaches the workers too. They inherit the handler that ignores it, stay silent, and
+    # are terminated below.
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     started = {pool.submit(compute_group, *task): task[0][0] for task in tasks}
     signal.signal(signal.SIGINT, handler)
@@ -145,18 +152,18 @@ def _failures(groups: list[list[Run]], name: str, jobs: int) -> Iterator[str]:
     try:
         for future in bar:
             try:
-                said = "\n".join(future.result())
+                message = "\n".join(future.result())
             except BrokenProcessPool as error:
                 raise UserError(
-                    "a training's process was ended from outside, perhaps for want of memory; "
+                    "a training's process was killed, perhaps because memory ran out; "
                     "try fewer --jobs"
                 ) from error
             except Exception as error:
                 if not isinstance(error, UserError | OSError):
                     traceback.print_exception(error)
-                said = f"{started[future].title}: {error}"
-                yield said
-            bar.write(said, file=sys.stderr)
+                message = f"{started[future].title}: {error}"
+                yield message
+            bar.write(message, file=sys.stderr)
     except BaseException:
         for worker in active_children():
             worker.terminate()
@@ -166,8 +173,10 @@ def _failures(groups: list[list[Run]], name: str, jobs: int) -> Iterator[str]:
 
 
 def _begin(jobs: int, begun: "Synchronized[int]") -> None:
-    """Begins a worker: it shares terminal, cores and GPUs with the others, of which `begun` are
-    there already."""
+    """Initialises a worker, which shares terminal, cores and GPUs with the other ones.
+
+    begun: the number of workers that have started before it.
+    """
     keep_quiet()
     with begun.get_lock():
         number = begun.value
@@ -179,9 +188,9 @@ def _begin(jobs: int, begun: "Synchronized[int]") -> None:
 
 
 def compute_group(group: list[Run], name: str, code: str) -> list[str]:
-    """Trains once, unless that was done before, and scores every run; gives a line a run.
+    """Trains once, unless that training has finished, and scores every run of the group.
 
-    code: hash of the code that this program was started with.
+    code: hash of the code that the program was started with. Returns a line for each run.
     """
     data = Data.read()
     trained = trained_once(group[0], data, name, code)
@@ -189,7 +198,7 @@ def compute_group(group: list[Run], name: str, code: str) -> list[str]:
 
 
 def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
-    """The training of a run: loaded where it is there, else done and kept."""
+    """The trained network of a run: loaded if its training has finished, else trained and kept."""
     key = data.trained_key(run)
     weights = weights_file(key)
     if weights.exists():
@@ -211,7 +220,7 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
             data.store,
             data.subset,
             checkpoint,
-            on_epoch=recorded.log_epoch if recorded else lambda row: None,
+            on_epoch=recorded.log_epoch if recorded else lambda _row: None,
         )
         write_csv(pd.DataFrame(curve), weights.with_suffix(".csv"))
         save_weights(weights, trained)
@@ -222,13 +231,13 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
 
 
 def score(run: Run, trained: Trained, data: Data) -> str:
-    """Scores the clips that a run is judged by, and says how it went."""
+    """Writes the scores of the clips that a run is judged by; returns a line with its accuracy."""
     params, store = run.params, data.store
     if params.classifier.kind != "none":
         trained = adjusted(trained, store, data.subset, params.classifier, run.seed)
-    chosen = data.judged_by(run)
+    chosen = data.evaluation_clips(run)
     probabilities = predict(trained, store, chosen, params.predict)
     scores = Scores(store.names[chosen], store.labels[chosen], probabilities)
     save_scores(data.scores_file(run), scores)
-    found = overall(scores)
-    return f"{run.title}: top-1 {found['top1']:.1f}, mean class {found['mean_class']:.1f}"
+    numbers = overall(scores)
+    return f"{run.title}: top-1 {numbers['top1']:.1f}, mean class {numbers['mean_class']:.1f}"

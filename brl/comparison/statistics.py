@@ -1,4 +1,4 @@
-"""Means with intervals, and paired tests of two methods on the same clips."""
+"""Confidence intervals of means, and paired tests of two methods on the same clips."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,10 @@ from scipy import stats
 
 
 def interval(values: np.ndarray) -> float:
-    """Half the width of the 95 % confidence interval of a mean (Student's t); NaN of one value."""
+    """Half the 95 % confidence interval of the mean of values (S,), by Student's t.
+
+    NaN for a single value.
+    """
     if len(values) < 2:
         return float("nan")
     return float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
@@ -18,11 +21,11 @@ def interval(values: np.ndarray) -> float:
 class Paired:
     """Method A against method B on the same clips, seed by seed.
 
-    difference   top-1 of A minus that of B, mean over seeds, in points
-    low, high    its 95 % interval: other clips and other seeds
-    p            two-sided, of no difference, by the same error
-    won, lost    clips that A alone, that B alone recognises, mean over seeds
-    mcnemar      exact McNemar p of each seed's won and lost clips, the median
+    difference   top-1 of A minus top-1 of B, mean over seeds, in percentage points
+    low, high    its 95 % interval, over clips and seeds
+    p            two-sided p value of no difference, by the same standard error
+    won, lost    clips that only A and only B recognises, mean over seeds
+    mcnemar      p value of the exact McNemar test, median over seeds
     """
 
     difference: float
@@ -35,7 +38,10 @@ class Paired:
 
 
 def paired(ours: list[pd.Series], theirs: list[pd.Series]) -> Paired:
-    """Compares what is recognised (0 or 1 by clip name; a series a seed, in the same order)."""
+    """Tests method A (`ours`) against method B (`theirs`).
+
+    Both hold one series for each seed, in the same order: 0 or 1 for each clip, by its name.
+    """
     table = pd.concat([a - b for a, b in zip(ours, theirs, strict=True)], axis=1).to_numpy()
     difference = float(np.nanmean(table, axis=0).mean())
     error, freedom = standard_error(table)
@@ -58,12 +64,12 @@ def paired(ours: list[pd.Series], theirs: list[pd.Series]) -> Paired:
 
 
 def standard_error(table: np.ndarray) -> tuple[float, float]:
-    """Of the mean of differences (clips, seeds), and its degrees of freedom.
+    """Standard error of the mean of a table (clips, seeds), and its degrees of freedom.
 
-    Clips and seeds are both samples, crossed: the variance is that of a two-way table with random
-    rows and columns, never less than either of the two alone, with Satterthwaite's degrees of
-    freedom (quasi-F; Clark, 1973). One seed: clips alone. NaN where a seed has no such clip: each
-    has its own, and the seeds' means tell all.
+    Clips and seeds are crossed random effects. The variance is that of a two-way table with random
+    rows and columns, but at least that of the rows or the columns alone, with Satterthwaite's
+    degrees of freedom (quasi-F; Clark, 1973). With one seed only the clips vary. If the seeds have
+    different clips (NaN where a seed lacks one), the error is that of the seeds' means.
     """
     clips, seeds = table.shape
     if seeds == 1:

@@ -1,1 +1,1 @@
-"""MLflow: its store, and the runs that are recorded in it."""
+"""MLflow: its store, and the runs recorded in it."""

@@ -1,4 +1,4 @@
-"""The machine at hand, for records."""
+"""The machine that a run is recorded on."""
 
 import resource
 
@@ -6,14 +6,14 @@ import torch
 
 
 def describe_device() -> str:
-    """In words, for records."""
+    """The GPU's name, or the CPU's threads and capability."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"CPU, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def peak_memory_mb() -> float:
-    """The most memory that this process has taken so far: of the GPU, else of the machine."""
+    """Peak memory of this process so far in MiB: of the GPU if present, else of the machine."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

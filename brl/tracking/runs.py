@@ -1,7 +1,7 @@
-"""What is recorded in MLflow: a run a trained stream, an evaluated pipeline, a compared method.
+"""The runs in MLflow: of trained streams, evaluated pipelines and compared methods.
 
-Runs are found by what they made, the hash of their weights: so an evaluation links its streams'
-runs also when DVC skipped or restored them.
+A stream's run is found by the hash of its weights. So an evaluation links the runs of its streams
+even if DVC skipped or restored their stages.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from brl.tracking.store import connect, enabled, find_run, log_metrics, tracking
 
 
 def flattened(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested parameters with dotted names."""
+    """Nested parameters as one flat dictionary with dotted names."""
     flat: dict[str, Any] = {}
     for name, value in params.items():
         if isinstance(value, dict):
@@ -37,7 +37,7 @@ def flattened(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def class_metric(label: int, name: str, num_classes: int) -> str:
-    """Metric name of a class's accuracy: sorts by label, only characters that MLflow takes."""
+    """Metric name of a class's accuracy: sorts by label, and has only characters MLflow accepts."""
     slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     return f"accuracy/class/{label:0{len(str(num_classes - 1))}d}_{slug}"
 
@@ -45,7 +45,7 @@ def class_metric(label: int, name: str, num_classes: int) -> str:
 def accuracy_metrics(
     headline: dict[str, float | None], by_class: dict[str, float]
 ) -> dict[str, float]:
-    """Headline numbers and class accuracies as metrics; what is not defined is left out."""
+    """Headline numbers and accuracies by class (name to %) as metrics, undefined ones left out."""
     metrics = {f"accuracy/{name}": value for name, value in headline.items() if value is not None}
     for label, (name, value) in enumerate(by_class.items()):
         if value == value:  # NaN: a class without test clips
@@ -54,18 +54,18 @@ def accuracy_metrics(
 
 
 def subset_metrics(summary: dict[str, float]) -> dict[str, float]:
-    """What a training subset is like, as metrics."""
+    """The summary of a training subset as metrics."""
     return {f"subset/{name}": value for name, value in summary.items()}
 
 
 def in_words(params: Params) -> dict[str, str]:
-    """The tags by which runs are told apart in a list."""
+    """Tags that describe a run: its method and its data."""
     return {"method": method_in_words(params), "data": data_in_words(params)}
 
 
 @dataclass(frozen=True)
 class SubsetRecord:
-    """The training subset as a run's dataset input: dataset, hash, and its summary in numbers."""
+    """The training subset as the dataset of a run: dataset name, hash, and summary in numbers."""
 
     dataset: str
     digest: str
@@ -81,9 +81,12 @@ def training_run(
     name: str | None = None,
     more_tags: dict[str, str] | None = None,
 ) -> Iterator["TrainingRun | None"]:
-    """The run of a training, None where nothing is recorded; called as its stream, or `name`.
+    """The run of a training; None if tracking is off.
 
-    An interrupted training that goes on (same fingerprint) goes on in its own run.
+    An interrupted training that resumes (with the same fingerprint) resumes its run.
+
+    name: of the run; None: that of the stream. more_tags: additional tags of the run. Raises
+    UserError if the MLflow store cannot be used, as all functions here that record runs do.
     """
     if not enabled():
         yield None
@@ -103,32 +106,33 @@ def training_run(
             mlflow.log_params(flattened(params))
             mlflow.log_metrics(subset_metrics(subset.summary))
             _log_subset(subset)
-        told = client.get_metric_history(run.info.run_id, "train/loss")
-        yield TrainingRun(run.info.run_id, epochs=max((point.step for point in told), default=0))
+        losses = client.get_metric_history(run.info.run_id, "train/loss")
+        last_epoch = max((point.step for point in losses), default=0)
+        yield TrainingRun(run.info.run_id, epochs=last_epoch)
 
 
 def _log_subset(subset: SubsetRecord) -> None:
-    """The subset as the active run's dataset."""
+    """Logs the subset as the dataset of the active run."""
     import mlflow
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
 
     source = CodeDatasetSource(tags={"clips": str(subset.summary["clips"])})
-    # Abstract in mlflow's annotations only: its documentation makes one like this.
+    # Abstract only in MLflow's annotations: its documentation creates one like this.
     dataset = MetaDataset(source, subset.dataset, subset.digest[:36])  # type: ignore[abstract]
     mlflow.log_input(dataset, context="training")
     mlflow.set_tag("subset.digest", subset.digest)
 
 
 class TrainingRun:
-    """The running training's run; epochs: how many of the curve it holds already."""
+    """The active run of a training. epochs: the number of epochs it has recorded before."""
 
     def __init__(self, run_id: str, epochs: int) -> None:
         self.run_id = run_id
         self.epochs = epochs
 
     def log_epoch(self, row: dict[str, float]) -> None:
-        """A row of the training curve, unless the run holds it already."""
+        """Logs a row of the training curve, unless the run has it already."""
         if row["epoch"] <= self.epochs:
             return
         import mlflow
@@ -137,7 +141,7 @@ class TrainingRun:
         mlflow.log_metrics(curve, step=int(row["epoch"]))
 
     def finish(self, weights: Path, digest: str) -> None:
-        """Keeps the weights, and the hash by which `predict` and `evaluate` find the run."""
+        """Logs the weights, and the hash by which `predict` and `evaluate` find the run."""
         import mlflow
 
         mlflow.log_metric("train/peak_memory_mb", peak_memory_mb())
@@ -148,10 +152,11 @@ class TrainingRun:
 def record_weights(
     stream: Stream, params: dict[str, Any], weights: Path, digest: str, origin: str | None = None
 ) -> None:
-    """A run of a stream whose weights no training of this store left as they are.
+    """Records a stream whose weights do not come straight from a recorded training.
 
-    They are a checkpoint's, or those of hash `origin` with another classifier; `params`
-    say how they came. Where this store knows the run of that hash, a note links it.
+    They are those of a checkpoint or, if `origin` is given, those with the hash `origin` and a
+    changed classifier. If the store has the run of that hash, a note links it. params: the
+    parameters that decide the weights; digest: hash of the weights file.
     """
     if not enabled():
         return
@@ -175,8 +180,8 @@ def record_weights(
 def record_test(stream: Stream, weights_digest: str, metrics: dict[str, float]) -> None:
     """Adds test accuracies to the run that trained the weights.
 
-    Where this store does not know that run (weights restored by DVC, trained elsewhere), a run
-    of that name is made, so that no result is missing.
+    If the store does not have that run (the weights were restored by DVC or trained elsewhere), a
+    new run is created, so that no result is missing.
     """
     if not enabled():
         return
@@ -197,7 +202,10 @@ def record_pipeline(
     weights_digests: dict[str, str],
     artifacts: list[Path],
 ) -> None:
-    """A run of an evaluated pipeline, linked with the runs of its streams, both ways."""
+    """Records an evaluated pipeline; its run and those of its streams link each other.
+
+    weights_digests: hash of each stream's weights; artifacts: files to attach.
+    """
     if not enabled():
         return
     client, experiment_id = connect()
@@ -229,19 +237,19 @@ def record_pipeline(
 
 
 def pipeline_digest(weights_digests: dict[str, str], params: Params) -> str:
-    """Names what decides a pipeline's probabilities: its streams' weights and what follows."""
+    """Hash of all that decides a pipeline's probabilities: weights, test views, ensemble."""
     shares = {stream: params.ensemble.weights[stream] for stream in params.streams}
     content = [weights_digests, params.predict.model_dump(), shares]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def find_pipeline(digest: str) -> str:
-    """Id of the newest run of an evaluated pipeline; UserError where none is recorded."""
+    """Id of the newest run of an evaluated pipeline. Raises UserError if none is recorded."""
     client, experiment_id = connect()
     run = find_run(client, experiment_id, f"tags.`pipeline.digest` = '{digest}'")
     if run is None:
         raise UserError(
-            f"{tracking_uri()}: no run of what is trained here; make repro records one, unless "
+            f"{tracking_uri()}: has no run of the present pipeline; make repro records one, unless "
             "BRL_TRACKING=off"
         )
     return run.info.run_id
@@ -254,7 +262,7 @@ def record_comparison(
     tags: dict[str, str],
     metrics: dict[str, float],
 ) -> None:
-    """A run of a method from a seed in a comparison, unless there is one of that fingerprint."""
+    """Records a method from one seed in a comparison, unless a run with the fingerprint exists."""
     if not enabled():
         return
     client, experiment_id = connect()
@@ -271,7 +279,7 @@ def record_comparison(
 
 
 def record_benchmark(name: str, metrics: dict[str, float], report: Path) -> None:
-    """A run of a benchmark: its figures, and the table that describes the machine."""
+    """Records a benchmark: its figures, and its report, which also describes the machine."""
     if not enabled():
         return
     _, experiment_id = connect()
@@ -284,7 +292,7 @@ def record_benchmark(name: str, metrics: dict[str, float], report: Path) -> None
 
 
 def _surroundings() -> dict[str, str]:
-    """Where a run takes place: DVC stage and experiment, process, device, torch."""
+    """Tags of a run's environment: DVC stage and experiment, process, device, torch version."""
     names = {"dvc.stage": "DVC_STAGE", "dvc.exp": "DVC_EXP_NAME"}
     from_dvc = {tag: os.environ[name] for tag, name in names.items() if name in os.environ}
     here = {"process": this_process(), "device": describe_device(), "torch": torch.__version__}

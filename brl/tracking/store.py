@@ -1,5 +1,7 @@
-"""The MLflow store that runs are recorded in: mlflow.db at the project's root, or where
-MLFLOW_TRACKING_URI points; BRL_TRACKING=off records nothing."""
+"""The MLflow store: mlflow.db at the project's root, or the one that MLFLOW_TRACKING_URI names.
+
+With BRL_TRACKING=off nothing is recorded.
+"""
 
 import logging
 import os
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "long-tailed skeleton actions"
 DESCRIPTION = (
-    "One run a trained stream, one run an evaluated pipeline (kind = pipeline), which links its "
-    "streams' runs, one run a method and seed of a comparison (kind = comparison). Compare "
+    "One run per trained stream; one per evaluated pipeline (kind = pipeline), which links the "
+    "runs of its streams; one per method and seed of a comparison (kind = comparison). Compare "
     "accuracy/… and accuracy/class/…."
 )
 
@@ -34,7 +36,7 @@ def tracking_uri() -> str:
 
 
 def connect() -> tuple["MlflowClient", str]:
-    """A client and the project's experiment; UserError where the store cannot be used."""
+    """A client, and the id of the project's experiment. Raises UserError if the store fails."""
     for chatty in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     import mlflow
@@ -42,7 +44,7 @@ def connect() -> tuple["MlflowClient", str]:
     uri = tracking_uri()
     try:
         mlflow.set_tracking_uri(uri)
-        # Several processes that create one SQLite store at a time break each other's tables.
+        # Processes that create one SQLite store at the same time break each other's tables.
         with FileLock(project_root() / ".mlflow.lock"):
             client = mlflow.MlflowClient()
             return client, _experiment(client, local=uri.startswith("sqlite:"))
@@ -55,7 +57,7 @@ def connect() -> tuple["MlflowClient", str]:
 
 
 def _experiment(client: "MlflowClient", local: bool) -> str:
-    """Id of the project's experiment, which is made when it is not there yet."""
+    """Id of the project's experiment, which is created or restored if need be."""
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is not None:
         if experiment.lifecycle_stage == "deleted":
@@ -70,13 +72,13 @@ def _experiment(client: "MlflowClient", local: bool) -> str:
 
 
 def find_run(client: "MlflowClient", experiment_id: str, *conditions: str) -> "Run | None":
-    """The newest run that fulfils all conditions."""
-    found = client.search_runs([experiment_id], " and ".join(conditions), max_results=1)
-    return found[0] if found else None
+    """The newest run that meets all conditions, in MLflow's filter syntax; None without one."""
+    runs = client.search_runs([experiment_id], " and ".join(conditions), max_results=1)
+    return runs[0] if runs else None
 
 
 def log_metrics(client: "MlflowClient", run_id: str, metrics: dict[str, float]) -> None:
-    """Adds metrics to a run, also to one that is finished."""
+    """Adds metrics to a run, which may have finished."""
     from mlflow.entities import Metric
     from mlflow.utils.time import get_current_time_millis
 
