@@ -80,15 +80,17 @@ def test_a_process_that_fails_ends_all(way, raised, message):
 def test_the_stage_trains_by_two_processes_and_dvc_does_not_mind(tmp_path, monkeypatch):
     project = Project(tmp_path / "project")
     project.keep_streams("joint")
-    project.edit(SMALL | {"train.epochs": 2, "streams.joint.lr": 1.0e-3})
+    project.use_stick_figures(clips=36)
+    changes = {"train.epochs": 2, "train.passes": 3, "streams.joint.lr": 1.0e-3}
+    project.edit(SMALL | changes)
     monkeypatch.setenv("BRL_PROCESSES", "2")
-    assert "train@joint" in project.reproduce()
+    assert "train@joint" in project.reproduce("train@joint")
     assert not list((project.folder / ".checkpoints").iterdir())
     with sqlite3.connect(project.folder / "mlflow.db") as runs:
         (count,) = runs.execute("select count(*) from tags where value = 'stream'").fetchone()
     assert count == 1
     monkeypatch.setenv("BRL_PROCESSES", "1")
-    assert project.reproduce() == set()
+    assert project.reproduce("train@joint") == set()
 
     weights = project.folder / "models/joint.safetensors"
     curve = project.folder / "curves/joint.csv"
