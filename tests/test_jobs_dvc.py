@@ -16,7 +16,8 @@ from tests.project import BRL, HERE, SMALL, Project
 from tests.test_jobs import pids_in, until
 
 pytestmark = pytest.mark.slow
-STREAMS = ("joint", "bone", "skip", "joint_motion", "bone_motion", "skip_motion")
+# More than are run at a time: the last one waits for its turn.
+STREAMS = ("joint", "bone", "joint_motion", "skip_motion")
 ENVIRONMENT = {"BRL_TRACKING": "off", "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
 
 
@@ -25,7 +26,10 @@ def new_project(folder: Path) -> Project:
     project = Project(folder)
     shutil.copy(HERE / ".dvc/config", folder / ".dvc/config")
     (folder / ".dvc/config.local").write_text("[core]\n    no_scm = true\n")
-    project.edit(SMALL)
+    project.use_stick_figures(clips=36)
+    # Few clips: only with several passes has an epoch a second batch, whose loss a wild first
+    # step spoils, and lasts long enough to be interrupted.
+    project.edit(SMALL | {"train.passes": 8})
     return project
 
 
@@ -62,6 +66,7 @@ def results(project: Project) -> dict[str, bytes]:
 
 def test_three_at_a_time_give_what_one_after_the_other_gives(tmp_path):
     project = new_project(tmp_path / "side by side")
+    project.keep_streams(*STREAMS)
     run = project.brl("repro", "--jobs", "3")
     assert run.returncode == 0, run.stdout + run.stderr
     assert project.reproduce() == set()
@@ -69,6 +74,7 @@ def test_three_at_a_time_give_what_one_after_the_other_gives(tmp_path):
         assert f"{stream}: done in " in run.stdout
         assert trainings(project, stream) == 1
     plain = new_project(tmp_path / "plain")
+    plain.keep_streams(*STREAMS)
     plain.reproduce()
     assert results(project) == results(plain)
 

@@ -249,4 +249,5 @@ def test_real_clips_as_own_data_give_the_same_results(tmp_path, monkeypatch):
     # The pipeline notices changes in the folder.
     table = pd.read_csv(project.folder / "own/clips.csv")
     table.iloc[:-1].to_csv(project.folder / "own/clips.csv", index=False)
-    assert project.reproduce() >= {"prepare", "subsample", "predict@joint", "evaluate"}
+    assert project.reproduce("subsample") == {"prepare", "subsample"}
+    assert project.affected() >= {"train@joint", "predict@joint", "evaluate"}
