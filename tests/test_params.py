@@ -1,4 +1,4 @@
-"""params.yaml is checked whole; every mistake gets one line with place and remedy."""
+"""params.yaml is validated; every mistake gets one line that names the key and the remedy."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def test_the_projects_own_file_is_valid():
     check(read_params(PARAMS))
 
 
-# The edit of a line, and what the one line of complaint must say.
+# Old text, new text, and a part of the expected message.
 MISTAKES = {
     "unknown key": ("seed: 0", "sed: 0", "params.yaml: sed: unknown key; known here: seed, "),
     "unknown key inside": ("epochs:", "epoch:", "train.epoch: unknown key; known here: epochs"),
@@ -95,7 +95,7 @@ def test_a_mistake_gets_one_line(mistake, tmp_path):
     assert "\n" not in message and message.startswith(f"{file}: "[:-1])
 
 
-def test_files_that_hold_no_parameters(tmp_path):
+def test_files_without_parameters_are_refused(tmp_path):
     with pytest.raises(UserError, match="cannot be read"):
         read_params(tmp_path / "params.yaml")
     for content, complaint in {
@@ -162,7 +162,7 @@ def test_a_networks_own_settings_are_checked(tmp_path, name, settings, complaint
 
 
 def test_settings_that_are_left_out_leave_no_trace():
-    """So weights, checkpoints and kept trainings are those of before there were such settings."""
+    """Weights, checkpoints and stored trainings from before the settings stay valid."""
     model = read_params(Path("params.yaml")).model
     assert "settings" not in model.model_dump()
     changed = ModelParams.model_validate(

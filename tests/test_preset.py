@@ -1,4 +1,4 @@
-"""Presets change what they name, in one step, and leave the rest and the comments."""
+"""Presets change their values in one step, and keep other settings and comments."""
 
 from itertools import takewhile
 from pathlib import Path
@@ -31,7 +31,7 @@ def without_method(params: Params) -> dict:
 
 
 def assert_names(wanted: dict, content: dict) -> None:
-    """All that a preset says stands in the content."""
+    """All values of a preset are in the content."""
     for key, value in wanted.items():
         if isinstance(value, dict):
             assert_names(value, content[key])
@@ -40,29 +40,29 @@ def assert_names(wanted: dict, content: dict) -> None:
 
 
 @pytest.mark.parametrize("name", DATASETS.names)
-def test_a_dataset_changes_what_it_names_and_keeps_method_and_comments(name, file):
+def test_a_dataset_changes_its_values_and_keeps_method_and_comments(name, file):
     mirror = str(file.parent / "clips")
     write_stick_figures(file.parent / "clips")
     apply_preset(None, file, method="ldam_drw")
-    of_method = read_params(file)
+    before = read_params(file)
     apply_preset(name, file, mirror)
     params = read_params(file)
     check(params)
     assert params.dataset.mirror == mirror
     assert_names(DATASETS.read(name), params.model_dump())
-    assert (params.method, params.classifier) == (of_method.method, of_method.classifier)
+    assert (params.method, params.classifier) == (before.method, before.classifier)
     assert params.model.head == "cosine"
     assert file.read_text(encoding="utf-8").count("#") == ORIGINAL.count("#")
     assert len(file.read_text(encoding="utf-8").splitlines()) == len(ORIGINAL.splitlines())
 
 
-def test_the_synthetic_preset_is_the_file_as_it_comes(file):
+def test_the_synthetic_preset_gives_the_default_file(file):
     apply_preset("nw_ucla", file)
     apply_preset("synthetic", file)
     assert read_params(file) == read_params(HERE / "params.yaml")
 
 
-def test_cross_entropy_is_the_method_of_the_file_as_it_comes(file):
+def test_cross_entropy_is_the_method_of_the_default_file(file):
     apply_preset(None, file, method="brl")
     assert read_params(file) != read_params(HERE / "params.yaml")
     apply_preset(None, file, method="cross_entropy")
@@ -71,8 +71,8 @@ def test_cross_entropy_is_the_method_of_the_file_as_it_comes(file):
 
 @pytest.mark.parametrize("method", METHODS.names)
 @pytest.mark.parametrize("before", ["cross_entropy", "ldam_drw", "brl_published"])
-def test_a_method_says_all_of_the_method_and_nothing_else(method, before, file):
-    """So what was there before has no say: also where one head follows the other."""
+def test_a_method_sets_the_whole_method_and_nothing_else(method, before, file):
+    """The settings before have no effect, also where one head follows the other."""
     wanted = METHODS.read(method)
     assert wanted["method"].keys() == yaml.safe_load(ORIGINAL)["method"].keys()
     apply_preset("nw_ucla", file, "https://mirror", before)
@@ -87,8 +87,8 @@ def test_a_method_says_all_of_the_method_and_nothing_else(method, before, file):
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS.names if name != METHODS.base])
-def test_a_methods_file_names_only_what_differs_from_cross_entropy(method):
-    """So a new parameter of one loss concerns the base and that loss alone."""
+def test_a_methods_file_only_lists_differences_from_cross_entropy(method):
+    """A new parameter of one loss then only changes the base and that loss."""
     own = yaml.safe_load((METHODS.folder / f"{method}.yaml").read_text(encoding="utf-8"))
     assert own
 
@@ -103,13 +103,13 @@ def test_a_methods_file_names_only_what_differs_from_cross_entropy(method):
 
 
 @pytest.mark.parametrize("method", METHODS.names)
-def test_a_methods_file_begins_with_what_it_is(method):
+def test_a_methods_file_begins_with_a_description(method):
     lines = (METHODS.folder / f"{method}.yaml").read_text(encoding="utf-8").splitlines()
     comment = list(takewhile(lambda line: line.startswith("# "), lines))
     assert comment and comment[-1].endswith(".")
 
 
-def test_both_at_once_are_one_after_the_other(file, tmp_path):
+def test_both_at_once_equal_one_after_the_other(file, tmp_path):
     other = tmp_path / "other.yaml"
     other.write_text(ORIGINAL, encoding="utf-8")
     apply_preset("nw_ucla", file, "https://mirror", "ldam")
@@ -141,7 +141,7 @@ def test_a_preset_does_not_touch_a_file_that_is_wrong(file):
         ([], "no preset named; a dataset: brl preset NAME with one of custom, "),
     ],
 )
-def test_what_is_no_preset_gets_one_line_and_changes_nothing(
+def test_an_unknown_preset_gets_one_line_and_changes_nothing(
     file, monkeypatch, arguments, complaint
 ):
     (file.parent / "presets").symlink_to(HERE / "presets")
@@ -150,7 +150,7 @@ def test_what_is_no_preset_gets_one_line_and_changes_nothing(
     assert file.read_text(encoding="utf-8") == ORIGINAL
 
 
-def test_the_command_names_what_it_put_in(file, monkeypatch):
+def test_the_command_names_the_applied_presets(file, monkeypatch):
     (file.parent / "presets").symlink_to(HERE / "presets")
     monkeypatch.chdir(file.parent)
     done = brl("preset", "nw_ucla", "--method", "brl", "--mirror", "elsewhere")

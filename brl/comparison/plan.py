@@ -85,7 +85,7 @@ def read_comparison(name: str, params: Params) -> Comparison:
     if not path.exists():
         known = ", ".join(sorted(file.stem for file in COMPARISONS.glob("*.yaml")))
         raise UserError(f"unknown comparison {name!r}; known: {known}")
-    comparison = read_yaml(path, Comparison, called=str(path))
+    comparison = read_yaml(path, Comparison, name=str(path))
     wanted = DATASETS.read(comparison.preset)["dataset"]
     for key, value in wanted.items():
         present = getattr(params.dataset, key)
@@ -132,7 +132,7 @@ def params_of(comparison: Comparison, params: Params, method: str, seed: int) ->
     put(content, comparison.settings)
     put(content, row.settings)
     content["seed"] = seed
-    return validated(content, Params, called=f"comparison: {method}")
+    return validated(content, Params, name=f"comparison: {method}")
 
 
 def put(content: dict[str, Any], settings: dict[str, Any]) -> None:

@@ -6,9 +6,11 @@ from brl.support.errors import UserError
 
 
 def check(params: Params) -> None:
-    """Raises UserError for what the schema cannot see: an unknown dataset, a split it has not,
-    mistakes in own data, a checkpoint that is not there. DVC empties what a stage makes before it
-    runs: better said before."""
+    """Raises UserError for mistakes that the schema cannot find.
+
+    These are an unknown dataset or split, mistakes in own data, and a missing checkpoint. DVC
+    removes the outputs of a stage before it runs the stage, so mistakes must be found earlier.
+    """
     source = source_of(params.dataset.name)
     splits = source.splits
     if splits and params.dataset.split not in splits:

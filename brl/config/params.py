@@ -1,4 +1,4 @@
-"""The schema of params.yaml. It has no defaults: the file is the whole truth of a run."""
+"""The schema of params.yaml. It has no defaults: the file states all settings of a run."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -32,16 +32,22 @@ class _Section(BaseModel):
 
 
 class DatasetParams(_Section):
+    """Which dataset and split; `mirror` is a folder or URL that has its raw files."""
+
     name: str
     split: str
     mirror: str | None
 
 
 class PrepareParams(_Section):
+    """How the clip store is written."""
+
     max_bodies: Count
 
 
 class SubsampleParams(_Section):
+    """How the training subset is chosen: by a class profile, or by a list of clips."""
+
     seed: Seed
     profile: Literal["exp", "step", "natural"]
     imbalance_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)]
@@ -50,11 +56,13 @@ class SubsampleParams(_Section):
 
 
 class CheckpointParams(_Section):
+    """A published checkpoint that replaces the training of a stream."""
+
     file: str
     sha256: str
 
     def verified(self) -> Path:
-        """The file; UserError where it is not the one that was recorded."""
+        """The path of the file; raises UserError if it is missing or its sha256 differs."""
         path = project_root() / self.file
         if not path.is_file():
             raise UserError(
@@ -70,13 +78,15 @@ class CheckpointParams(_Section):
 
 
 class StreamParams(_Section):
+    """What a stream shows, and how its network gets its weights; see brl.streams.stream."""
+
     hops: Annotated[int, Field(ge=0, le=20)]
     weights: CheckpointParams | None
     lr: Positive | None
 
 
 class NoSettings(_Section):
-    """Of a network that has no settings of its own."""
+    """The settings of a network that has none of its own."""
 
 
 class DGSTGCNSettings(_Section):
@@ -90,6 +100,8 @@ NETWORK_SETTINGS: dict[str, type[_Section]] = {"dgstgcn": DGSTGCNSettings}
 
 
 class ModelParams(_Section):
+    """The network, the same for all streams."""
+
     name: Literal["stgcn", "stgcnpp", "aagcn", "ctrgcn", "msg3d", "dgstgcn"]
     base_channels: Annotated[int, Field(ge=6, le=1024)]
     blocks: Annotated[list[Count], Field(min_length=1, max_length=5)] | None
@@ -117,7 +129,7 @@ class ModelParams(_Section):
 
     @model_serializer(mode="wrap")
     def _without_empty_settings(self, default: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Where nothing is set, what is recorded of a network stays what it was without them."""
+        """Leaves out empty settings, so that records without them stay valid."""
         content = default(self)
         if not self.settings:
             content.pop("settings", None)
@@ -125,11 +137,15 @@ class ModelParams(_Section):
 
 
 class ScheduleParams(_Section):
+    """After which share of the epochs the loss and the class weights set in."""
+
     loss: Share
     class_weights: Share
 
 
 class MethodParams(_Section):
+    """The long-tailed method: sampling, mixing, reversal, loss and class weights."""
+
     sampler: Literal["instance", "square_root", "class_balanced", "progressive", "rebalanced"]
     mix: Literal["none", "partial", "partial_published", "mixup", "remix"]
     mix_share: Share
@@ -144,6 +160,8 @@ class MethodParams(_Section):
 
 
 class AugmentParams(_Section):
+    """Random augmentation of training clips; `rotation` is in rad about x, y and z."""
+
     rotation: Annotated[list[Angle], Field(min_length=3, max_length=3)]
     scale: Annotated[float, Field(ge=0, lt=1)]
     flip: Share
@@ -151,6 +169,8 @@ class AugmentParams(_Section):
 
 
 class TrainParams(_Section):
+    """Optimisation, and how frames are sampled and augmented."""
+
     epochs: Count
     passes: Count
     validation: Annotated[float, Field(ge=0, le=0.5)]
@@ -166,22 +186,30 @@ class TrainParams(_Section):
 
 
 class ClassifierParams(_Section):
+    """How the trained classifier is changed before the test."""
+
     kind: Literal["none", "logit_adjustment", "tau_normalised", "retrained"]
     tau: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class PredictParams(_Section):
+    """How test clips are scored; `num_clips` is the number of test views of each clip."""
+
     num_clips: Count
     batch_size: Count
     precision: Literal["float32", "bfloat16"]
 
 
 class EnsembleParams(_Section):
+    """How the streams are fused."""
+
     kind: Literal["weighted"]
     weights: dict[StreamName, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
 
 
 class EvaluateParams(_Section):
+    """Numbers of training clips that separate many-, medium- and few-shot classes."""
+
     many_shot_above: Count
     few_shot_below: Count
 
@@ -193,6 +221,8 @@ class EvaluateParams(_Section):
 
 
 class Params(_Section):
+    """All of params.yaml."""
+
     seed: Seed
     dataset: DatasetParams
     prepare: PrepareParams
@@ -207,13 +237,13 @@ class Params(_Section):
     evaluate: EvaluateParams
 
     @model_validator(mode="after")
-    def _ldam_has_its_head(self) -> "Params":
+    def _ldam_has_cosine_head(self) -> "Params":
         if self.method.loss == "ldam" and self.model.head != "cosine":
             raise ValueError("method.loss: ldam takes cosines: model.head must be cosine")
         return self
 
     @model_validator(mode="after")
-    def _a_linear_classifier_is_changed(self) -> "Params":
+    def _changed_classifier_is_linear(self) -> "Params":
         kind = self.classifier.kind
         if kind != "none" and self.model.head != "linear":
             raise ValueError(
@@ -222,7 +252,7 @@ class Params(_Section):
         return self
 
     @model_validator(mode="after")
-    def _every_stream_has_its_share(self) -> "Params":
+    def _every_stream_has_a_weight(self) -> "Params":
         missing = [name for name in self.streams if name not in self.ensemble.weights]
         if missing:
             raise ValueError(f"ensemble.weights has no weight for the stream {missing[0]}")
@@ -234,6 +264,6 @@ class Params(_Section):
 def read_params(path: Path = Path("params.yaml")) -> Params:
     """The checked content of a parameter file.
 
-    Raises UserError with a line that names the first wrong place and says what would be right.
+    Raises UserError that names the first wrong place and says what would be right.
     """
-    return read_yaml(path, Params, called=str(path))
+    return read_yaml(path, Params, name=str(path))

@@ -16,8 +16,8 @@ from brl.support.files import written_whole
 class Presets:
     """The presets of a folder.
 
-    kind  what one of them is called in messages
-    base  the preset that the others start from: they only name what differs from it
+    kind  the word for a preset in messages
+    base  the preset that the others extend: they only list the values that differ from it
     """
 
     folder: Path
@@ -26,11 +26,11 @@ class Presets:
 
     @property
     def names(self) -> list[str]:
-        """Known ones, sorted."""
+        """Names of the presets, sorted."""
         return sorted(path.stem for path in self.folder.glob("*.yaml"))
 
     def read(self, name: str) -> dict[str, Any]:
-        """All values that a preset sets; UserError for an unknown one."""
+        """All values that a preset sets; raises UserError for an unknown name."""
         if name not in self.names:
             raise UserError(f"unknown {self.kind} {name!r}; known: {', '.join(self.names)}")
         own = YAML(typ="safe").load(self.folder / f"{name}.yaml")
@@ -48,12 +48,13 @@ METHODS = Presets(Path("presets/methods"), "method", base="cross_entropy")
 def apply_preset(
     name: str | None, params_file: Path, mirror: str | None = None, method: str | None = None
 ) -> None:
-    """Overwrites in the parameter file what a dataset's preset, a method's, or both name; comments
-    and the rest stay.
+    """Applies the preset of a dataset, of a method, or of both to the parameter file.
 
-    The mirror is the dataset's own data's, so without a new one it is reset with the dataset; so
-    are the streams' checkpoints, which are of other data and another network. Raises UserError for
-    an unknown preset, and where the result would not be valid (the file then stays as it was).
+    Comments and all other settings stay. A mirror and checkpoints belong to a dataset: a new
+    dataset resets the streams' checkpoints, and sets the mirror to `mirror`.
+
+    Raises UserError for an unknown preset, and where the result would not be valid; the file then
+    stays unchanged.
     """
     if not name and not method:
         raise UserError(
@@ -63,12 +64,12 @@ def apply_preset(
         )
     if mirror and not name:
         raise UserError("a mirror belongs to a dataset: brl preset NAME --mirror FOLDER_OR_URL")
-    of_dataset = DATASETS.read(name) if name else {}
-    of_method = METHODS.read(method) if method else {}
+    dataset_values = DATASETS.read(name) if name else {}
+    method_values = METHODS.read(method) if method else {}
 
     def change(content: dict[str, Any]) -> None:
-        overwrite(content, of_dataset)
-        overwrite(content, of_method)
+        overwrite(content, dataset_values)
+        overwrite(content, method_values)
         if name:
             content["dataset"]["mirror"] = mirror
             for stream in content["streams"].values():
@@ -78,9 +79,10 @@ def apply_preset(
 
 
 def edit_params(params_file: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Changes the content of the parameter file; comments and the rest stay.
+    """Changes values in the parameter file; comments and all other settings stay.
 
-    Raises UserError where the file is not valid, or would not be (it then stays as it was).
+    Raises UserError where the file is not valid, or would not be valid afterwards; it then stays
+    unchanged.
     """
     read_params(params_file)
     yaml = YAML()
@@ -93,13 +95,13 @@ def edit_params(params_file: Path, change: Callable[[dict[str, Any]], None]) -> 
         read_params(unfinished)
 
 
-def _null(representer: Any, value: None) -> Any:
-    """`null` rather than nothing after the colon, as params.yaml has it."""
+def _null(representer: Any, _value: None) -> Any:
+    """Writes null as `null`, as params.yaml has it; the default is an empty value."""
     return representer.represent_scalar("tag:yaml.org,2002:null", "null")
 
 
 def overwrite(content: dict[str, Any], changes: dict[str, Any]) -> None:
-    """Puts values into nested content, key by key."""
+    """Overwrites values in nested content, key by key."""
     for key, value in changes.items():
         if isinstance(value, dict):
             overwrite(content[key], value)

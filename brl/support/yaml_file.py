@@ -31,37 +31,41 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_yaml(path: Path, schema: type[Schema], called: str) -> Schema:
+def read_yaml(path: Path, schema: type[Schema], name: str) -> Schema:
     """Reads a YAML file and validates it against a schema.
 
-    called: the file's name in error messages.
+    name: how error messages call the file.
+
     Raises UserError that names the first wrong place and says what would be right.
     """
     try:
         content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_UniqueKeys)
     except OSError as error:
-        raise UserError(f"{called}: cannot be read ({error.strerror})") from error
+        raise UserError(f"{name}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{called}: not a UTF-8 text file") from error
+        raise UserError(f"{name}: not a UTF-8 text file") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = f" line {mark.line + 1}:" if mark else ""
-        raise UserError(f"{called}:{line} not valid YAML: {error.problem}") from error
+        raise UserError(f"{name}:{line} not valid YAML: {error.problem}") from error
     except yaml.YAMLError as error:
-        raise UserError(f"{called}: not valid YAML: {' '.join(str(error).split())}") from error
+        raise UserError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from error
     except ValueError as error:  # such as a date that does not exist
-        raise UserError(f"{called}: not valid YAML: {error}") from error
+        raise UserError(f"{name}: not valid YAML: {error}") from error
     if not isinstance(content, dict):
-        raise UserError(f"{called}: must hold `key: value` lines")
-    return validated(content, schema, called)
+        raise UserError(f"{name}: must hold `key: value` lines")
+    return validated(content, schema, name)
 
 
-def validated(content: dict[str, Any], schema: type[Schema], called: str) -> Schema:
-    """Validates content against a schema; UserError names the first wrong place in `called`."""
+def validated(content: dict[str, Any], schema: type[Schema], name: str) -> Schema:
+    """Validates content against a schema; `name` begins the error message.
+
+    Raises UserError that names the first wrong place and says what would be right.
+    """
     try:
         return schema.model_validate(content)
     except ValidationError as error:
-        raise UserError(f"{called}: {_first_problem(error, schema)}") from error
+        raise UserError(f"{name}: {_first_problem(error, schema)}") from error
 
 
 def _first_problem(error: ValidationError, schema: type[BaseModel]) -> str:

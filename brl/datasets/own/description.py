@@ -112,4 +112,4 @@ class Description(BaseModel):
 
 def read_description(path: Path) -> Description:
     """Reads and checks a `dataset.yaml`. Raises UserError that names the first wrong place."""
-    return read_yaml(path, Description, called=path.name)
+    return read_yaml(path, Description, name=path.name)
