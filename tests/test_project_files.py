@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from brl.commands import main
 from tests.project import HERE
 
 PAGES = [HERE / "README.md", *sorted((HERE / "docs").glob("*.md"))]
@@ -79,7 +80,7 @@ def test_no_page_is_hidden():
 
 
 def test_commands_in_the_docs_are_commands_of_brl():
-    commands = pytest.importorskip("brl.commands.main").commands.commands
+    commands = main.commands.commands
     named = [found for page in PAGES for code in code_on(page) for found in COMMAND.findall(code)]
     assert len({name for name, _ in named}) > 8
     for name, arguments in named:
