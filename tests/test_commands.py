@@ -150,7 +150,7 @@ def test_ctrl_c_ends_with_130(folder, monkeypatch):
     monkeypatch.setattr(why, "show", interrupted)
     done = brl("why")
     assert done.exit_code == 130
-    assert done.stderr == "interrupted; the same command goes on from here\n"
+    assert done.stderr == "interrupted; run the same command again to resume\n"
 
 
 def test_what_a_command_asks_of_dvc(folder, asked):
@@ -219,7 +219,7 @@ def test_an_interruption_ends_the_stage_that_runs(dvc, number):
     process.send_signal(number)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert said.splitlines()[-1] == "interrupted; the same command goes on from here"
+    assert said.splitlines()[-1] == "interrupted; run the same command again to resume"
     with pytest.raises(ProcessLookupError):
         os.kill(int(Path("pid").read_text()), 0)
 
