@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from pydantic import BaseModel
 
 from brl.clips.layout import COCO17, NTU25, NW_UCLA20
 from brl.report.page import contents, write_page
 from brl.report.skeletons import STEPS, View, bones, moving_bodies
 from brl.report.words import data_in_words, method_in_words
+from tests.project import HERE
 from tests.reported import class_names, results, store_of
 from tests.tiny import PARAMS
 
@@ -50,11 +53,6 @@ def written(folder: Path, shown) -> str:
     return (folder / "index.html").read_text(encoding="utf-8")
 
 
-@pytest.fixture(autouse=True)
-def without_git(monkeypatch):
-    monkeypatch.setenv("GIT_DIR", "/nowhere")
-
-
 @pytest.fixture(scope="module")
 def ten(tmp_path_factory):
     return results(tmp_path_factory.mktemp("ten"), class_names(10))
@@ -69,6 +67,29 @@ def test_every_section_has_content(ten, tmp_path):
         assert name in page.sections["classes"] and name in page.sections["confusion"]
     for name in ten.streams:
         assert name in page.sections["streams"] and name in page.sections["curves"]
+
+
+class Recorded:
+    """Parameters that note which of them are read, by dotted names; declared sections as a whole."""
+
+    def __init__(self, params, declared: set[str], read: set[str], prefix: str = "") -> None:
+        self._params, self._declared, self._read, self._prefix = params, declared, read, prefix
+
+    def __getattr__(self, name: str):
+        value, path = getattr(self._params, name), f"{self._prefix}{name}"
+        if isinstance(value, BaseModel) and path not in self._declared:
+            return Recorded(value, self._declared, self._read, f"{path}.")
+        self._read.add(path)
+        return value
+
+
+def test_the_parameters_that_the_page_tells_of_are_declared(ten, tmp_path):
+    """So the page is never that of another run: DVC writes it anew when one of them changes."""
+    stages = yaml.safe_load((HERE / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    declared, read = set(stages["evaluate"]["params"]), set()
+    written(tmp_path, replace(ten, params=Recorded(PARAMS, declared, read)))
+    assert {"seed", "model.name", "ensemble"} <= read
+    assert read <= declared
 
 
 def test_it_needs_nothing_but_itself(ten, tmp_path):
