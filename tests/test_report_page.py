@@ -70,7 +70,7 @@ def test_every_section_has_content(ten, tmp_path):
 
 
 class Recorded:
-    """Parameters that note which of them are read, by dotted names; declared sections as a whole."""
+    """Parameters that note which are read, by dotted names; declared sections count as a whole."""
 
     def __init__(self, params, declared: set[str], read: set[str], prefix: str = "") -> None:
         self._params, self._declared, self._read, self._prefix = params, declared, read, prefix
