@@ -20,10 +20,10 @@ def shared(relative: str) -> Path:
 
 
 def claim_of(item: pytest.Item) -> str:
-    """What a test shows: the first line of its docstring, or its name in words."""
+    """What a test shows: the first paragraph of its docstring, or its name in words."""
     described = getattr(getattr(item, "function", None), "__doc__", None)
     if described:
-        return described.strip().splitlines()[0]
+        return " ".join(described.strip().split("\n\n")[0].split())
     return item.name.split("[")[0].removeprefix("test_").replace("_", " ")
 
 

@@ -17,7 +17,7 @@ def clips():
     return reference.shared("data/clips.zip")
 
 def test_clips_are_whole(clips):
-    "Every clip can be read.\\n\\n    Slowly."
+    "Every clip\\n    can be read.\\n\\n    Slowly."
 
 @pytest.mark.parametrize("name", ["b", "a", "a"])
 def test_numbers_are_the_published_ones(name):
