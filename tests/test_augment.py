@@ -1,4 +1,4 @@
-"""Augmentation: what each change does to a clip and what it leaves alone."""
+"""Augmentation: which values of a clip each function changes, and which it keeps."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_no_augmentation_is_the_identity():
 
 
 @pytest.mark.parametrize("channels", [2, 3])
-def test_2d_joints_turn_in_the_image_and_keep_their_score(channels):
+def test_2d_joints_are_rotated_in_the_image_and_keep_their_score(channels):
     augment = AugmentParams(rotation=[0.5, 0.5, 0.5], scale=0.2, flip=0.0, flip_kind="swap")
     matrices = random_matrices(50, augment, CPU, torch.Generator().manual_seed(0), dimensions=2)
     joints = torch.rand(50, 1, 2, 17, channels)
@@ -65,7 +65,7 @@ def test_transform_maps_each_clip_by_its_own_matrix():
 
 
 @pytest.mark.parametrize("kind", ["swap", "mirror"])
-def test_flip_exchanges_sides_in_the_chosen_clips_only(kind):
+def test_flip_exchanges_sides_in_the_selected_clips_only(kind):
     joints = torch.randn(2, 1, 3, 25, 3)
     mirrored = torch.from_numpy(NTU25.mirrored())
     ours = flip(joints, torch.tensor([True, False]), mirrored, kind)
@@ -76,7 +76,7 @@ def test_flip_exchanges_sides_in_the_chosen_clips_only(kind):
     assert torch.equal(ours[0, :, :, head], joints[0, :, :, head] * sign)
 
 
-def test_rescale_fills_the_box_by_the_extremes_of_the_whole_clip():
+def test_rescale_uses_the_extremes_of_the_whole_clip():
     sizes = [4, 7]
     rows = torch.randn(sum(sizes), 25, 3) * 5 + 2
     rows[:4, :, 2] = 1.5  # a flat axis

@@ -1,4 +1,4 @@
-"""The batch path, step by step against one clip computed by hand."""
+"""Batches equal single clips that are computed step by step."""
 
 from pathlib import Path
 
@@ -31,8 +31,8 @@ def clips(tmp_path):
 
 @pytest.mark.parametrize("stream", STREAMS)
 @pytest.mark.parametrize("rescaled", [False, True])
-def test_test_views_equal_the_clip_computed_whole(clips, stream, rescaled):
-    """Motion is taken before sampling in time, rescaling by the whole clip's extremes."""
+def test_test_views_equal_frames_of_the_whole_clip(clips, stream, rescaled):
+    """Motions are computed before frame sampling; rescaling uses the whole clip's extremes."""
     originals, batched = clips
     params = PARAMS.model_copy(update={"rescale": rescaled})
     views, present = JointInputs(batched, STREAMS[stream], params).test_batch(torch.arange(4), 2)
@@ -58,7 +58,7 @@ def test_test_views_equal_the_clip_computed_whole(clips, stream, rescaled):
 
 @pytest.mark.parametrize("stream", ["joint", "skip_motion"])
 def test_a_training_batch_is_the_augmented_clip(clips, stream):
-    """The draws of the generator, applied by hand: frames, matrices, rescaling, flips, stream."""
+    """The same random numbers, applied one step at a time, give the same batch."""
     originals, batched = clips
     params = PARAMS.model_copy(update={"rescale": True})
     which = torch.arange(4)
@@ -88,7 +88,7 @@ def test_a_training_batch_is_the_augmented_clip(clips, stream):
         assert present[number].sum() == bodies
 
 
-def test_training_batches_differ_and_repeat_with_the_generator(clips):
+def test_training_batches_depend_on_the_generators_seed(clips):
     _, batched = clips
     inputs = JointInputs(batched, STREAMS["bone_motion"], PARAMS)
 
@@ -112,8 +112,8 @@ def test_without_augmentation_a_training_batch_holds_frames_of_its_clips(clips):
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_scores_of_2d_joints_are_neither_turned_nor_rescaled(tmp_path, stream):
-    """In a training batch with every augmentation, scores are those of the stream without any."""
+def test_scores_of_2d_joints_are_neither_rotated_nor_rescaled(tmp_path, stream):
+    """Even with all augmentations, scores are those of the stream without augmentation."""
     draws = np.random.default_rng(0)
     clips = [Clip(f"c{i}", i, draws.random((1, 9, 17, 3), np.float32)) for i in range(3)]
     splits = {"s": {"train": ["c0", "c1"], "test": ["c2"]}}

@@ -1,4 +1,4 @@
-"""Clips played backwards in training (method: section 4, TRP)."""
+"""Clips played backwards in training: temporal reverse perception of BRL, arXiv 2308.14024."""
 
 from dataclasses import replace
 
@@ -58,7 +58,7 @@ def batched(folder, layout: Layout, clips: list[Clip]) -> Clips:
 @pytest.mark.parametrize("layout", [NTU25, COCO17], ids=["3D", "scored"])
 @pytest.mark.parametrize("rescaled", [False, True])
 def test_a_reversed_batch_is_that_of_clips_reversed_before(tmp_path, stream, layout, rescaled):
-    """With every augmentation, in all streams: motion too points the other way."""
+    """With all augmentations, in all streams: motions are reversed too."""
     clips = some_clips(layout)
     plain = batched(tmp_path / "plain", layout, clips)
     turned = batched(tmp_path / "turned", layout, reversed_in_time(clips))
@@ -81,7 +81,7 @@ def test_a_reversed_batch_is_that_of_clips_reversed_before(tmp_path, stream, lay
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory) -> ClipStore:
-    """The joint 0 of all clips moves one unit along x a frame: a batch tells its direction."""
+    """Joint 0 of all clips moves one unit along x per frame, so a batch shows its direction."""
     clips = swinging_arms()
     for clip in clips:
         clip.joints[:, :, 0, 0] = np.arange(clip.joints.shape[1])
@@ -132,9 +132,7 @@ def test_partners_of_mixed_clips_keep_the_labels_of_their_direction(store):
 
 @pytest.mark.parametrize(("reverse", "outputs"), [("none", 3), ("same", 3), ("aware", 6)])
 @pytest.mark.parametrize("head", ["linear", "cosine"])
-def test_outputs_for_clips_played_backwards_are_there_in_training_alone(
-    store, tmp_path, reverse, outputs, head
-):
+def test_outputs_for_reversed_clips_only_exist_in_training(store, tmp_path, reverse, outputs, head):
     settings = job(method=method(reverse=reverse), head=head, epochs=1, passes=1)
     before = Training(settings, store, training_part(store))
     assert before.model.cls_head.fc_cls.weight.shape[0] == outputs
@@ -153,8 +151,7 @@ def test_outputs_for_clips_played_backwards_are_there_in_training_alone(
 
 @pytest.mark.parametrize("reverse", ["same", "aware"])
 def test_test_clips_are_never_played_backwards(store, tmp_path, reverse):
-    """Scores are those of the network on the clips' frames from first to last, also where all
-    clips were trained backwards."""
+    """Scores come from frames in their order, even if all clips were reversed in training."""
     settings = job(method=method(reverse=reverse, reverse_share=1.0), epochs=1, passes=1)
     trained, _ = train_stream(settings, store, training_part(store), tmp_path / "c.pt")
     chosen = store.part("half", "test")
@@ -173,7 +170,7 @@ def test_test_clips_are_never_played_backwards(store, tmp_path, reverse):
 
 @pytest.mark.parametrize("reverse", ["same", "aware"])
 def test_the_validation_part_is_never_played_backwards(store, reverse):
-    """Its accuracy does not depend on draws: twice the same, and none of them is used."""
+    """The validation accuracy is reproducible, and uses no random numbers."""
     settings = job(method=method(reverse=reverse, reverse_share=0.5), validation=0.4)
     on = Training(settings, store, training_part(store))
     state = on.augment_generator.get_state()

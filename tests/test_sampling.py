@@ -1,4 +1,4 @@
-"""Frame sampling: the published test indices, and what random ones may be."""
+"""Frame sampling: published test frames, and properties of random frames."""
 
 import numpy as np
 import torch
@@ -59,15 +59,15 @@ def test_random_frames_are_sorted_and_inside(lengths, clip_len, seed):
 
 
 def test_every_frame_can_be_drawn():
-    """The edges of each case are reached: no off-by-one at the ends of a clip."""
+    """Also the first and the last frame of a clip, in all three cases."""
     for sampling in ("uniform", "random"):
         for length in (3, 10, 15, 40):
             drawn = draw(sampling, [length] * 2000, 10, seed=1)
             assert set(drawn.ravel()) == set(range(length)), (sampling, length)
 
 
-def test_gaps_are_skipped_evenly_often():
-    """A clip of T + 1 frames leaves each frame out equally often (T + 1 gaps, one skipped)."""
+def test_all_frames_are_skipped_equally_often():
+    """Of a clip of T + 1 frames one is skipped: each frame with the same probability."""
     clip_len, draws = 9, 20_000
     frames = draw("uniform", [clip_len + 1] * draws, clip_len, seed=3)
     left_out = (clip_len + 1) * clip_len // 2 - frames.sum(axis=1)

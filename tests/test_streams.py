@@ -19,7 +19,7 @@ SHORT = {
 
 
 def whole_clip(joints: torch.Tensor, layout, name: str) -> torch.Tensor:
-    """All frames of one clip (M, T, V, K) as a stream shows them."""
+    """The stream's view of all frames of one clip, (M, T, V, K)."""
     stream = STREAMS[name]
     now = offsets(joints[None], layout, stream.hops)
     if not stream.motion:
@@ -45,7 +45,7 @@ def test_agrees_with_the_reference(place, name):
 
 
 @given(st.sampled_from(sorted(LAYOUTS)), st.integers(1, 6), st.integers(0, 2**31))
-def test_an_offset_is_the_sum_of_the_bones_on_its_way(name, hops, seed):
+def test_an_offset_is_the_sum_of_the_bones_on_the_path(name, hops, seed):
     layout = LAYOUTS[name]
     generator = torch.Generator().manual_seed(seed)
     joints = torch.randn(1, 2, layout.num_joints, 3, generator=generator, dtype=torch.float64)

@@ -1,1 +1,1 @@
-"""Streams: from chosen clips to what a network takes, and its weights on disk."""
+"""Streams: network inputs from selected clips, and weights files."""

@@ -1,4 +1,4 @@
-"""Random changes of training clips, as batched functions."""
+"""Random augmentation of training clips, as batched functions."""
 
 import torch
 from torch import Generator, Tensor
@@ -15,20 +15,20 @@ def random_matrices(
 ) -> Tensor:
     """One random linear map per clip, (N, 3, 3): a scaling of each axis, then three rotations.
 
-    Each axis is scaled by 1 +- `scale`; the angles about x, y and z are uniform in +- `rotation`
-    rad. 2D joints are only rotated in the image, about z, and scaled in x and y: the third
-    channel, the score, stays.
+    Scale factors are uniform in 1 +- `scale`; the angles about x, y and z are uniform in
+    +- `rotation`, in rad. 2D joints are only rotated in the image plane, about z, and scaled in x
+    and y: their third channel is a score and stays.
     """
-    in_use = [1, 1, 1, 1, 1, 1] if dimensions == 3 else [0, 0, 1, 1, 1, 0]
-    largest = [*augment.rotation, *[augment.scale] * 3]
-    limits = torch.tensor([a * b for a, b in zip(largest, in_use, strict=True)], device=device)
+    enabled = [1, 1, 1, 1, 1, 1] if dimensions == 3 else [0, 0, 1, 1, 1, 0]
+    maxima = [*augment.rotation, *[augment.scale] * 3]
+    limits = torch.tensor([a * b for a, b in zip(maxima, enabled, strict=True)], device=device)
     draws = torch.rand((count, 6), device=device, generator=generator) * 2 - 1
     angles, scales = (draws * limits).split(3, dim=1)
     return rotation_matrices(angles) * (1 + scales)[:, None, :]
 
 
 def rotation_matrices(angles: Tensor) -> Tensor:
-    """Rotations about x, then y, then z by angles (N, 3) in rad, (N, 3, 3) for column vectors."""
+    """Matrices (N, 3, 3) that rotate column vectors about x, then y, then z; angles (N, 3), rad."""
     (cx, cy, cz), (sx, sy, sz) = angles.cos().unbind(1), angles.sin().unbind(1)
     zero, one = torch.zeros_like(cx), torch.ones_like(cx)
 
@@ -42,7 +42,7 @@ def rotation_matrices(angles: Tensor) -> Tensor:
 
 
 def transform(joints: Tensor, matrices: Tensor) -> Tensor:
-    """Applies a map (N, 3, 3) to each clip's joints (N, ..., K), K 2 or 3; the origin stays."""
+    """Multiplies each clip's joints (N, ..., K) by its matrix (N, 3, 3); K is 2 or 3."""
     channels = joints.shape[-1]
     flat = joints.flatten(1, -2) @ matrices[:, :channels, :channels].transpose(1, 2)
     return flat.view(joints.shape)
@@ -51,8 +51,9 @@ def transform(joints: Tensor, matrices: Tensor) -> Tensor:
 def flip(joints: Tensor, flipped: Tensor, mirrored: Tensor, kind: str) -> Tensor:
     """Exchanges left and right in the clips that `flipped` (N,) bool selects.
 
-    joints (N, M, T, V, K); mirrored (V,): the joint order in a mirror. `swap` exchanges left and
-    right joints and keeps their coordinates, as published; `mirror` also negates x.
+    joints (N, M, T, V, K); mirrored (V,) int64: the index of each joint's mirror image. The kind
+    `swap` exchanges left and right joints and keeps their coordinates, as published; `mirror` also
+    negates x.
     """
     swapped = joints[..., mirrored, :]
     if kind == "mirror":
@@ -61,9 +62,9 @@ def flip(joints: Tensor, flipped: Tensor, mirrored: Tensor, kind: str) -> Tensor
 
 
 def rescale(joints: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
-    """Maps each axis of a clip from [lowest, highest] to [-1, 1]; a flat axis to -1.
+    """Maps each axis of a clip from [lowest, highest] to [-1, 1]; an axis without extent to -1.
 
-    joints (N, M, T, V, K); lowest, highest (N, K), over the whole clip.
+    joints (N, M, T, V, K); lowest, highest (N, K): the extremes over the whole clip.
     """
     lowest, highest = (limit[:, None, None, None, :] for limit in (lowest, highest))
     extent = highest - lowest
@@ -73,10 +74,10 @@ def rescale(joints: Tensor, lowest: Tensor, highest: Tensor) -> Tensor:
 def extremes(rows: Tensor, owner: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Lowest and highest coordinates of each clip, (N, K) each.
 
-    rows (R, V, K) body frames, owner (R,) the clip that each belongs to, count N.
+    rows (R, V, K): frames of bodies; owner (R,): the index of each row's clip; count: N.
     """
-    positions = owner[:, None].expand(-1, rows.shape[-1])
+    indices = owner[:, None].expand(-1, rows.shape[-1])
     infinite = rows.new_full((count, rows.shape[-1]), torch.inf)
-    lowest = infinite.scatter_reduce(0, positions, rows.amin(dim=1), "amin")
-    highest = (-infinite).scatter_reduce(0, positions, rows.amax(dim=1), "amax")
+    lowest = infinite.scatter_reduce(0, indices, rows.amin(dim=1), "amin")
+    highest = (-infinite).scatter_reduce(0, indices, rows.amax(dim=1), "amax")
     return lowest, highest

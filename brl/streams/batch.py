@@ -1,4 +1,4 @@
-"""Batches of a clip store's joints: one vectorised gather, no Python per clip."""
+"""Batches of clips: one vectorised gather, without a Python loop over clips."""
 
 from collections.abc import Sequence
 
@@ -14,9 +14,9 @@ from brl.streams.device import resident
 class Clips:
     """n clips whose joints can be gathered onto a device.
 
-    rows (R, V, K) float32 holds every body's frames end to end, as a clip store does. Of each
-    clip (n,): starts, its first row; lengths, its frames; bodies; labels. max_bodies: M of every
-    batch.
+    rows (R, V, K) float32 holds the frames of all bodies, one body after the other, as in a clip
+    store. Four arrays (n,) describe the clips: starts (first row), lengths (number of frames),
+    bodies (number of bodies) and labels. max_bodies is M of every batch.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Clips:
         self.max_bodies = max_bodies
         self.labels = torch.from_numpy(labels).to(device)
         self.lengths = torch.from_numpy(lengths).to(device)
-        # On the CPU it shares the mapped file's memory: nothing is read before it is gathered.
+        # On the CPU the tensor shares the mapped file's memory: rows are read when gathered.
         self._rows = resident(torch.from_numpy(rows), device)
         self._starts = torch.from_numpy(starts).to(device)
         self._bodies = torch.from_numpy(bodies).to(device)
@@ -49,7 +49,7 @@ class Clips:
         device: torch.device,
         max_bodies: int | None = None,
     ) -> "Clips":
-        """Clips (n,) of a store; max_bodies: by default the store's."""
+        """The clips of a store with these indices (n,); max_bodies defaults to the store's."""
         return cls(
             store.rows,
             starts=store.starts[indices],
@@ -69,7 +69,7 @@ class Clips:
         max_bodies: int,
         device: torch.device,
     ) -> "Clips":
-        """Recordings (M, T, V, K) float32, normalised, in memory; their labels are 0."""
+        """Normalised recordings (M, T, V, K) float32, M and T of each its own. Labels are 0."""
         bodies, lengths = np.array([joints.shape[:2] for joints in recordings]).T
         rows = np.concatenate([joints.reshape(-1, *joints.shape[2:]) for joints in recordings])
         return cls(
@@ -87,12 +87,12 @@ class Clips:
         return len(self.labels)
 
     def present(self, indices: Tensor) -> Tensor:
-        """The bodies that are present in clips `indices` (N,), (N, M) bool."""
-        slots = torch.arange(self.max_bodies, device=self.device)
-        return slots < self._bodies[indices, None]
+        """Which bodies are present in the clips `indices` (N,): (N, M) bool."""
+        bodies = torch.arange(self.max_bodies, device=self.device)
+        return bodies < self._bodies[indices, None]
 
     def joints(self, indices: Tensor, frames: Tensor) -> Tensor:
-        """The given frames (N, T) of clips `indices` (N,), (N, M, T, V, K); absent bodies zero."""
+        """Joints (N, M, T, V, K) of clips `indices` (N,) at frames (N, T); absent bodies are 0."""
         present = self.present(indices)
         body = torch.arange(self.max_bodies, device=self.device) * present
         first_rows = self._starts[indices, None] + body * self.lengths[indices, None]
@@ -100,9 +100,9 @@ class Clips:
         return joints * present[:, :, None, None, None]
 
     def all_rows(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """All body frames of clips `indices` (N,), end to end: rows (R, V, K), owners (R,).
+        """All frames of all bodies of clips `indices` (N,): rows (R, V, K) and owner (R,).
 
-        An owner is the row's clip, as a position in `indices`.
+        owner: the position of each row's clip in `indices`.
         """
         sizes = (self._bodies * self.lengths)[indices]
         owner = torch.repeat_interleave(torch.arange(len(indices), device=self.device), sizes)

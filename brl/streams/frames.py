@@ -1,7 +1,7 @@
-"""Which frames of a clip a network sees. Method: section 3.
+"""Sampling of the T frames of a clip that a network sees.
 
-`uniform` spreads the frames over the clip, one from each of T equal segments; `random` draws
-them with replacement and sorts them (test: evenly spaced, the published NW-UCLA recipe).
+`uniform` draws one frame from each of T equal segments of the clip, as PYSKL does (arXiv
+2205.09443). `random` draws frames with replacement and sorts them; test frames are evenly spaced.
 """
 
 from functools import lru_cache
@@ -14,19 +14,23 @@ TEST_SEED = 255
 
 
 def train_frames(sampling: str, lengths: Tensor, clip_len: int, generator: Generator) -> Tensor:
-    """Random frame indices (N, T) for clips of `lengths` (N,) frames; T is clip_len."""
+    """Random frame indices (N, T) int64 for clips of `lengths` (N,) frames; T is clip_len."""
     sampler = {"uniform": _uniform_frames, "random": _random_frames}[sampling]
     return sampler(lengths[:, None], clip_len, generator)
 
 
 def _random_frames(lengths: Tensor, clip_len: int, generator: Generator) -> Tensor:
-    """Frames drawn with replacement, sorted; lengths (N, 1) to (N, T)."""
+    """Sorted frames (N, T), drawn with replacement; lengths (N, 1)."""
     draws = _uniform_draws((len(lengths), clip_len), lengths.device, generator)
     return (draws * lengths).long().minimum(lengths - 1).sort(dim=1).values
 
 
 def _uniform_frames(lengths: Tensor, clip_len: int, generator: Generator) -> Tensor:
-    """Three cases by length, all computed for all clips and then chosen; (N, 1) to (N, T)."""
+    """Frames (N, T), one per segment; lengths (N, 1).
+
+    Clips shorter than T frames are looped; clips shorter than 2 T frames skip some frames. All
+    three cases are computed for all clips.
+    """
     steps = torch.arange(clip_len, device=lengths.device)
     count, device = len(lengths), lengths.device
 
@@ -51,9 +55,10 @@ def _uniform_draws(shape: tuple[int, int], device: torch.device, generator: Gene
 
 
 def evaluation_frames(sampling: str, length: int, clip_len: int, num_clips: int) -> np.ndarray:
-    """Frame indices of a clip's test views, (I, T) int64; the same for equal lengths.
+    """Frame indices of a clip's test views, (I, T) int64; equal for clips of equal length.
 
-    `uniform`: I = num_clips. `random`: evenly spaced, which is one view however many are wanted.
+    With `uniform` sampling I is num_clips. With `random` sampling there is one view, of evenly
+    spaced frames.
     """
     if sampling == "random":
         return np.linspace(0, length - 1, clip_len).astype(np.int64)[None]
@@ -66,7 +71,7 @@ def _uniform_test_frames(length: int, clip_len: int, num_clips: int) -> np.ndarr
     steps = np.arange(clip_len)
     views = []
     for view in range(num_clips):
-        # The published sampler draws an optional crop first; its numbers must be used up.
+        # The published sampler first draws an optional crop: keep the generator in step with it.
         generator.rand()
         generator.randint(1)
         if length < clip_len:

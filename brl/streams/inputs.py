@@ -1,4 +1,4 @@
-"""From chosen clips to what a network takes: frames, augmentation, stream, in this order."""
+"""Network inputs from selected clips: frame sampling, then augmentation, then the stream."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,10 +16,10 @@ from brl.streams.stream import Stream
 
 
 class Inputs(Protocol):
-    """n clips as a network takes them: all that training, classification and prediction see.
+    """n clips as network inputs; training and prediction access clips only through it.
 
-    A batch is a pair of clips (N, M, T, V, K) and present bodies (N, M) bool; indices (N,) name
-    the batch's clips among the n.
+    A batch is a pair of clips (N, M, T, V, K) and present bodies (N, M) bool; indices (N,) select
+    its clips among the n.
     """
 
     @property
@@ -32,27 +32,27 @@ class Inputs(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where the batches are made."""
+        """The device of the batches."""
 
     def __len__(self) -> int: ...
 
     def train_batch(
         self, indices: Tensor, generator: Generator, backwards: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Clips sampled at random in time and augmented, a row each.
+        """Randomly sampled frames of each clip, augmented.
 
         backwards (N,) bool: clips that are played from their last frame to their first.
         """
 
     def test_batch(self, indices: Tensor, num_clips: int) -> tuple[Tensor, Tensor]:
-        """The I test views of each clip, (N I, ...): a clip's views follow each other."""
+        """The I test views of each clip, (N I, ...); the views of a clip are adjacent."""
 
 
 @dataclass(frozen=True)
 class JointInputs:
-    """The joints of a store's clips as one stream shows them.
+    """The inputs of one stream from the joints of clips.
 
-    Every step is a tensor function on the clips' device.
+    All steps are tensor operations on the clips' device.
     """
 
     clips: Clips
@@ -71,7 +71,7 @@ class JointInputs:
 
     @property
     def device(self) -> torch.device:
-        """Where the batches are made."""
+        """The device of the batches."""
         return self.clips.device
 
     def __len__(self) -> int:
@@ -80,7 +80,7 @@ class JointInputs:
     def train_batch(
         self, indices: Tensor, generator: Generator, backwards: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Clips sampled at random in time and augmented; see Inputs."""
+        """Randomly sampled frames of each clip, augmented; see Inputs."""
         augment = self.params.augment
         device = indices.device
         frames = train_frames(
@@ -94,12 +94,12 @@ class JointInputs:
     def test_batch(self, indices: Tensor, num_clips: int) -> tuple[Tensor, Tensor]:
         """The I test views of each clip; see Inputs.
 
-        I is num_clips, or 1 with the evenly spaced frames of `random` sampling.
+        I is num_clips, or 1 with `random` sampling.
         """
         lengths, inverse = np.unique(self.lengths[indices].cpu(), return_inverse=True)
         tables = [
-            evaluation_frames(self.params.sampling, int(n), self.params.clip_len, num_clips)
-            for n in lengths
+            evaluation_frames(self.params.sampling, int(length), self.params.clip_len, num_clips)
+            for length in lengths
         ]
         frames = torch.from_numpy(np.stack(tables)[inverse]).to(indices.device)
         return self._batch(indices.repeat_interleave(frames.shape[1]), frames.flatten(0, 1))
@@ -133,7 +133,7 @@ class JointInputs:
         return shown * present[:, :, None, None, None], present
 
     def _limits(self, indices: Tensor, matrices: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Extremes of whole clips, not of the sampled frames alone, (N, K) each."""
+        """Lowest and highest coordinates over all frames of the clips, (N, K) each."""
         rows, owner = self.clips.all_rows(indices)
         if matrices is not None:
             rows = transform(rows, matrices[owner])
@@ -145,10 +145,10 @@ class JointInputs:
 
 
 def limits(rows: Tensor, owner: Tensor, count: int, layout: Layout) -> tuple[Tensor, Tensor]:
-    """What `rescale` maps to -1 and 1 in each clip: lowest and highest coordinates, (N, K) each.
+    """The values that `rescale` maps to -1 and 1 in each clip, (N, K) each.
 
-    rows (R, V, K) body frames, owner (R,) the clip that each belongs to, count N. A score is no
-    coordinate: its limits are -1 and 1, so it stays.
+    rows (R, V, K): frames of bodies; owner (R,): the index of each row's clip; count: N. The
+    limits of a score channel are -1 and 1, so `rescale` does not change it.
     """
     lowest, highest = extremes(rows, owner, count)
     if layout.scored:

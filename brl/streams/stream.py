@@ -1,4 +1,4 @@
-"""Streams: what a network sees of a skeleton. BRL, arXiv 2308.14024, sections 3.1 and 4.1."""
+"""Streams: joints, bones and skips, and their motions. BRL, arXiv 2308.14024."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from brl.config.params import CheckpointParams, Params, StreamName
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream: what its network sees, and where its weights come from.
+    """A stream: the inputs of its network, and the source of its weights.
 
-    name     its block under `streams` in params.yaml; `..._motion` shows differences in time
-    hops     each joint is seen relative to the one `hops` steps nearer to the centre; 0: the
-             joint itself, 1: its bone, 2: its skip
-    lr       peak learning rate; None: that of all streams
+    name     its key under `streams` in params.yaml; `..._motion` shows differences in time
+    hops     each joint is shown relative to the joint `hops` steps nearer to the centre; 0 shows
+             joints, 1 bones, 2 skips
+    lr       peak learning rate; None: `train.lr`
     weights  a checkpoint that replaces the training; None: the stream is trained
     """
 
@@ -28,22 +28,23 @@ class Stream:
 
     @classmethod
     def of(cls, params: Params, name: StreamName) -> "Stream":
-        """The stream of that name in params.yaml."""
-        chosen = params.streams[name]
-        return cls(name, chosen.hops, chosen.lr, chosen.weights)
+        """The stream with this name in params.yaml."""
+        settings = params.streams[name]
+        return cls(name, settings.hops, settings.lr, settings.weights)
 
     @property
     def motion(self) -> bool:
-        """Whether it shows the difference of each frame to the next one."""
+        """Whether the stream shows the difference of each frame to the next one."""
         return self.name.endswith("_motion")
 
     def show(
         self, layout: Layout, joints_at: Callable[[Tensor], Tensor], frames: Tensor, last: Tensor
     ) -> Tensor:
-        """What the stream shows of clips at frames (N, T): (N, M, T, V, K).
+        """The stream's view of clips at frames (N, T): (N, M, T, V, K).
 
-        joints_at gives the joints (N, M, T, V, K) of frames (N, T); last (N, 1) is each clip's
-        last frame. A motion is taken to the next frame of the clip, not to the next sampled one.
+        joints_at returns the joints (N, M, T, V, K) at frames (N, T); last (N, 1) is each clip's
+        last frame. A motion is the difference to the next frame of the clip, not to the next
+        sampled frame.
         """
         shown = offsets(joints_at(frames), layout, self.hops)
         if not self.motion:
@@ -53,10 +54,11 @@ class Stream:
 
 
 def offsets(joints: Tensor, layout: Layout, hops: int) -> Tensor:
-    """Each joint minus its ancestor `hops` steps towards the centre; zero where there is none.
+    """Each joint minus its ancestor `hops` steps towards the centre, in the shape of `joints`.
 
-    joints: (..., V, K). In a scored layout the last channel becomes the mean of the two joints'
-    scores (its own where there is no ancestor). Returns the same shape.
+    joints: (..., V, K). The offset of a joint without such an ancestor is zero. In a scored layout
+    the last channel becomes the mean of the two joints' scores, or the joint's own score where
+    there is no ancestor.
     """
     if hops == 0:
         return joints
@@ -68,11 +70,11 @@ def offsets(joints: Tensor, layout: Layout, hops: int) -> Tensor:
 
 
 def motion(now: Tensor, following: Tensor, is_last: Tensor, layout: Layout) -> Tensor:
-    """Difference of frames to the ones that follow them; zero for a clip's last frame.
+    """Difference of each frame to the next one, (N, M, T, V, K); zero for a clip's last frame.
 
     now, following: (N, M, T, V, K), the sampled frames and their successors in the clip;
-    is_last: (N, T). In a scored layout the last channel is the mean of the two frames' scores,
-    and zero at the last frame. Returns (N, M, T, V, K).
+    is_last: (N, T) bool. In a scored layout the last channel is the mean of the two frames'
+    scores, and zero at the last frame.
     """
     difference = following - now
     if layout.scored:

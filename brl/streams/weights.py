@@ -1,4 +1,4 @@
-"""Trained weights on disk: one safetensors file that says itself what it is."""
+"""Trained weights on disk: a safetensors file whose metadata holds the recipe."""
 
 import json
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ from brl.support.files import written_whole
 
 
 class Recipe(BaseModel):
-    """All that is needed to rebuild a network and to feed it as it was trained.
+    """All settings needed to rebuild a network and to make its inputs as in training.
 
-    Of the stream it keeps what is shown, in a weights file as `stream` (its name) and `hops`.
+    A weights file stores the stream as `stream` (its name) and `hops`.
     """
 
     stream: Stream
@@ -44,7 +44,7 @@ class Recipe(BaseModel):
     def on(
         cls, store: ClipStore, *, stream: Stream, model: ModelParams, train: TrainParams
     ) -> "Recipe":
-        """The recipe for the clips of a store."""
+        """The recipe of a training on the clips of a store."""
         return cls(
             stream=replace(stream, lr=None, weights=None),
             layout=store.layout,
@@ -60,8 +60,8 @@ class Recipe(BaseModel):
     @classmethod
     def _from_file(cls, content: Any) -> Any:
         if isinstance(content, dict) and isinstance(content.get("stream"), str):
-            shown = Stream(content["stream"], content["hops"])
-            content = {**content, "stream": shown}
+            stream = Stream(content["stream"], content["hops"])
+            content = {**content, "stream": stream}
             content.pop("hops")
         return content
 
@@ -73,9 +73,9 @@ class Recipe(BaseModel):
         }
 
     def build(self, directions: int = 1) -> Network:
-        """The network, with fresh weights.
+        """The network, with random initial weights.
 
-        directions: outputs of each class; 2 where clips played backwards are told apart.
+        directions: outputs per class; 2 if clips played backwards count as classes of their own.
         """
         return build(
             self.model,
@@ -86,12 +86,12 @@ class Recipe(BaseModel):
         )
 
     def inputs(self, store: ClipStore, indices: np.ndarray, device: torch.device) -> Inputs:
-        """Clips (n,) of a store as the network takes them."""
+        """Network inputs from the clips of a store with these indices (n,)."""
         clips = Clips.of_store(store, indices, device, self.max_bodies)
         return JointInputs(clips, self.stream, self.train)
 
     def recording_inputs(self, recordings: Sequence[np.ndarray], device: torch.device) -> Inputs:
-        """Recordings (M, T, V, K), normalised, as the network takes them."""
+        """Network inputs from normalised recordings (M, T, V, K)."""
         clips = Clips.of_recordings(recordings, self.layout, self.max_bodies, device)
         return JointInputs(clips, self.stream, self.train)
 
@@ -105,16 +105,16 @@ class Trained:
 
 
 def save_weights(path: Path, trained: Trained) -> None:
-    """Writes weights and recipe."""
+    """Writes weights and recipe to a safetensors file."""
     state = {name: tensor.contiguous().cpu() for name, tensor in trained.model.state_dict().items()}
-    # Safetensors keeps the metadata's entries in no fixed order: one entry, for equal bytes.
+    # The order of several metadata entries would vary; a single entry gives equal bytes.
     metadata = {"recipe": json.dumps(trained.recipe.model_dump())}
     with written_whole(path) as unfinished:
         save_file(state, unfinished, metadata)
 
 
 def load_weights(path: Path) -> Trained:
-    """The network a weights file holds, on the CPU; UserError where it is none."""
+    """The network of a weights file, on the CPU; raises UserError for any other file."""
     try:
         with safe_open(path, framework="pt") as file:
             recipe = Recipe.model_validate_json((file.metadata() or {}).get("recipe", ""))
