@@ -81,6 +81,24 @@ def test_the_loaded_model_says_what_the_pipeline_said(project, address, scores):
     assert model.metadata.signature is not None and model.input_example.shape[-2:] == (5, 3)
 
 
+def test_the_model_carries_the_whole_package(project, address):
+    """It is loaded with the code that it was logged with, whatever is installed."""
+    program = (
+        "import sys, mlflow, pathlib; model = mlflow.pyfunc.load_model(sys.argv[1]); import brl; "
+        "folder = pathlib.Path(brl.__file__).parent; "
+        "print('code' in folder.parts, (folder / 'streams/weights.py').exists())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, address],
+        cwd=project.folder.parent,  # where no brl lies
+        env=os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{project.folder / 'mlflow.db'}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split()[-2:] == ["True", "True"]
+
+
 def test_the_model_belongs_to_the_pipelines_run(project, address):
     mlflow.set_tracking_uri(f"sqlite:///{project.folder / 'mlflow.db'}")
     info = mlflow.models.get_model_info(address)

@@ -52,15 +52,14 @@ def log(recognizer: Recognizer, run_id: str, example: np.ndarray, register: str 
     with TemporaryDirectory() as folder, mlflow.start_run(run_id):
         kept = Path(folder) / ARTIFACT
         recognizer.save(kept)
-        code = Path(__file__).parent
         logged = mlflow.pyfunc.log_model(
             name="model",
-            python_model=code / "served.py",
+            python_model=Path(__file__).with_name("served.py"),
             artifacts={ARTIFACT: str(kept)},
             signature=signature(recognizer.classes),
             input_example=example,
             pip_requirements=requirements(),
-            code_paths=[str(code)],
+            code_paths=[str(Path(__file__).parents[1])],
             metadata={"takes": TAKES},
             registered_model_name=register,
         )
