@@ -1,12 +1,12 @@
-"""Changes of a trained stream's classifier, cheap because its features stay.
+"""Adjusts the classifier of a trained stream; the backbone does not change.
 
-`classifier.kind` in params.yaml names a function here. Each changes the linear head of a trained
-network in place. Letters: w_c weights of class c, n_c its training clips, n all training clips.
+`classifier.kind` in params.yaml names a row of ADJUSTMENTS. Letters: w_c weights of class c in the
+linear head, n_c its training clips, n all training clips.
 """
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -22,52 +22,56 @@ from brl.streams.weights import Trained
 from brl.subset.subset import Subset
 from brl.support.progress import progress
 
-# Of classifier re-training. On the built-in dataset, mean over classes, three seeds: one view gives
-# 78.8 %, four 81.1 %, eight 81.9 % for twice the time; the learning rate hardly matters.
+# Settings of classifier re-training. Mean class accuracy on the built-in dataset, three seeds: one
+# view 78.8 %, four views 81.1 %, eight views 81.9 % in twice the time. The learning rate has little
+# effect.
 VIEWS = 4
-EPOCHS = 10  # the paper: a small number
+EPOCHS = 10  # the paper only says "a small number"
 BATCH_SIZE = 64
 PEAK_LR, MOMENTUM, WEIGHT_DECAY = 0.1, 0.9, 5e-4
 
 
 @dataclass(frozen=True)
 class TrainingPart:
-    """The clips that a stream was trained on, and the seed of its training."""
+    """The clips (without held-out ones) and the seed of a stream's training."""
 
     store: ClipStore
     subset: Subset
     seed: int
 
 
-Adjustment = Callable[[Trained, TrainingPart, float], None]
+class Adjustment(Protocol):
+    """Changes the linear head of a trained network in place; tau: `classifier.tau`."""
+
+    def __call__(self, trained: Trained, part: TrainingPart, tau: float, /) -> None: ...
 
 
 def adjusted(
     trained: Trained, store: ClipStore, subset: Subset, params: ClassifierParams, seed: int
 ) -> Trained:
-    """The stream with another classifier, on the CPU, in eval mode; `trained` does not change.
+    """A copy of the stream with an adjusted classifier, on the CPU, in eval mode.
 
-    params: any kind but none. subset and seed: those of the training, so that the validation part
-    that was held out is left out here too. Nothing is known of the clips of a published
-    checkpoint: the subset stands for them.
+    params: any kind except `none`. subset and seed are those of the training, so that the same
+    validation part is held out. The training clips of a published checkpoint are unknown: the
+    subset is used in their place.
     """
-    shown, _ = hold_out(store, subset, trained.recipe.train.validation, seed)
-    changed = Trained(trained.recipe, copy.deepcopy(trained.model))
-    ADJUSTMENTS[params.kind](changed, TrainingPart(store, shown, seed), params.tau)
-    return changed
+    training, _ = hold_out(store, subset, trained.recipe.train.validation, seed)
+    copied = Trained(trained.recipe, copy.deepcopy(trained.model))
+    ADJUSTMENTS[params.kind](copied, TrainingPart(store, training, seed), params.tau)
+    return copied
 
 
 def logit_adjustment(trained: Trained, part: TrainingPart, tau: float) -> None:
-    """Takes tau log(n_c / n) from the bias: arXiv 2007.07314, section 3 (post-hoc)."""
+    """Post-hoc logit adjustment, arXiv 2007.07314, section 3: bias minus tau log(n_c / n)."""
     counts = torch.from_numpy(part.subset.counts).double()
     with torch.no_grad():
         trained.model.cls_head.fc_cls.bias.sub_(tau * (counts / counts.sum()).log())
 
 
-def tau_normalised(trained: Trained, part: TrainingPart, tau: float) -> None:
-    """Divides w_c by ||w_c||^tau: arXiv 1910.09217, section 4.2.
+def tau_normalised(trained: Trained, _part: TrainingPart, tau: float) -> None:
+    """tau-normalised classifier, arXiv 1910.09217, section 4.2: w_c / ||w_c||^tau.
 
-    The bias is dropped, also where tau is 0.
+    The bias becomes zero, also if tau is 0.
     """
     linear = trained.model.cls_head.fc_cls
     with torch.no_grad():
@@ -75,12 +79,12 @@ def tau_normalised(trained: Trained, part: TrainingPart, tau: float) -> None:
         linear.bias.zero_()
 
 
-def retrained(trained: Trained, part: TrainingPart, tau: float) -> None:
+def retrained(trained: Trained, part: TrainingPart, _tau: float) -> None:
     """Classifier re-training (cRT): arXiv 1910.09217, section 4.1.
 
-    A fresh head is trained by cross-entropy on features that stay, with classes drawn equally
-    often. The features are computed once, in eval mode, of a few augmented views of each clip;
-    the paper draws them anew in each epoch.
+    A new head is trained with cross-entropy on fixed features; classes are drawn equally often.
+    The features of a few augmented views of each clip are computed once, in eval mode; the paper
+    augments anew in each epoch.
     """
     device = best_device()
     model = trained.model.to(device).eval()
@@ -108,22 +112,22 @@ def retrained(trained: Trained, part: TrainingPart, tau: float) -> None:
 
 @torch.no_grad()
 def _features(trained: Trained, part: TrainingPart) -> tuple[Tensor, Tensor]:
-    """Features (VIEWS n, C') and labels (VIEWS n,) of VIEWS augmented views of each clip."""
+    """Features (VIEWS n, C') and labels (VIEWS n,) of VIEWS augmented views of n clips."""
     device = best_device()
     recipe = trained.recipe
     inputs = recipe.inputs(part.store, part.subset.clips, device)
     generator = Generator(device).manual_seed(part.seed)
     views = torch.arange(len(inputs), device=device).repeat(VIEWS)
-    computed = []
+    features = []
     for indices in progress(views.split(recipe.train.batch_size), "batches"):
         clips, present = inputs.train_batch(indices, generator)
         with arithmetic(recipe.train.precision, device):
-            computed.append(trained.model.clip_features(clips, present).float())
-    return torch.cat(computed), inputs.labels[views]
+            features.append(trained.model.clip_features(clips, present).float())
+    return torch.cat(features), inputs.labels[views]
 
 
 def _batches(labels: Tensor, counts: Tensor, seed: int) -> list[Tensor]:
-    """The clips of each step, as indices into labels (n,)."""
+    """Indices of the clips of each optimizer step; labels (n,)."""
     generator = Generator().manual_seed(seed)
     return [
         batch

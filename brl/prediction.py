@@ -1,4 +1,4 @@
-"""Test scores of one trained stream. BRL, arXiv 2308.14024, section 4.1."""
+"""Test scores of one trained stream."""
 
 import numpy as np
 import torch
@@ -16,9 +16,9 @@ from brl.support.progress import progress
 def predict(
     trained: Trained, store: ClipStore, indices: np.ndarray, params: PredictParams
 ) -> np.ndarray:
-    """Class probabilities (n, C) float32 of clips (n,) of a store.
+    """Class probabilities (n, C) float32 of the clips of a store with these indices (n,).
 
-    A clip's probabilities are the mean of its test views' softmax outputs.
+    The probabilities of a clip are the mean softmax output over its test views.
     """
     keep_freed_memory()
     device = best_device()
@@ -31,26 +31,25 @@ def predict(
 def probabilities(
     model: Network, inputs: Inputs, params: PredictParams, num_classes: int
 ) -> np.ndarray:
-    """Class probabilities (n, C) float32 of a network's inputs.
+    """Class probabilities (n, C) float32 of n clips; C is num_classes.
 
-    Outputs beyond the classes, of clips that are played backwards, are left out. Puts the network
-    into eval mode.
+    Further outputs, for clips played backwards, are ignored. Puts the network into eval mode.
     """
     model.eval()
     device = inputs.device
     clips_per_batch = max(1, params.batch_size // params.num_clips)
-    averaged = []
+    batches = []
     for indices in progress(
         torch.arange(len(inputs), device=device).split(clips_per_batch), "batches"
     ):
         clips, present = inputs.test_batch(indices, params.num_clips)
         with arithmetic(params.precision, device):
             logits = model(clips, present).float()
-        averaged.append(mean_of_views(logits, len(indices), num_classes).cpu())
-    return torch.cat(averaged).numpy()
+        batches.append(mean_of_views(logits, len(indices), num_classes).cpu())
+    return torch.cat(batches).numpy()
 
 
 def mean_of_views(logits: Tensor, num_clips: int, num_classes: int) -> Tensor:
-    """Class probabilities (N, C) of N clips from the logits (N I, C') of their I test views."""
+    """Mean softmax (N, C) of N clips over their I test views, from logits (N I, C'), C' >= C."""
     views = logits[:, :num_classes].softmax(dim=1)
     return views.unflatten(0, (num_clips, -1)).mean(dim=1)

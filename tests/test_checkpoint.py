@@ -1,4 +1,4 @@
-"""Checkpoints are read without the power to run code, and their networks recognised."""
+"""Checkpoints are read without running code, and their networks are identified."""
 
 import os
 import pickle
@@ -27,7 +27,7 @@ PER_BODY = ("aagcn", "ctrgcn", "msg3d")
 
 
 class Shell:
-    """What a wicked checkpoint holds: unpickled, it calls the shell."""
+    """A malicious object: it runs a shell command when it is unpickled."""
 
     def __reduce__(self) -> Any:
         return os.system, ("touch called",)
@@ -82,7 +82,7 @@ def test_other_depths_are_recognised(name):
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["zip", "before torch 1.6"])
-def test_notes_of_old_and_new_numpy_are_passed_over(tmp_path, old):
+def test_metadata_of_old_and_new_numpy_is_ignored(tmp_path, old):
     state = network().state_dict()
     file = tmp_path / "j.pth"
     saved(file, as_published(state), _use_new_zipfile_serialization=not old)
@@ -93,7 +93,7 @@ def test_notes_of_old_and_new_numpy_are_passed_over(tmp_path, old):
     assert all(torch.equal(read[key], state[key]) for key in state)
 
 
-def test_what_would_run_is_refused_by_name_and_does_not_run(tmp_path, monkeypatch):
+def test_code_in_a_checkpoint_is_refused_and_does_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for content in (as_published(network().state_dict(), extra=Shell()), Shell()):
         file = Path(saved(tmp_path / "j.pth", content))
@@ -109,11 +109,11 @@ def test_what_would_run_is_refused_by_name_and_does_not_run(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("left", [0, 10, 1000, -1, -1000])
-def test_a_file_cut_off_is_said_to_be(tmp_path, left):
+def test_a_truncated_file_is_refused(tmp_path, left):
     file = tmp_path / "j.pth"
     saved(file, as_published(network().state_dict()))
     file.write_bytes(file.read_bytes()[:left])
-    with pytest.raises(UserError, match=r"j\.pth: not a whole checkpoint of torch\.save; get it"):
+    with pytest.raises(UserError, match=r"j\.pth: not a complete checkpoint of torch\.save;"):
         read_state(file)
 
 
@@ -122,8 +122,8 @@ def test_a_file_cut_off_is_said_to_be(tmp_path, left):
     [
         ([1, 2], "holds no state dict; must be"),
         ({"state_dict": {}}, "holds no state dict; must be"),
-        ({"epoch": 3}, "'epoch' is no tensor; must be a state dict, or hold one"),
-        ({"state_dict": {"a": np.float64(1)}}, "'a' is no tensor"),
+        ({"epoch": 3}, "'epoch' is not a tensor; must be a state dict, or hold one"),
+        ({"state_dict": {"a": np.float64(1)}}, "'a' is not a tensor"),
     ],
 )
 def test_a_file_without_a_state_dict_is_refused(tmp_path, content, complaint):
@@ -137,11 +137,11 @@ def without(state: dict, *parts: str) -> dict:
 
 BIAS = "backbone.gcn.0.gcn.bn.bias"
 STRANGE = {
-    "another network": (lambda state: {"conv1.weight": torch.ones(3)}, "no network of PYSKL or"),
+    "another network": (lambda state: {"conv1.weight": torch.ones(3)}, "not a network of PYSKL or"),
     "no head": (lambda state: without(state, "cls_head"), "has no cls_head.fc_cls.weight; must be"),
     "no number of classes": (
         lambda state: state | {"cls_head.fc_cls.weight": torch.tensor(1.0)},
-        "cls_head.fc_cls.weight: no network's has the shape ()",
+        "cls_head.fc_cls.weight: has the shape (), which fits no network",
     ),
     "lacking a key": (
         lambda state: without(state, BIAS), f"{BIAS}: must be (6,), is absent"
@@ -159,7 +159,7 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("case", STRANGE)
-def test_a_state_that_is_no_whole_network_is_refused(case):
+def test_an_incomplete_state_is_refused(case):
     change, complaint = STRANGE[case]
     state = change(network().state_dict())
     with pytest.raises(UserError) as caught:

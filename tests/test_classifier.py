@@ -1,4 +1,4 @@
-"""Changed classifiers: their formulas, and that nothing else of a stream changes or is read."""
+"""Adjusted classifiers: formulas, and that nothing else of a stream changes or is read."""
 
 import shutil
 from pathlib import Path
@@ -31,8 +31,10 @@ AMPLITUDE = (0.0, 2.0, 4.0)
 
 
 def write(folder: Path, altered: frozenset[str] = frozenset()) -> ClipStore:
-    """Three classes told apart by how far an arm swings, of one body or two; the rarest has four
-    training clips. The altered clips are something else altogether."""
+    """Three classes that differ in how far an arm swings, with one body or two.
+
+    The rarest class has four training clips. The altered clips have no relation to their class.
+    """
     draws = np.random.default_rng(0)
     body = draws.normal(size=(20, 3))
     clips, parts = [], {"train": [], "test": []}
@@ -70,7 +72,7 @@ def subset_of(store: ClipStore) -> Subset:
 
 
 def untrained(store: ClipStore, validation: float = 0.0, **model: object) -> Trained:
-    """A network whose head is no longer as it begins, with a bias to lose."""
+    """A network with changed head weights and a bias that is not zero."""
     torch.manual_seed(0)
     settings = job(validation=validation)
     description = settings.model.model_copy(update=model)
@@ -104,7 +106,7 @@ def backbone_of(trained: Trained) -> dict[str, bytes]:
     ("name", "absent_bodies"), [("stgcnpp", "skip"), ("stgcnpp", "pad"), ("ctrgcn", "skip")]
 )
 @pytest.mark.parametrize("tau", [0.0, 0.5, 1.0])
-def test_logit_adjustment_takes_the_log_prior_off_the_logits(store, name, absent_bodies, tau):
+def test_logit_adjustment_subtracts_the_log_prior_from_the_logits(store, name, absent_bodies, tau):
     trained = untrained(store, name=name, absent_bodies=absent_bodies)
     before = logits_of(trained, store)
     changed = adjusted(trained, store, subset_of(store), params("logit_adjustment", tau), 0)
@@ -117,7 +119,7 @@ def test_logit_adjustment_takes_the_log_prior_off_the_logits(store, name, absent
         np.testing.assert_array_equal(logits_of(changed, store), before)
 
 
-def test_the_prior_is_that_of_the_clips_trained_on(store):
+def test_the_prior_is_that_of_the_training_clips(store):
     trained = untrained(store, validation=0.25)
     changed = adjusted(trained, store, subset_of(store), params("logit_adjustment"), 0)
     shown = np.array([22, 7, 3])  # of 30, 9, 4 without round(0.25 n)
@@ -138,7 +140,7 @@ def test_tau_normalisation_divides_by_norms_and_drops_the_bias(store, tau):
 
 
 @pytest.mark.parametrize("kind", classifier.ADJUSTMENTS)
-def test_the_backbone_stays_byte_for_byte_and_the_head_does_not(store, kind):
+def test_the_backbone_stays_byte_for_byte_and_the_head_changes(store, kind):
     trained = untrained(store)
     before = backbone_of(trained), *head_of(trained)
     changed = adjusted(trained, store, subset_of(store), params(kind), 0)
@@ -157,7 +159,7 @@ def test_the_seed_decides_the_retrained_head(store):
     assert not np.array_equal(head_of(first)[0], head_of(other)[0])
 
 
-def test_retraining_sees_the_clips_trained_on_and_no_others(store, tmp_path):
+def test_retraining_only_reads_training_clips(store, tmp_path):
     subset = subset_of(store)
     trained = untrained(store, validation=0.25)
     shown, held_out = hold_out(store, subset, 0.25, 3)
@@ -192,7 +194,7 @@ def test_retraining_helps_the_rare_class(store, tmp_path):
 
 @pytest.fixture
 def folder(store, tmp_path, monkeypatch) -> Path:
-    """A project's folder in which a stream is trained."""
+    """A project folder with a trained stream."""
     monkeypatch.setenv("BRL_TRACKING", "off")
     shutil.copytree(store.folder, tmp_path / "data/store")
     write_subset(tmp_path / "data/subset", store, subset_of(store), np.array(TRAINED_ON))

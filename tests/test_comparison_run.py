@@ -134,7 +134,7 @@ def test_a_run_that_fails_leaves_the_others(grid, monkeypatch):
     said = done.stderr.splitlines()
     assert done.exit_code == 1 and not any("Traceback" in line for line in said)
     assert said[-1].startswith(
-        "error: 1 of 2 trainings failed: wrong joint, seed 0: joint: the loss is no finite number"
+        "error: 1 of 2 trainings failed: wrong joint, seed 0: joint: the loss is not finite"
     )
     assert list(probabilities(grid)) == ["cross_entropy joint, seed 0"]
     assert (

@@ -1,4 +1,4 @@
-"""Training by several processes: what one process computes, but for rounding.
+"""Training by several processes equals training by one, up to rounding.
 
 All rounding that follows from the order of sums shows in float32 after a few steps, so agreement
 is measured with networks in double precision, and in float32 once, with the tolerance it needs.
@@ -59,7 +59,7 @@ JOBS = {
     "norm of each body": job("msg3d", absent_bodies="skip", sampler="instance"),
     "norm of each body, pad": job("msg3d", absent_bodies="pad", sampler="rebalanced"),
 }
-# Batches of one and two clips: with three processes there are always empty parts.
+# Batches of one or two clips: of three processes one always has an empty part.
 SMALL_BATCHES = {
     network: job(network, absent_bodies="skip", sampler="instance", batch_size=2)
     for network in get_args(ModelParams.model_fields["name"].annotation)
@@ -67,7 +67,7 @@ SMALL_BATCHES = {
 
 
 def write_clips(folder: Path) -> None:
-    """Noise, so that no two frames are equal: a tie of a max-pool is broken by rounding."""
+    """Noise, so that no two frames are equal: rounding would decide ties in max-pooling."""
     draws = np.random.default_rng(0)
     clips = []
     for number in range(CLIPS + 1):
@@ -86,7 +86,7 @@ def write_clips(folder: Path) -> None:
 
 
 class InDouble(nn.Module):
-    """A network that computes in double precision whatever it is given."""
+    """A network that computes in double precision for any input."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ def start(job: Job, folder: Path, *, double: bool = True) -> Training:
     store = ClipStore.open(folder / "store")
     clips = store.part("all", "train")
     training = Training(job, store, Subset(clips, np.bincount(store.labels[clips])))
-    # Off the biases' first zeros: with them padded bodies lie on the kink of a ReLU.
+    # Biases that are not zero: with zeros, padded bodies lie on the kink of a ReLU.
     with torch.no_grad():
         for parameter in training.model.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
@@ -146,7 +146,7 @@ def train_as_asked(folder: Path) -> None:
 
 @contextmanager
 def own_signals() -> Iterator[None]:
-    """The launcher takes over what signals do, for the stage, whose process it is."""
+    """Restores the signal handlers, which the launcher replaces in its process."""
     signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
     handlers = [signal.getsignal(number) for number in signals]
     try:
@@ -158,7 +158,7 @@ def own_signals() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Where two and three processes have trained."""
+    """The folder of results of two and of three processes."""
     folder = tmp_path_factory.mktemp("distributed")
     write_clips(folder / "store")
     run(start(JOBS["pad"], folder), 1).save(folder / "of one process.pt")
@@ -186,7 +186,7 @@ def test_two_processes_train_as_one(folder, name):
 
 
 @pytest.mark.parametrize("network", SMALL_BATCHES)
-def test_processes_without_a_clip_train_along(folder, network):
+def test_processes_without_a_clip_take_part(folder, network):
     alone = result(run(start(SMALL_BATCHES[network], folder), 2))
     assert_agree(torch.load(folder / f"{network}, 3 processes, 0.pt"), alone, 1e-6)
 
@@ -218,7 +218,7 @@ def test_all_processes_end_with_the_same_bytes(folder):
                 assert torch.equal(tensor, theirs["state"][name]), f"{other.name}: {name}"
 
 
-def test_a_training_goes_on_with_another_number_of_processes(folder):
+def test_a_training_resumes_with_another_number_of_processes(folder):
     whole = result(run(start(JOBS["pad"], folder), 2))
     second_half = start(JOBS["pad"], folder)
     second_half.restore(folder / "of two processes.pt")

@@ -28,7 +28,7 @@ IN_USE = (
     "If there are no processes with such PIDs, you can manually remove '/p/.dvc/tmp/rwlock'.\n"
 )
 DIVERGED = (
-    "error: joint: the loss is no finite number in epoch 1; lower train.lr\n"
+    "error: joint: the loss is not finite in epoch 1; lower train.lr\n"
     "ERROR: failed to reproduce 'train@joint': failed to run: python -m stages.train joint, "
     "exited with 1\n"
 )

@@ -125,7 +125,7 @@ def test_a_stream_that_fails_stops_not_the_others_but_the_fusion(project):
     project.edit({"streams.joint.lr": 10**30, "streams.skip.lr": 0.03})
     run = project.brl("repro", "--jobs", "2")
     assert run.returncode == 1
-    assert "error: joint: the loss is no finite number in epoch 1" in run.stdout
+    assert "error: joint: the loss is not finite in epoch 1" in run.stdout
     assert "joint: failed after" in run.stdout and "logs/joint.log" in run.stdout
     assert "skip: done in" in run.stdout
     assert run.stderr.splitlines()[-1].startswith("error: failed: joint; nothing was fused")

@@ -1,4 +1,4 @@
-"""How many processes train, what is each one's part, and what becomes of all when one fails."""
+"""Number of training processes, their parts of a batch, and failures of one process."""
 
 import os
 import signal
@@ -66,18 +66,18 @@ def fail(way: str) -> None:
     ("way", "raised", "message"),
     [
         ("disk", UserError, "^a disk of one$"),
-        ("killed", UserError, "^one of 2 processes was ended by SIGKILL"),
+        ("killed", UserError, "^one of 2 processes was killed by SIGKILL"),
         ("bug", Exception, "ValueError: a bug of one"),
     ],
 )
 def test_a_process_that_fails_ends_all(way, raised, message):
-    """What is told is its failure, not that the other lost the connection."""
+    """Its own failure is reported, not the lost connection of the other process."""
     with own_signals(), pytest.raises(raised, match=message):
         launch(2, fail, way)
 
 
 @pytest.mark.slow
-def test_the_stage_trains_by_two_processes_and_dvc_does_not_mind(tmp_path, monkeypatch):
+def test_the_stage_trains_with_two_processes_and_dvc_runs_nothing_again(tmp_path, monkeypatch):
     project = Project(tmp_path / "project")
     project.keep_streams("joint")
     project.use_stick_figures(clips=36)
@@ -104,5 +104,5 @@ def test_the_stage_trains_by_two_processes_and_dvc_does_not_mind(tmp_path, monke
     project.edit({"streams.joint.lr": 1.0e15, "train.passes": 8})
     run = project.run("stages.train", "joint", BRL_TRACKING="off", BRL_PROCESSES="2")
     assert run.returncode == 1
-    assert run.stderr.startswith("error: joint: the loss is no finite number in epoch 1")
+    assert run.stderr.startswith("error: joint: the loss is not finite in epoch 1")
     assert run.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Losses and class weights: the published numbers, the formulas, and when each sets in."""
+"""Losses and class weights: published values, formulas and schedule."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.training.losses import CLASS_WEIGHTS, LOSSES, Criterion, halves_apart, together
+from brl.training.losses import CLASS_WEIGHTS, LOSSES, Criterion, sum_of_means, weighted_mean
 from brl.training.mixing import Targets
 from tests.methods import method, starting
 from tests.reference import shared
 
 SETTINGS = ("ntu60_if100", "ntu120_xset_if100", "nw_ucla_if10")
-# The reference's names, and the same as switches of `method`; 0.79 of 24 epochs are 19.
+# Names of the reference, and the `method` section of each; 0.79 of 24 epochs are 19.
 PUBLISHED = {
     "action_aware": {"class_weights": "action_aware", "schedule": starting(class_weights=0.79)},
     "class_balanced": {"class_weights": "class_balanced", "schedule": starting(class_weights=0.79)},
@@ -78,7 +78,7 @@ def test_cross_entropy_and_focal_loss():
 
 
 def test_ldam_takes_a_margin_off_the_labels_cosine():
-    """Margins n_c^(-1/4) times what makes the largest 0.5; logits are 30 times cosines."""
+    """Margins are proportional to n_c^(-1/4), the largest is 0.5; logits are 30 times cosines."""
     cosines, labels = np.tanh(some_logits()), some_labels()
     margins = 0.5 * COUNTS ** (-1 / 4) / COUNTS.min() ** (-1 / 4)
     assert margins.max() == 0.5 and margins.argmax() == COUNTS.argmin()
@@ -128,7 +128,7 @@ WEIGHTS = {
 
 @pytest.mark.parametrize("name", CLASS_WEIGHTS)
 def test_class_weights_by_their_formulas(name):
-    """Scaled to a sum of C, all but inverse frequency."""
+    """All except inverse frequency are scaled to a sum of C."""
     weights = CLASS_WEIGHTS[name](torch.tensor(COUNTS)).numpy()
     np.testing.assert_allclose(weights, WEIGHTS[name], rtol=1e-10)
     assert (weights.sum() == pytest.approx(len(COUNTS))) == (name != "inverse_frequency")
@@ -146,7 +146,7 @@ def test_weighted_losses_are_weighted_means(name):
 
 
 @given(st.integers(1, 50), st.integers(1, 12))
-def test_where_classes_are_equal_so_are_their_weights(clips, classes):
+def test_equal_classes_get_equal_weights(clips, classes):
     counts = torch.full((classes,), clips)
     for name, weigh in CLASS_WEIGHTS.items():
         expected = classes if name == "inverse_frequency" else 1
@@ -154,7 +154,7 @@ def test_where_classes_are_equal_so_are_their_weights(clips, classes):
 
 
 @given(st.sampled_from(sorted(CLASS_WEIGHTS)), st.sampled_from(sorted(LOSSES)), st.integers(0, 99))
-def test_with_a_clip_a_class_weighted_losses_are_plain_means(weights, loss, seed):
+def test_with_one_clip_per_class_weighted_losses_are_plain_means(weights, loss, seed):
     counts = torch.ones(5, dtype=torch.long)
     logits = torch.from_numpy(some_logits(seed, classes=5))
     labels = torch.from_numpy(some_labels(seed, classes=5))
@@ -167,7 +167,7 @@ def test_with_a_clip_a_class_weighted_losses_are_plain_means(weights, loss, seed
 
 @given(st.integers(0, 2**31), st.sampled_from([0.0, 0.5, 1.0]))
 def test_a_mixed_clip_counts_for_both_labels_by_their_shares(seed, some_share):
-    """Sum of lambda w_yi l(y_i) + (1 - lambda) w_yj l(y_j), over the sum of these weights."""
+    """Sum of lambda w_yi l(y_i) + (1 - lambda) w_yj l(y_j), divided by the sum of the weights."""
     draws = np.random.default_rng(seed)
     logits, labels, partners = some_logits(seed), some_labels(seed), some_labels(seed + 1)
     share = draws.random(len(labels))
@@ -179,11 +179,13 @@ def test_a_mixed_clip_counts_for_both_labels_by_their_shares(seed, some_share):
     each = LOSSES["cross_entropy"](torch.tensor(COUNTS), method())
     tensors = [torch.from_numpy(values) for values in (weights, logits, labels, partners, share)]
     targets, swapped = Targets(*tensors[2:]), Targets(tensors[3], tensors[2], 1 - tensors[4])
-    mixed = together(each, *tensors[:2], targets)
+    mixed = weighted_mean(each, *tensors[:2], targets)
     assert float(mixed) == pytest.approx(total.sum() / (own + others).sum(), rel=1e-9)
-    assert float(together(each, *tensors[:2], swapped)) == pytest.approx(float(mixed), rel=1e-9)
+    assert float(weighted_mean(each, *tensors[:2], swapped)) == pytest.approx(
+        float(mixed), rel=1e-9
+    )
 
-    alone = together(each, *tensors[:2], targets._replace(share=torch.ones(len(labels))))
+    alone = weighted_mean(each, *tensors[:2], targets._replace(share=torch.ones(len(labels))))
     mean = (weights[labels] * of_labels(logits, labels)).sum() / weights[labels].sum()
     assert float(alone) == pytest.approx(mean, rel=1e-9)
 
@@ -200,9 +202,9 @@ def test_the_published_mixture_adds_two_means(share):
     each = LOSSES["cross_entropy"](torch.tensor(COUNTS), method())
     tensors = [torch.from_numpy(values) for values in (weights, logits, labels, partners)]
     targets = Targets(*tensors[2:], torch.full((len(labels),), share, dtype=torch.float64))
-    assert float(halves_apart(each, *tensors[:2], targets)) == pytest.approx(expected)
-    # The mean over both is another one, and the other ways to mix take that.
-    assert (float(together(each, *tensors[:2], targets)) == pytest.approx(expected)) == (
+    assert float(sum_of_means(each, *tensors[:2], targets)) == pytest.approx(expected)
+    # The other kinds of mixing use one mean over both labels, which differs.
+    assert (float(weighted_mean(each, *tensors[:2], targets)) == pytest.approx(expected)) == (
         share != 0.64
     )
     for mix, same in {"partial_published": True, "partial": False, "mixup": False}.items():
@@ -216,7 +218,7 @@ def test_the_published_mixture_adds_two_means(share):
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("weights", CLASS_WEIGHTS)
 def test_each_sets_in_at_its_epoch(loss, weights):
-    """Of ten epochs, the loss from the fourth on and the weights from the eighth."""
+    """In ten epochs, the loss sets in at the fourth and the weights at the eighth."""
     logits, labels = some_logits(), some_labels()
     schedule = starting(loss=0.3, class_weights=0.7)
     criterion = Criterion(

@@ -1,4 +1,4 @@
-"""Mixing of clips and labels, against the formulas written out clip by clip."""
+"""Mixing of clips and labels, against formulas evaluated clip by clip."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from brl.clips.layout import NTU25, NW_UCLA20
 from brl.training.mixing import MIXES, Batch, Pairs, Targets, draw_pairs, rarer_takes_all, unmixed
 
-# Method: section 2.
+# Body halves of BRL, arXiv 2308.14024.
 UPPER = {
     NTU25: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 20, 21, 22, 23, 24],
     NW_UCLA20: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
@@ -41,7 +41,7 @@ def assert_equal(ours: Batch, theirs: Batch) -> None:
 
 
 def own_lambda(own: int, other: int, alpha: float) -> float:
-    """Method: section 4."""
+    """Label share of rebalanced partial mixup, BRL, arXiv 2308.14024."""
     if own > 3 * other:
         return 0.0
     return 1.0 if other > 3 * own else alpha
@@ -91,7 +91,7 @@ def test_a_class_is_the_rarer_one_where_the_other_has_more_than_three_times_its_
     ("own", "other", "share"),
     [(30, 10, 0.5), (31, 10, 0.0), (10, 30, 0.5), (10, 31, 1.0), (7, 7, 0.5), (4, 1, 0.0)],
 )
-def test_three_times_as_many_clips_are_not_enough(own, other, share):
+def test_exactly_three_times_as_many_clips_do_not_make_a_class_more_frequent(own, other, share):
     assert rarer_takes_all(torch.tensor([own]), torch.tensor([other]), 0.5).tolist() == [share]
 
 
@@ -156,7 +156,7 @@ def test_mixups_share_is_uniform():
 
 
 @pytest.mark.parametrize("name", [n for n in MIXES if n != "partial_published"])
-def test_clips_that_are_not_mixed_stay_as_they_are(name):
+def test_clips_that_are_not_mixed_do_not_change(name):
     before, after = a_batch(), mixed_by(name, a_batch())
     rest = [2, 5, 6]
     assert torch.equal(after.clips[rest], before.clips[rest])
@@ -166,15 +166,15 @@ def test_clips_that_are_not_mixed_stay_as_they_are(name):
 
 
 @pytest.mark.parametrize("name", MIXES)
-def test_the_batch_that_is_given_stays_as_it_is(name):
+def test_the_given_batch_does_not_change(name):
     given = a_batch()
     mixed_by(name, given)
     assert_equal(given, a_batch())
 
 
 @pytest.mark.parametrize("name", [n for n in MIXES if n != "partial_published"])
-def test_a_batch_is_mixed_as_its_clips_one_by_one(name):
-    together = mixed_by(name, a_batch(), seed=3)
+def test_a_batch_is_mixed_like_its_single_clips(name):
+    whole = mixed_by(name, a_batch(), seed=3)
     generator = torch.Generator().manual_seed(3)
     before, rows = a_batch(), a_batch()
     clips, present, (labels, partners, share) = rows
@@ -183,7 +183,7 @@ def test_a_batch_is_mixed_as_its_clips_one_by_one(name):
         clips[clip], present[clip] = alone.clips[clip], alone.present[clip]
         partners = partners.clone()
         partners[clip], share[clip] = alone.targets.partners[clip], alone.targets.share[clip]
-    assert_equal(together, Batch(clips, present, Targets(labels, partners, share)))
+    assert_equal(whole, Batch(clips, present, Targets(labels, partners, share)))
 
 
 @given(st.integers(2, 40), st.floats(0, 1), st.integers(0, 2**31))
@@ -209,7 +209,7 @@ def test_on_average_it_is_the_share_and_every_clip_meets_every_other(size, share
 
 
 @pytest.mark.parametrize(("size", "share"), [(1, 1.0), (1, 0.5), (8, 0.0)])
-def test_nobody_to_mix_with_and_nothing_to_mix(size, share):
+def test_no_pairs_without_partners_or_share(size, share):
     for seed in range(50):
         mixed, partners = draw_pairs(size, share, torch.Generator().manual_seed(seed))
         assert len(mixed) == len(partners) == 0

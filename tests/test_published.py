@@ -1,4 +1,4 @@
-"""A published checkpoint instead of a training: one command, then the ordinary pipeline."""
+"""A published checkpoint instead of a training: `brl weights`, then the pipeline."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ STICK = Layout("", (0, 0, 1, 1, 1), mirror_pairs=(), upper_body=())
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    """A project's folder with the params.yaml that comes with it, and no data yet."""
+    """A project folder with the default params.yaml, without data."""
     shutil.copy(HERE / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
@@ -54,7 +54,7 @@ def write_meta(folder: Path, **changes: Any) -> None:
     [
         ({"classes": ["c"] * 60}, "for 12 classes, the data have 60"),
         ({"rows": [9, 17, 3]}, "for 25 joints, the data have 17"),
-        ({"rows": [9, 25, 2]}, "for 3 channels a joint, the data have 2"),
+        ({"rows": [9, 25, 2]}, "for 3 channels per joint, the data have 2"),
     ],
 )
 def test_a_network_for_other_data_is_refused(folder, params_file, meta, complaint):
@@ -65,7 +65,7 @@ def test_a_network_for_other_data_is_refused(folder, params_file, meta, complain
     assert read_params(params_file) == PARAMS
 
 
-def test_a_store_of_another_dataset_has_no_say(folder, params_file):
+def test_a_store_of_another_dataset_is_ignored(folder, params_file):
     write_meta(folder, dataset="ntu60", classes=["c"] * 60)
     file = saved(folder / "j.pth", network().state_dict())
     assert take_checkpoint("joint", file, params_file).classes == 12
@@ -74,11 +74,13 @@ def test_a_store_of_another_dataset_has_no_say(folder, params_file):
 def test_a_network_for_another_number_of_bodies_is_refused(folder, params_file):
     state = network(name="msg3d", bodies=1).state_dict()
     file = saved(folder / "j.pth", state)
-    with pytest.raises(UserError, match=r"apart, 1 in all; here there are 2: see prepare\.max_bod"):
+    with pytest.raises(
+        UserError, match=r"for max_bodies 1, the data have 2; see prepare\.max_bodies"
+    ):
         take_checkpoint("joint", file, params_file)
 
 
-def test_taking_and_giving_back_keeps_the_rest_of_params(folder, params_file):
+def test_setting_and_removing_a_checkpoint_keeps_other_params(folder, params_file):
     before = params_file.read_text()
     state = network(blocks=[2, 1]).state_dict()
     for stream in ("joint", "skip_motion"):
@@ -102,7 +104,7 @@ def test_taking_and_giving_back_keeps_the_rest_of_params(folder, params_file):
     assert after.count("#") == before.count("#")
 
 
-def test_a_preset_is_for_training(folder, params_file):
+def test_a_preset_removes_checkpoints(folder, params_file):
     take_checkpoint("joint", saved(folder / "j.pth", network().state_dict()), params_file)
     shutil.copytree(HERE / "presets", folder / "presets")
     apply_preset("nw_ucla", params_file)
@@ -129,7 +131,7 @@ def test_an_unknown_stream_or_file_is_named(folder, params_file):
         take_checkpoint("joint", "j.pth", params_file)
 
 
-def test_the_check_before_a_run_sees_a_file_that_is_gone_or_another(folder, params_file):
+def test_the_check_finds_a_missing_or_changed_file(folder, params_file):
     saved(folder / "j.pth", network().state_dict())
     take_checkpoint("joint", "j.pth", params_file)  # from the project's root
     check(read_params(params_file))
@@ -154,7 +156,7 @@ def test_a_mistake_in_the_section_is_explained(folder, params_file):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """Own clips; the joint stream is to be a checkpoint."""
+    """A project with own clips, whose joint stream will use a checkpoint."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRL_TRACKING", "off")
         project = Project(tmp_path_factory.mktemp("published"))
@@ -196,7 +198,7 @@ def test_a_pipeline_evaluates_a_checkpoint_without_training(project, monkeypatch
 
 
 @pytest.mark.slow
-def test_another_checkpoint_runs_its_stream_alone(project):
+def test_another_checkpoint_only_runs_its_stream(project):
     state = network(STICK, classes=2).state_dict()
     state["cls_head.fc_cls.bias"] = torch.tensor([9.0, 0.0])
     saved(project.folder / "j.pth", state)
@@ -213,7 +215,7 @@ def test_another_checkpoint_runs_its_stream_alone(project):
 
 
 @pytest.mark.slow
-def test_a_stage_refuses_what_does_not_fit_in_one_line(project):
+def test_a_stage_refuses_a_checkpoint_that_does_not_fit_in_one_line(project):
     folder = project.folder
     saved(folder / "j.pth", network(STICK, classes=3).state_dict())
     weights = {"file": "j.pth", "sha256": sha256(folder / "j.pth")}

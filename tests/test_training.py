@@ -1,4 +1,4 @@
-"""Training: it learns, goes on after an interruption to the same bytes, and starts afresh."""
+"""Training: it learns, and resumes after an interruption with byte-identical results."""
 
 import math
 from dataclasses import replace
@@ -38,7 +38,7 @@ def weights_of(trained) -> dict[str, torch.Tensor]:
     ("stream", "precision"),
     [("joint", "float32"), ("skip", "bfloat16"), ("bone_motion", "float32")],
 )
-def test_a_stream_learns_and_tells_test_clips_apart(store, subset, tmp_path, stream, precision):
+def test_a_stream_learns_to_classify_test_clips(store, subset, tmp_path, stream, precision):
     settings = job(stream, epochs=20, precision=precision)
     trained, curve = train_stream(settings, store, subset, tmp_path / "c.pt")
     assert [row["epoch"] for row in curve] == list(range(1, 21))
@@ -77,7 +77,7 @@ def test_an_interrupted_training_ends_in_the_same_bytes(store, subset, tmp_path,
         assert torch.equal(tensor, weights_of(resumed)[name]), name
 
 
-def test_the_seed_decides_everything(store, subset, tmp_path):
+def test_results_depend_on_the_seed_only(store, subset, tmp_path):
     first, _ = train_stream(job(epochs=1), store, subset, tmp_path / "a.pt")
     again, _ = train_stream(job(epochs=1), store, subset, tmp_path / "b.pt")
     save_weights(tmp_path / "a.safetensors", first)
@@ -114,13 +114,15 @@ def test_the_optimizer_is_nesterov_sgd_with_the_schedules_rate(store, subset):
     assert (group["momentum"], group["weight_decay"]) == (0.9, 5e-4)
 
 
-def test_a_training_that_diverges_says_so(store, subset, tmp_path):
-    with pytest.raises(UserError, match=r"joint: the loss is no finite number.*streams\.joint\.lr"):
+def test_a_diverging_training_is_reported(store, subset, tmp_path):
+    with pytest.raises(UserError, match=r"joint: the loss is not finite.*streams\.joint\.lr"):
         train_stream(with_lr(job(), 1e30), store, subset, tmp_path / "c.pt")
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint"])
-def test_an_unreadable_checkpoint_is_said_and_left_behind(store, subset, tmp_path, capsys, content):
+def test_an_unreadable_checkpoint_is_reported_and_replaced(
+    store, subset, tmp_path, capsys, content
+):
     (tmp_path / "c.pt").write_bytes(content)
     _, curve = train_stream(job(epochs=1), store, subset, tmp_path / "c.pt")
     assert len(curve) == 1
@@ -128,7 +130,7 @@ def test_an_unreadable_checkpoint_is_said_and_left_behind(store, subset, tmp_pat
 
 
 @pytest.mark.parametrize("upper", [(), tuple(range(20))], ids=["none", "all"])
-def test_halves_of_a_body_that_has_one_only_are_not_mixed(store, subset, upper):
+def test_a_layout_with_one_half_only_refuses_partial_mixing(store, subset, upper):
     layout = {**store.meta["layout"], "upper_body": upper}
     whole = replace(store, meta=store.meta | {"layout": layout})
     with pytest.raises(UserError, match=f"the upper body of this layout has {len(upper)} of 20"):
@@ -155,14 +157,14 @@ def test_weights_files_carry_their_recipe(store, subset, tmp_path):
     np.testing.assert_array_equal(ours, theirs)
 
 
-def test_no_weights_file(tmp_path):
+def test_other_files_are_refused_as_weights(tmp_path):
     (tmp_path / "w.safetensors").write_bytes(b"something else")
     for name in ("w.safetensors", "missing.safetensors"):
         with pytest.raises(UserError, match=f"{name}: not a weights file"):
             load_weights(tmp_path / name)
 
 
-def test_test_scores_do_not_depend_on_the_batches_they_come_in(store, subset, tmp_path):
+def test_test_scores_do_not_depend_on_the_batch_size(store, subset, tmp_path):
     trained, _ = train_stream(job(epochs=1), store, subset, tmp_path / "c.pt")
     chosen = store.part("half", "test")
     ours = [
@@ -176,7 +178,7 @@ def test_test_scores_do_not_depend_on_the_batches_they_come_in(store, subset, tm
 
 @pytest.mark.parametrize("native", [True, False])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_bfloat16_where_it_is_asked_for_and_there(precision, native, monkeypatch):
+def test_bfloat16_is_used_if_requested_and_native(precision, native, monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     x = torch.randn(4, 4)

@@ -1,6 +1,7 @@
-"""Checkpoints of trainings elsewhere, PYSKL's and BRL's: read and loaded.
+"""Reads and loads published checkpoints of PYSKL and BRL.
 
-A checkpoint is a pickle, and a pickle is a program: this reads tensors, and runs nothing.
+A checkpoint is a pickle, which could run any code when it is loaded. Only tensors, plain values and
+NumPy's numbers are read here.
 """
 
 import re
@@ -15,12 +16,12 @@ from brl.published.identify import State, check_data, check_fits, recognise
 from brl.streams.weights import Recipe, Trained
 from brl.support.errors import UserError
 
-# Published AAGCN, CTR-GCN and MS-G3D keep a graph that nothing reads.
+# Published AAGCN, CTR-GCN and MS-G3D store a graph that they do not use.
 UNUSED = "backbone.A"
 
 
-class _Nothing:
-    """Stands for NumPy's objects in the notes beside the tensors, which nobody needs."""
+class _Ignored:
+    """Replaces the NumPy objects in a checkpoint's metadata, which is not used."""
 
     def __init__(self, *_: Any) -> None:
         pass
@@ -29,19 +30,19 @@ class _Nothing:
         pass
 
 
-# Under NumPy's old name and its new one.
+# NumPy 2 renamed numpy.core to numpy._core.
 NUMPY: list[Any] = [
-    (_Nothing, name)
+    (_Ignored, name)
     for core in ("numpy.core.multiarray", "numpy._core.multiarray")
     for name in (f"{core}.scalar", f"{core}._reconstruct", "numpy.dtype", "numpy.ndarray")
 ]
 
 
 def read_state(path: Path) -> State:
-    """The state dict in a checkpoint, by plain keys: no `module.`, no unused graph.
+    """The state dict of a checkpoint, without `module.` in its keys and without unused graphs.
 
-    Raises UserError, before anything runs, for a file that asks for more than tensors, plain
-    values and NumPy's numbers; and for one that is damaged or holds no state dict.
+    Raises UserError for a file that contains more than tensors, plain values and NumPy's numbers,
+    before any of its code runs, and for a file that is damaged or holds no state dict.
     """
     content = _read(path)
     state = content.get("state_dict", content) if isinstance(content, dict) else None
@@ -49,7 +50,7 @@ def read_state(path: Path) -> State:
         raise UserError(f"{path}: holds no state dict; must be a checkpoint of PYSKL or BRL")
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise UserError(f"{path}: {key!r} is no tensor; must be a state dict, or hold one")
+            raise UserError(f"{path}: {key!r} is not a tensor; must be a state dict, or hold one")
     plain = {key.removeprefix("module."): value for key, value in state.items()}
     plain.pop(UNUSED, None)
     return plain
@@ -68,33 +69,33 @@ def _read(path: Path) -> Any:
                 f"{path}: refused: it asks for {asked[1]}; a checkpoint needs only tensors, plain "
                 "values and NumPy's numbers"
             ) from error
-        raise UserError(f"{path}: not a whole checkpoint of torch.save; get it anew") from error
+        raise UserError(f"{path}: not a complete checkpoint of torch.save; get it again") from error
 
 
 def load_checkpoint(checkpoint: CheckpointParams, recipe: Recipe) -> Trained:
     """The recipe's network with the checkpoint's weights, on the CPU, in eval mode.
 
-    Raises UserError where the file is another than was recorded, or does not fit the recipe.
+    Raises UserError if the file is not the recorded one, or does not fit the recipe.
     """
-    called = checkpoint.file
+    file = checkpoint.file
     state = read_state(checkpoint.verified())
-    found = recognise(state, called)
+    published = recognise(state, file)
     for key in ("name", "base_channels"):
-        its, ours = getattr(found.model, key), getattr(recipe.model, key)
-        if its != ours:
+        theirs, ours = getattr(published.model, key), getattr(recipe.model, key)
+        if theirs != ours:
             raise UserError(
-                f"{called}: params.yaml has model.{key}: {ours}, the checkpoint is of {its}; "
-                "`brl weights STREAM FILE` sets the model right"
+                f"{file}: params.yaml has model.{key}: {ours}, the checkpoint has {theirs}; "
+                "`brl weights STREAM FILE` sets the model to the checkpoint's"
             )
     check_data(
-        found,
-        called,
+        published,
+        file,
         classes=len(recipe.classes),
         joints=recipe.layout.num_joints,
         channels=recipe.channels,
         bodies=recipe.max_bodies,
     )
     model = recipe.build()
-    check_fits(state, model.state_dict(), called)
+    check_fits(state, model.state_dict(), file)
     model.load_state_dict(state)
     return Trained(recipe, model.eval())

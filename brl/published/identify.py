@@ -1,6 +1,7 @@
-"""Which network a published state dict belongs to, and for what data it is.
+"""Identifies the network of a published state dict, and the shape of its data.
 
-Keys and shapes tell all but the strides: those are taken to be where the width grows, as published.
+Keys and shapes determine everything but the strides. These are assumed where the width grows, as
+published.
 """
 
 from dataclasses import dataclass
@@ -18,17 +19,17 @@ State = dict[str, Tensor]
 
 
 class Keys(NamedTuple):
-    """Where in a network's state its measures stand, below `backbone.`.
+    """Keys of a network's state dict, below `backbone.`, that determine its type and sizes.
 
-    own         what it has together and no other network has
-    graph       a graph (..., V, V) of the first block
-    norm        a batch norm (C',) of each block
-    convolution the first one over the input, (C', inputs, ...)
-    repeats     the convolution's inputs are the K channels on each scale of the graph
-    per_body    `data_bn` has statistics for each body
+    unique       keys that no other network has together
+    graph        a graph (..., V, V) of the first block
+    norm         a batch norm (C',) of each block
+    convolution  the first convolution over the input, (C', inputs, ...)
+    repeats      whether the convolution's inputs are the K channels on each scale of the graph
+    per_body     whether `data_bn` has separate statistics for each body
     """
 
-    own: tuple[str, ...]
+    unique: tuple[str, ...]
     graph: str
     norm: str
     convolution: str
@@ -69,9 +70,9 @@ AS_PUBLISHED = {"absent_bodies": "pad", "head": "linear"}
 
 @dataclass(frozen=True)
 class Published:
-    """What the state of a published network says of itself.
+    """A published network and the data that it takes: V joints, K channels, C classes.
 
-    joints V, channels K, classes C; bodies M, None where any number of bodies fits.
+    bodies: M, or None if the network takes any number of bodies.
     """
 
     model: ModelParams
@@ -81,25 +82,28 @@ class Published:
     bodies: int | None
 
 
-def recognise(state: State, called: str) -> Published:
-    """The network whose state this is; UserError, which calls the file `called`, if none."""
+def recognise(state: State, file: str) -> Published:
+    """Identifies the network of a state dict; `file` names its file in error messages.
+
+    Raises UserError if it is not the state of a known network.
+    """
     backbone = _below_backbone(state)
-    found = [name for name, keys in KEYS.items() if all(own in backbone for own in keys.own)]
-    if not found:
+    names = [name for name, keys in KEYS.items() if all(key in backbone for key in keys.unique)]
+    if not names:
         raise UserError(
-            f"{called}: no network of PYSKL or BRL: none of {', '.join(KEYS)} has the keys "
-            f"it has, {next(iter(state))} and others"
+            f"{file}: not a network of PYSKL or BRL: its keys ({next(iter(state))} and others) are "
+            f"those of none of {', '.join(KEYS)}"
         )
-    name = found[0]
+    name = names[0]
     keys = KEYS[name]
-    joints = _measure(backbone, keys.graph, -1, called)
-    inputs = _measure(backbone, keys.convolution, 1, called)
-    scales = _measure(backbone, keys.graph, 0, called) if keys.repeats else 1
+    joints = _size(backbone, keys.graph, -1, file)
+    inputs = _size(backbone, keys.convolution, 1, file)
+    scales = _size(backbone, keys.graph, 0, file) if keys.repeats else 1
     channels = max(1, inputs // scales)
-    normed = _measure(backbone, "data_bn.weight", 0, called)
-    classes = _measure(state, "cls_head.fc_cls.weight", 0, called)
+    normed = _size(backbone, "data_bn.weight", 0, file)
+    classes = _size(state, "cls_head.fc_cls.weight", 0, file)
     bodies = max(1, normed // (joints * channels)) if keys.per_body else None
-    model = _model(name, _widths(backbone, name), joints, called)
+    model = _model(name, _widths(backbone, name), joints, file)
     return Published(model, joints, channels, classes, bodies)
 
 
@@ -108,91 +112,91 @@ def _below_backbone(state: State) -> State:
     return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
 
 
-def _measure(state: State, key: str, axis: int, called: str) -> int:
-    """The size of an axis of a tensor that must be there."""
+def _size(state: State, key: str, axis: int, file: str) -> int:
+    """The size of an axis of a tensor; raises UserError if it has no such axis, or is missing."""
     if key not in state:
-        raise UserError(f"{called}: has no {key}; must be the state of a whole network")
+        raise UserError(f"{file}: has no {key}; must be the state of a whole network")
     shape = tuple(state[key].shape)
     if len(shape) <= max(axis, 0) or 0 in shape:
-        raise UserError(f"{called}: {key}: no network's has the shape {shape}")
+        raise UserError(f"{file}: {key}: has the shape {shape}, which fits no network")
     return shape[axis]
 
 
 def _widths(backbone: State, name: str) -> list[int]:
-    """C' of each block."""
+    """Width C' of each block."""
     norms = (KEYS[name].norm.format(number) for number in range(len(backbone)))
     return [len(backbone[norm]) for norm in norms if norm in backbone and backbone[norm].ndim]
 
 
-def _model(name: str, widths: list[int], joints: int, called: str) -> ModelParams:
-    """params.yaml's description of a network; blocks stay null where they are as published."""
+def _model(name: str, widths: list[int], joints: int, file: str) -> ModelParams:
+    """The `model` section of a network; blocks stay null if they are as published."""
     description = {"name": name, "base_channels": widths[0] if widths else 0, "blocks": None}
     try:
         model = ModelParams.model_validate(description | AS_PUBLISHED)
         if _widths(_below_backbone(_fresh_state(model, joints, 3, 2, 1)), name) == widths:
             return model
-        # A stage doubles the width: as many stages as there are widths.
+        # Each stage doubles the width, so blocks of equal width form a stage.
         blocks = [widths.count(width) for width in dict.fromkeys(widths)]
         return ModelParams.model_validate(model.model_dump() | {"blocks": blocks})
     except ValidationError as error:
         raise UserError(
-            f"{called}: a {name} with blocks of {widths} channels; no `model` of params.yaml is "
-            "like that"
+            f"{file}: a {name} with blocks of {widths} channels; no `model` of params.yaml can "
+            "describe it"
         ) from error
 
 
 def _fresh_state(
     model: ModelParams, joints: int, channels: int, classes: int, bodies: int
 ) -> State:
-    """A fresh network's. Of the joints, their number alone decides its shapes."""
+    """The state of a new network. Shapes depend on the number of joints, not on the bones."""
     chain = Layout("", (0, *range(joints - 1)), mirror_pairs=(), upper_body=())
     return build(model, chain, channels, classes, bodies).state_dict()
 
 
 def check_data(
-    found: Published, called: str, *, classes: int, joints: int, channels: int, bodies: int
+    published: Published, file: str, *, classes: int, joints: int, channels: int, bodies: int
 ) -> None:
-    """Raises UserError where a network is for other data than these.
+    """Raises UserError if a network takes other data than these; `file` names its file.
 
-    bodies: the most a clip has, which prepare.max_bodies limits.
+    bodies: the largest number of bodies of a clip, which prepare.max_bodies limits.
     """
-    for kind, its, ours in (
-        ("classes", found.classes, classes),
-        ("joints", found.joints, joints),
-        ("channels a joint", found.channels, channels),
+    for kind, theirs, ours in (
+        ("classes", published.classes, classes),
+        ("joints", published.joints, joints),
+        ("channels per joint", published.channels, channels),
     ):
-        if its != ours:
+        if theirs != ours:
             raise UserError(
-                f"{called}: its network is for {its} {kind}, the data have {ours}; must be the "
+                f"{file}: its network is for {theirs} {kind}, the data have {ours}; must be the "
                 "checkpoint of a training on this dataset"
             )
-    if found.bodies not in (None, bodies):
+    if published.bodies not in (None, bodies):
         raise UserError(
-            f"{called}: its network norms each body of a clip apart, {found.bodies} in all; here "
-            f"there are {bodies}: see prepare.max_bodies in params.yaml"
+            f"{file}: its network is for max_bodies {published.bodies}, the data have {bodies}; "
+            "see prepare.max_bodies in params.yaml"
         )
 
 
-def check_network(state: State, found: Published, called: str) -> None:
-    """Raises UserError where a state is not in full that of the network it was recognised as."""
-    measures = found.joints, found.channels, found.classes, found.bodies or 1
-    check_fits(state, _fresh_state(found.model, *measures), called)
+def check_network(state: State, published: Published, file: str) -> None:
+    """Raises UserError if a state is not the complete state of its network."""
+    sizes = published.joints, published.channels, published.classes, published.bodies or 1
+    check_fits(state, _fresh_state(published.model, *sizes), file)
 
 
-def check_fits(state: State, wanted: State, called: str) -> None:
-    """Raises UserError where keys or shapes differ: names the first place, counts the others."""
+def check_fits(state: State, wanted: State, file: str) -> None:
+    """Raises UserError if keys or shapes differ; it names the first one and counts the others."""
     shapes, wanted_shapes = (
         {key: tuple(tensor.shape) for key, tensor in tensors.items()} for tensors in (state, wanted)
     )
-    places = [
+    mismatched = [
         key
         for key in dict.fromkeys([*wanted_shapes, *shapes])
         if shapes.get(key) != wanted_shapes.get(key)
     ]
-    if places:
-        first, *others = places
+    if mismatched:
+        first, *others = mismatched
         raise UserError(
-            f"{called}: does not fit the network: {first}: must be "
+            f"{file}: does not fit the network: {first}: must be "
             f"{wanted_shapes.get(first, 'absent')}, is {shapes.get(first, 'absent')}"
             + (f" (and {len(others)} more)" if others else "")
         )

@@ -19,15 +19,15 @@ class Fusion(Protocol):
     """
 
     def __call__(
-        self, test: StreamScores, training: StreamScores, params: EnsembleParams
+        self, test: StreamScores, training: StreamScores, params: EnsembleParams, /
     ) -> np.ndarray:
         """Class probabilities (n, C) float32 of the test clips."""
 
 
-def weighted(test: StreamScores, training: StreamScores, params: EnsembleParams) -> np.ndarray:
-    """Mean of the streams' probabilities, weighted by hand. BRL, arXiv 2308.14024, section 4.1.
+def weighted(test: StreamScores, _training: StreamScores, params: EnsembleParams) -> np.ndarray:
+    """Weighted mean of the streams' probabilities, as in BRL, arXiv 2308.14024.
 
-    `ensemble.weights` may name streams without scores: they have no share.
+    Weights of streams without scores are ignored.
     """
     weights = np.array([params.weights[name] for name in test])  # type: ignore[index]
     stacked = np.stack([scores.probabilities for scores in test.values()])
@@ -40,9 +40,9 @@ FUSIONS: dict[str, Fusion] = {"weighted": weighted}
 def fuse(
     test: StreamScores, params: EnsembleParams, training: StreamScores | None = None
 ) -> Scores:
-    """The streams' scores, fused as params.yaml says.
+    """Fuses the streams' scores by `ensemble` in params.yaml.
 
-    Raises UserError where two streams scored different clips.
+    Raises UserError if the streams scored different clips.
     """
     first = next(iter(test.values()))
     for name, scores in test.items():

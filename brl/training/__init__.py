@@ -1,1 +1,1 @@
-"""Training of one stream: the loop, losses, mixing, checkpoints."""
+"""Training of one stream: loop, losses, mixing and checkpoints."""

@@ -1,8 +1,9 @@
-"""Training of one stream by several processes, each with a part of every batch.
+"""Data-parallel training: several processes train one stream, each on a part of every batch.
 
-The result is that of one process, but for rounding. All processes draw the same random numbers for
-the whole batch and compute their part of it; batch norms share their statistics
-(brl/models/common/batch_norm.py), the loss sees the logits of all, and gradients are summed.
+The result equals that of one process up to rounding. All processes draw the same random numbers
+for the whole batch and compute their part of it. Batch norms share their statistics
+(brl/models/common/batch_norm.py), the loss is computed from the logits of the whole batch, and
+gradients are summed.
 """
 
 import logging
@@ -25,15 +26,16 @@ from tqdm import tqdm
 from brl.streams.device import best_device
 from brl.support.errors import UserError
 
-# A process that loses another fails too, at once. So long it waits before it ends, that the
-# launcher, which looks ten times a second, sees the one that ended first.
-SECONDS_TO_FIND_THE_CAUSE = 2
+# When a process fails, those connected to it fail at once. They wait this long before they end, so
+# that the launcher, which polls ten times a second, finds the process that failed first.
+SECONDS_BEFORE_EXIT = 2
 
 
 def requested_processes() -> int:
-    """How many processes shall train: BRL_PROCESSES, or one a GPU, or one.
+    """The number of training processes: BRL_PROCESSES, by default one per GPU, or one on a CPU.
 
-    Raises UserError on what is no such number, or more than the machine's GPUs where it has any.
+    Raises UserError if BRL_PROCESSES is not a number of processes, or exceeds the number of GPUs
+    of a machine that has GPUs.
     """
     gpus = torch.cuda.device_count()
     asked = os.environ.get("BRL_PROCESSES")
@@ -41,25 +43,27 @@ def requested_processes() -> int:
         return gpus or 1
     if not re.fullmatch("[1-9][0-9]{0,3}", asked):
         raise UserError(
-            f"BRL_PROCESSES: {asked} is no number of processes; give a whole number from 1 on, "
-            "or unset it for one process a GPU"
+            f"BRL_PROCESSES: {asked} is not a number of processes; give a whole number of 1 or "
+            "more, or unset it for one process per GPU"
         )
     if gpus and int(asked) > gpus:
         raise UserError(
-            f"BRL_PROCESSES: {asked} processes need a GPU each, but this machine has {gpus}; "
+            f"BRL_PROCESSES: {asked} processes need one GPU each, but this machine has {gpus}; "
             f"give at most {gpus}"
         )
     return int(asked)
 
 
 def launch(processes: int, function: Callable[..., None], *arguments: Any) -> None:
-    """Calls `function(*arguments)` in that many new processes, connected, and waits for them.
+    """Calls `function(*arguments)` in several connected new processes and waits for them.
 
-    The function is one of a module, so that it can be sent. What the first process prints is
-    seen, the others are silent. When one fails all are ended: UserError with its message where it
-    was a UserError or an OSError, or where it was killed; KeyboardInterrupt on Ctrl-C.
+    The function must be defined at module level, so that it can be pickled. Only the first process
+    prints. When a process fails, all are ended.
+
+    Raises UserError with the message of the UserError or OSError of the process that failed, or
+    if a process was killed; KeyboardInterrupt on Ctrl-C.
     """
-    # Slow to import, and needed here alone.
+    # These imports are slow, and only needed here.
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException, Std
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -91,26 +95,26 @@ def launch(processes: int, function: Callable[..., None], *arguments: Any) -> No
             _, failure = failed.get_first_failure()
             if failure.exitcode < 0:
                 raise UserError(
-                    f"one of {processes} processes was ended by {failure.signal_name()}, perhaps "
-                    "for want of memory; the next `dvc repro` goes on from the last whole epoch"
+                    f"one of {processes} processes was killed by {failure.signal_name()}, perhaps "
+                    "for lack of memory; the next `dvc repro` resumes after the last complete epoch"
                 ) from None
             raise
 
 
 def _silence_the_launcher() -> None:
-    """What it would say of a process that ended is said in one line here."""
+    """Hides the launcher's reports on a failed process: `launch` reports it in one line."""
     for name in ("torch.distributed.elastic", "torch.multiprocessing"):
         logger = logging.getLogger(name)
         logger.addHandler(logging.NullHandler())
         logger.propagate = False
-    # For the processes to come: warnings of connections that broke when one ended.
+    # Inherited by the processes: hides warnings about connections to a process that ended.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
 def _run_connected(error: Path, function: Callable[..., None], *arguments: Any) -> None:
-    """One of the processes: connects to the others and calls the function."""
+    """Runs in each process: connects to the others and calls the function."""
     signal.signal(signal.SIGINT, _interrupt_once)
-    # A bar's own lock is known to the whole machine, and a killed process leaves it behind.
+    # By default progress bars use a system-wide lock, which a killed process would leave locked.
     tqdm.set_lock(RLock())
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
@@ -125,36 +129,38 @@ def _run_connected(error: Path, function: Callable[..., None], *arguments: Any) 
         error.write_text(str(reason), encoding="utf-8")
         raise
     except Exception:
-        time.sleep(SECONDS_TO_FIND_THE_CAUSE)
+        time.sleep(SECONDS_BEFORE_EXIT)
         raise
     dist.destroy_process_group()
 
 
 def _interrupt_once(*_: Any) -> None:
-    """Ctrl-C reaches a process from the terminal and from the launcher; the second time it would
-    disturb the tidying up."""
+    """Handles Ctrl-C once.
+
+    The terminal and the launcher both send the signal; the second one would interrupt the cleanup.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def num_processes() -> int:
-    """How many processes share each batch."""
+    """The number of processes that share each batch."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes and tells."""
+    """Whether this is the process that writes files and logs."""
     return num_processes() == 1 or dist.get_rank() == 0
 
 
 def wait_for_all() -> None:
-    """Returns when every process has come here."""
+    """Returns when all processes have called it."""
     if num_processes() > 1:
         dist.barrier()
 
 
 def own_part(count: int) -> slice:
-    """This process's part of `count` clips, as torch.tensor_split divides them; it may be empty."""
+    """This process's part of `count` clips, split as by torch.tensor_split; it may be empty."""
     if num_processes() == 1:
         return slice(count)
     size, remainder = divmod(count, num_processes())
@@ -163,11 +169,11 @@ def own_part(count: int) -> slice:
     return slice(start, start + size + (rank < remainder))
 
 
-def of_whole_batch(own: Tensor, count: int) -> Tensor:
-    """The whole batch's rows (N, ...) of all processes' parts; N is `count`.
+def gather_batch(own: Tensor, count: int) -> Tensor:
+    """The rows (N, ...) of the whole batch from the parts of all processes; N is `count`.
 
-    Gradients flow into this process's part alone: each process computes the same loss, and a
-    gradient that reaches the others' rows is theirs to follow.
+    Only this process's own rows carry gradients: each process computes the same loss, and each
+    backpropagates through its own part.
     """
     if num_processes() == 1:
         return own
@@ -180,11 +186,11 @@ def of_whole_batch(own: Tensor, count: int) -> Tensor:
 
 
 def sum_gradients(parameters: Iterable[Tensor]) -> None:
-    """Replaces each gradient by its sum over processes.
+    """Replaces each gradient by its sum over all processes.
 
-    DistributedDataParallel would average them, as if each process had a loss of its own, and
-    waits for the gradient of every parameter, where some biases never get one. Networks here are
-    small: one exchange after the backward pass costs little.
+    DistributedDataParallel would average the gradients, as if each process had its own loss, and
+    would wait for the gradient of every parameter, which some biases never get. The networks are
+    small, so one exchange after the backward pass is cheap.
     """
     if num_processes() == 1:
         return

@@ -1,4 +1,4 @@
-"""What to train."""
+"""The settings of one training."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from brl.streams.stream import Stream
 
 @dataclass(frozen=True)
 class Job:
-    """One training: everything but the data that decides its result."""
+    """One training: all settings that its result depends on, without the data."""
 
     stream: Stream
     seed: int

@@ -1,4 +1,4 @@
-"""The loop that trains one stream. BRL, arXiv 2308.14024, section 4.1."""
+"""The training loop of one stream. Recipe: BRL, arXiv 2308.14024."""
 
 import math
 import pickle
@@ -22,8 +22,8 @@ from brl.support.errors import UserError
 from brl.support.files import written_whole
 from brl.support.progress import FractionBar, fraction_bar
 from brl.training.distributed import (
+    gather_batch,
     is_first,
-    of_whole_batch,
     own_part,
     sum_gradients,
     wait_for_all,
@@ -35,9 +35,13 @@ CurveRow = dict[str, float]
 
 
 class MakeObjective(Protocol):
-    """Makes the objective of a training; counts (C,): training clips of each class."""
+    """Builds the objective of a training; counts (C,) int64: training clips per class."""
 
     def __call__(self, job: Job, recipe: Recipe, inputs: Inputs, counts: Tensor) -> Objective: ...
+
+
+def ignore_epoch(_row: CurveRow) -> None:
+    """An `on_epoch` that does nothing."""
 
 
 def train_stream(
@@ -45,22 +49,24 @@ def train_stream(
     store: ClipStore,
     subset: Subset,
     checkpoint: Path,
-    on_epoch: Callable[[CurveRow], None] = lambda row: None,
+    on_epoch: Callable[[CurveRow], None] = ignore_epoch,
     objective: MakeObjective = Classification,
     start: Mapping[str, Tensor] | None = None,
 ) -> tuple[Trained, list[CurveRow]]:
-    """Trains one stream on a subset; resumes from `checkpoint` where that file exists.
+    """Trains one stream on a subset; resumes from `checkpoint` if that file exists.
 
-    After each epoch the checkpoint is replaced and `on_epoch` called with the epoch's `epoch`
-    (from 1), `loss`, the objective's measures in % (`accuracy`), `lr`, and with a validation part
-    `validation`. It is first called for the epochs before, of which a program that was killed may
-    not have told. `start` is the state of a backbone that the network starts from, instead of
-    random weights.
+    checkpoint  replaced after each epoch; may be resumed with another number of processes
+    on_epoch    called after each epoch with a row of the curve: `epoch` (from 1), `loss`, the
+                objective's measures in % (`accuracy`), `lr`, and `validation` if there is a
+                validation part. A resumed training first calls it for all earlier epochs, since a
+                killed process may not have logged them.
+    start       the state dict of a pretrained backbone; None: random initial weights
 
-    Returns the network as the last epoch left it, or with a validation part as the best one did,
-    on the CPU, in eval mode; and the whole curve. Raises UserError when the loss diverges.
-    Where several processes train together, each calls this function; the first alone writes the
-    checkpoint, from which any number of processes resumes.
+    Returns the network on the CPU, in eval mode, and the whole curve. The weights are those of the
+    last epoch, or of the best epoch if there is a validation part. If several processes train
+    together, each calls this function, and the first writes the checkpoint.
+
+    Raises UserError if the loss diverges.
     """
     training = Training(job, store, subset, objective, start)
     if checkpoint.exists():
@@ -69,7 +75,7 @@ def train_stream(
         except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError):
             print(f"{checkpoint}: unreadable; {job.stream.name} starts afresh", file=sys.stderr)
             training = Training(job, store, subset, objective, start)
-    wait_for_all()  # No process replaces the checkpoint before all have read it.
+    wait_for_all()  # All processes must have read the checkpoint before it is replaced.
     for row in training.curve:
         on_epoch(row)
     with fraction_bar(job.stream.name) as bar:
@@ -82,7 +88,7 @@ def train_stream(
 
 
 class Training:
-    """One stream's training between two epochs: network, optimizer, random generators, curve."""
+    """State of one training between epochs: network, optimizer, random generators and curve."""
 
     def __init__(
         self,
@@ -108,7 +114,7 @@ class Training:
         self.objective.to(self.device)
         self.parameters = [*self.model.parameters(), *self.objective.parameters()]
         self.optimizer = sgd(self.parameters, job.train)
-        # The order of clips is drawn on the CPU, what happens to them on the device.
+        # The order of clips is drawn on the CPU, augmentation on the device.
         self.order_generator = Generator().manual_seed(job.seed)
         self.augment_generator = Generator(self.device).manual_seed(job.seed)
         self.epoch = 0
@@ -116,7 +122,10 @@ class Training:
         self.best: tuple[float, dict[str, Tensor]] | None = None
 
     def run_epoch(self, bar: FractionBar) -> CurveRow:
-        """Trains one epoch and adds its row to the curve."""
+        """Trains one epoch; appends its row to the curve and returns it.
+
+        Raises UserError if the loss is not finite.
+        """
         params, batches = self.job.train, self._batches()
         self.model.train()
         sums: dict[str, Tensor] = {}
@@ -131,11 +140,11 @@ class Training:
             if bar.due():
                 done = (self.epoch + (step + 1) / len(batches)) / params.epochs
                 speed = seen / (time.monotonic() - started)
-                bar.show(done, f"{self._in_words(sums, seen)}, {speed:.0f} clips/s")
+                bar.show(done, f"{self._progress(sums, seen)}, {speed:.0f} clips/s")
         self.epoch += 1
         if not torch.isfinite(sums["loss"]):
             raise UserError(
-                f"{self.job.stream.name}: the loss is no finite number in epoch {self.epoch}; "
+                f"{self.job.stream.name}: the loss is not finite in epoch {self.epoch}; "
                 f"lower train.lr or streams.{self.job.stream.name}.lr in params.yaml"
             )
         row = {"epoch": self.epoch, "loss": round(float(sums.pop("loss")) / seen, 6)}
@@ -147,12 +156,12 @@ class Training:
         return row
 
     def _step(self, indices: Tensor) -> dict[str, Tensor]:
-        """One step of the optimizer on clips (N,); sums over them of the loss and the measures."""
+        """One optimizer step on clips (N,); returns loss and measures, summed over the clips."""
         clips, present, targets = self.objective.batch(indices, self.augment_generator)
         part = own_part(len(clips))
         with arithmetic(self.job.train.precision, self.device):
             own = self.objective.outputs(self.model, clips[part], present[part])
-        outputs = tuple(of_whole_batch(rows, len(clips)) for rows in own)
+        outputs = tuple(gather_batch(rows, len(clips)) for rows in own)
         loss = self.objective.loss(outputs, targets, self.epoch)
         self.optimizer.zero_grad()
         loss.backward()
@@ -164,14 +173,14 @@ class Training:
             **self.objective.measures(detached, targets),
         }
 
-    def _in_words(self, sums: dict[str, Tensor], seen: int) -> str:
-        """The running epoch's number, loss and measures."""
+    def _progress(self, sums: dict[str, Tensor], seen: int) -> str:
+        """Number, mean loss and mean measures of the current epoch, as text."""
         means = {name: float(total) / seen for name, total in sums.items()}
         words = [f"epoch {self.epoch + 1}/{self.job.train.epochs}", f"loss {means.pop('loss'):.3f}"]
         return ", ".join(words + [f"{name} {100 * mean:.1f} %" for name, mean in means.items()])
 
     def _validate(self) -> float:
-        """The validation part's measure; keeps the weights where none before was better."""
+        """Validation measure; keeps the weights unless an earlier epoch was better."""
         value = self.objective.validate(self.model, self.validation)
         if self.best is None or value >= self.best[0]:
             state = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
@@ -179,9 +188,9 @@ class Training:
         return value
 
     def result(self) -> Trained:
-        """The network of the last epoch, or of the best validation where there is one.
+        """The network of the last epoch, or of the best epoch if there is a validation part.
 
-        It is on the CPU, in eval mode, with one output per class.
+        The network is on the CPU, in eval mode, with one output per class.
         """
         if self.best is not None:
             self.model.load_state_dict(self.best[1])
@@ -189,12 +198,12 @@ class Training:
         return Trained(self.recipe, self.model.cpu().eval())
 
     def _batches(self) -> tuple[Tensor, ...]:
-        """The epoch's clips in equal batches of at most `batch_size`: none is left over."""
+        """The epoch's clips in batches of equal size, up to one clip, and at most `batch_size`."""
         order = self.objective.order(self.epoch, self.order_generator)
         return order.tensor_split(math.ceil(len(order) / self.job.train.batch_size))
 
     def save(self, checkpoint: Path) -> None:
-        """Writes all that the rest of the training depends on."""
+        """Writes the state of the training to a checkpoint."""
         content = {
             "epoch": self.epoch,
             "curve": self.curve,
@@ -209,7 +218,7 @@ class Training:
             torch.save(content, unfinished)
 
     def restore(self, checkpoint: Path) -> None:
-        """Takes up the state that `save` wrote."""
+        """Restores the state that `save` wrote."""
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
         self.epoch, self.curve = content["epoch"], content["curve"]
         self.model.load_state_dict(content["model"])
@@ -221,7 +230,7 @@ class Training:
 
 
 def sgd(parameters: list[nn.Parameter], params: TrainParams) -> torch.optim.Optimizer:
-    """The optimizer of all trainings; the learning rate is set before each step."""
+    """SGD with Nesterov momentum; the training sets the learning rate before each step."""
     return torch.optim.SGD(
         parameters,
         momentum=params.momentum,
@@ -231,6 +240,6 @@ def sgd(parameters: list[nn.Parameter], params: TrainParams) -> torch.optim.Opti
     )
 
 
-def cosine_lr(peak: float, passed: float) -> float:
-    """Learning rate when the share `passed` (0 to 1) of a training is over: half a cosine."""
-    return peak * (1 + math.cos(math.pi * passed)) / 2
+def cosine_lr(peak: float, progress: float) -> float:
+    """Cosine decay from `peak` to 0; progress: the completed fraction of the training, 0 to 1."""
+    return peak * (1 + math.cos(math.pi * progress)) / 2

@@ -1,10 +1,11 @@
-"""Losses of clips, weights of classes, and when each sets in. Method: sections 5 and 10.
+"""Losses and class weights of the methods, and the schedule by which they set in.
 
-`method.loss` and `method.class_weights` know these names. Letters: z logits, y labels, n_c training
-clips of class c, n all of them.
+`method.loss` in params.yaml names a row of LOSSES, `method.class_weights` one of CLASS_WEIGHTS.
+Letters: z logits, y label, n_c training clips of class c, n all training clips, C classes.
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,7 +16,8 @@ from brl.config.params import MethodParams
 from brl.models.common.network import CosineHead
 from brl.training.mixing import Targets
 
-EachLoss = Callable[[Tensor, Tensor], Tensor]  # logits (N, C), labels (N,) -> losses (N,)
+ClipLoss = Callable[[Tensor, Tensor], Tensor]  # logits (N, C), labels (N,) -> losses (N,)
+ClassWeights = Callable[[Tensor], Tensor]  # training clips per class (C,) -> weights (C,) float64
 
 FOCAL_GAMMA = 2.0
 LDAM_LARGEST_MARGIN = 0.5
@@ -24,13 +26,19 @@ CLASS_BALANCED_BETA = 0.999
 ACTION_AWARE_BETA, ACTION_AWARE_RANGE = 0.99, 0.0099
 
 
-def cross_entropy(counts: Tensor, method: MethodParams) -> EachLoss:
-    """-log softmax(z)_y."""
+class MakeLoss(Protocol):
+    """Makes the loss of a training; counts (C,) int64: training clips per class."""
+
+    def __call__(self, counts: Tensor, method: MethodParams, /) -> ClipLoss: ...
+
+
+def cross_entropy(_counts: Tensor, _method: MethodParams) -> ClipLoss:
+    """Cross-entropy: -log softmax(z)_y."""
     return lambda logits, labels: F.cross_entropy(logits, labels, reduction="none")
 
 
-def focal(counts: Tensor, method: MethodParams) -> EachLoss:
-    """(1 - p_y)^2 (-log p_y): clips that are recognised already count less. arXiv 1708.02002."""
+def focal(_counts: Tensor, _method: MethodParams) -> ClipLoss:
+    """Focal loss, arXiv 1708.02002: (1 - p_y)^2 (-log p_y), p = softmax(z)."""
 
     def of_clips(logits: Tensor, labels: Tensor) -> Tensor:
         plain = F.cross_entropy(logits, labels, reduction="none")
@@ -39,11 +47,11 @@ def focal(counts: Tensor, method: MethodParams) -> EachLoss:
     return of_clips
 
 
-def ldam(counts: Tensor, method: MethodParams) -> EachLoss:
-    """Label-distribution-aware margin, arXiv 1906.07413, eq. 13: with logits z = s cos, the
-    label's is made smaller by s m_y, m_c proportional to n_c^(-1/4) and at most 0.5, s = 30.
+def ldam(counts: Tensor, _method: MethodParams) -> ClipLoss:
+    """LDAM, arXiv 1906.07413, eq. 13: cross-entropy after z_y is lowered by s m_y.
 
-    Cosines times s come from `model.head: cosine`.
+    The margin m_c is proportional to n_c^(-1/4), and the largest one is 0.5. Logits are cosines
+    times s = 30, as `model.head: cosine` computes them.
     """
     margins = counts.double() ** -0.25
     margins *= LDAM_LARGEST_MARGIN / margins.max()
@@ -53,38 +61,39 @@ def ldam(counts: Tensor, method: MethodParams) -> EachLoss:
     )
 
 
-def balanced_softmax(counts: Tensor, method: MethodParams) -> EachLoss:
-    """Cross-entropy of z + log n_c. arXiv 2007.10740."""
+def balanced_softmax(counts: Tensor, _method: MethodParams) -> ClipLoss:
+    """Balanced softmax, arXiv 2007.10740: cross-entropy of z + log n_c."""
     return _shifted(counts.double().log())
 
 
-def logit_adjustment(counts: Tensor, method: MethodParams) -> EachLoss:
-    """Cross-entropy of z + tau log(n_c / n). arXiv 2007.07314; the same as balanced softmax where
-    tau is one."""
+def logit_adjustment(counts: Tensor, method: MethodParams) -> ClipLoss:
+    """Logit adjustment in training, arXiv 2007.07314: cross-entropy of z + tau log(n_c / n).
+
+    With tau = 1 it equals balanced softmax.
+    """
     return _shifted(method.tau * (counts.double() / counts.sum()).log())
 
 
-def equalisation(counts: Tensor, method: MethodParams) -> EachLoss:
-    """Softmax equalisation loss, arXiv 2003.05176: a rare class is hardly a negative for the
-    clips of others, so that these do not push it down.
+def equalisation(counts: Tensor, _method: MethodParams) -> ClipLoss:
+    """Softmax equalisation loss, arXiv 2003.05176.
 
-    The rarest third of the classes weighs gamma = 1.76e-3 in a softmax's denominator: what the
-    published baseline, which leaves them out but with that probability, does on average.
+    In the denominator of the softmax, the rarest third of the classes is weighted by
+    gamma = 1.76e-3, unless such a class is the label: clips of other classes hardly push it down.
+    The published baseline includes these classes with probability gamma, which has this mean.
     """
-    weights = torch.zeros(len(counts), device=counts.device)
-    weights[rare_classes(counts)] = torch.tensor(EQUALISATION_GAMMA).log()
-    as_negatives = weights * (1 - torch.eye(len(counts), device=counts.device))
-    return lambda logits, labels: F.cross_entropy(
-        logits + as_negatives[labels], labels, reduction="none"
-    )
+    log_weights = torch.zeros(len(counts), device=counts.device)
+    log_weights[rare_classes(counts)] = torch.tensor(EQUALISATION_GAMMA).log()
+    shifts = log_weights * (1 - torch.eye(len(counts), device=counts.device))
+    return lambda logits, labels: F.cross_entropy(logits + shifts[labels], labels, reduction="none")
 
 
-def _shifted(shift: Tensor) -> EachLoss:
-    added = shift.float()
-    return lambda logits, labels: F.cross_entropy(logits + added, labels, reduction="none")
+def _shifted(shift: Tensor) -> ClipLoss:
+    """Cross-entropy of logits plus a shift (C,)."""
+    shift = shift.float()
+    return lambda logits, labels: F.cross_entropy(logits + shift, labels, reduction="none")
 
 
-LOSSES = {
+LOSSES: dict[str, MakeLoss] = {
     "cross_entropy": cross_entropy,
     "focal": focal,
     "ldam": ldam,
@@ -95,34 +104,41 @@ LOSSES = {
 
 
 def equal(counts: Tensor) -> Tensor:
-    """One for every class."""
+    """Weight 1 for all classes."""
     return torch.ones(len(counts), dtype=torch.float64, device=counts.device)
 
 
 def inverse_frequency(counts: Tensor) -> Tensor:
-    """n / n_c."""
+    """Inverse frequency: n / n_c."""
     return counts.sum() / counts.double()
 
 
 def class_balanced(counts: Tensor) -> Tensor:
-    """(1 - beta) / (1 - beta^n_c), beta 0.999, scaled to a sum of C. arXiv 1901.05555, eq. 10."""
+    """Effective number of samples, arXiv 1901.05555, eq. 10: (1 - beta) / (1 - beta^n_c).
+
+    beta = 0.999; the weights are scaled to a sum of C.
+    """
     return _effective(torch.full_like(counts, CLASS_BALANCED_BETA, dtype=torch.float64), counts)
 
 
 def action_aware(counts: Tensor) -> Tensor:
-    """(1 - beta_c) / (1 - beta_c^n_c), scaled to a sum of C; beta_c grows with n_c from 0.99 to
-    0.9999. Method: section 5 (DAA)."""
+    """Detached action-aware weights of BRL, arXiv 2308.14024: (1 - beta_c) / (1 - beta_c^n_c).
+
+    beta_c grows linearly with n_c, from 0.99 for the rarest class to 0.9999 for the most frequent
+    one. The weights are scaled to a sum of C.
+    """
     extent = (counts.max() - counts.min()).clamp(min=1)
     beta = ACTION_AWARE_BETA + ACTION_AWARE_RANGE * (counts - counts.min()).double() / extent
     return _effective(beta, counts)
 
 
 def _effective(beta: Tensor, counts: Tensor) -> Tensor:
+    """(1 - beta) / (1 - beta^n_c), scaled to a sum of C."""
     weights = (1 - beta) / (1 - beta**counts)
     return weights * (len(counts) / weights.sum())
 
 
-CLASS_WEIGHTS = {
+CLASS_WEIGHTS: dict[str, ClassWeights] = {
     "none": equal,
     "inverse_frequency": inverse_frequency,
     "class_balanced": class_balanced,
@@ -131,10 +147,10 @@ CLASS_WEIGHTS = {
 
 
 class Criterion:
-    """The loss of a batch, epoch by epoch: `method.schedule` says from when on the loss (before it:
-    cross-entropy) and the class weights (before it: ones) hold.
+    """The loss of a batch in each epoch.
 
-    counts (C,): training clips of each class.
+    `method.schedule` states when the method's loss replaces cross-entropy, and when its class
+    weights replace equal weights. counts (C,): training clips per class.
     """
 
     def __init__(self, method: MethodParams, counts: Tensor, epochs: int) -> None:
@@ -144,33 +160,38 @@ class Criterion:
         self._loss = LOSSES[method.loss](counts, method)
         self._ones = equal(counts).float()
         self._weights = CLASS_WEIGHTS[method.class_weights](counts).float()
-        self._reduce = halves_apart if method.mix == "partial_published" else together
+        self._reduce = sum_of_means if method.mix == "partial_published" else weighted_mean
 
     def __call__(self, logits: Tensor, targets: Targets, epoch: int) -> Tensor:
-        """Loss of logits (N, C) in an epoch, from 0 on."""
-        each = self._loss if epoch >= self.loss_from else self._plain
+        """Loss (a scalar) of logits (N, C) in an epoch, counted from 0."""
+        clip_loss = self._loss if epoch >= self.loss_from else self._plain
         weights = self._weights if epoch >= self.weights_from else self._ones
-        return self._reduce(each, weights, logits, targets)
+        return self._reduce(clip_loss, weights, logits, targets)
 
 
-def together(each: EachLoss, weights: Tensor, logits: Tensor, targets: Targets) -> Tensor:
-    """Weighted mean over clips and their partners, clip i's label counting lambda_i times and its
-    partner's 1 - lambda_i times. Method: section 4.
+def weighted_mean(clip_loss: ClipLoss, weights: Tensor, logits: Tensor, targets: Targets) -> Tensor:
+    """Mean over clips and labels, weighted by the class and by the label's share of the clip.
+
+    Clip i counts with lambda_i for its own label and with 1 - lambda_i for its partner's label.
+    weights (C,), logits (N, C); returns a scalar.
     """
     labels, partners, share = targets
     own, others = share * weights[labels], (1 - share) * weights[partners]
-    total = (own * each(logits, labels)).sum()
+    total = (own * clip_loss(logits, labels)).sum()
     if partners is not labels:
-        total = total + (others * each(logits, partners)).sum()
+        total = total + (others * clip_loss(logits, partners)).sum()
     return total / (own.sum() + others.sum())
 
 
-def halves_apart(each: EachLoss, weights: Tensor, logits: Tensor, targets: Targets) -> Tensor:
-    """As published: lambda L(y_i) + (1 - lambda) L(y_j), each L a weighted mean over the batch,
-    with the batch's one lambda."""
+def sum_of_means(clip_loss: ClipLoss, weights: Tensor, logits: Tensor, targets: Targets) -> Tensor:
+    """lambda L(y_i) + (1 - lambda) L(y_j), as in the released code of BRL.
+
+    L is a weighted mean over the batch, and lambda is the same for all its clips. weights (C,),
+    logits (N, C); returns a scalar.
+    """
     labels, partners, share = targets
 
     def mean(labels: Tensor) -> Tensor:
-        return (weights[labels] * each(logits, labels)).sum() / weights[labels].sum()
+        return (weights[labels] * clip_loss(logits, labels)).sum() / weights[labels].sum()
 
     return share[0] * mean(labels) + (1 - share[0]) * mean(partners)

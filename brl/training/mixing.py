@@ -1,12 +1,11 @@
-"""Mixing clips of a batch, and their labels. `method.mix` knows these names.
+"""Mixing of clips in a batch, and of their labels.
 
-Every function takes a batch as a network gets it, clips (N, M, T, V, K), present bodies (N, M) and
-labels (N,), draws from `counts` (C,) what the labels weigh, and returns clips, present bodies and
-Targets. Which clips are mixed, and with whom, is drawn by `method.mix_share`.
+`method.mix` in params.yaml names a row of MIXES; `method.mix_share` is the share of the clips that
+is mixed. Letters: x_i clip i, y_i its label, j its partner, lambda_i the weight of y_i.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -15,16 +14,16 @@ from brl.clips.layout import Layout
 from brl.config.params import MethodParams
 from brl.support.errors import UserError
 
-KAPPA = 3  # how many times more clips make a class the more frequent one
+KAPPA = 3  # ratio of training clips above which a class counts as the more frequent one
 REMIX_TAU = 0.5
 
 
 class Targets(NamedTuple):
-    """What the clips of a batch shall be recognised as, (N,) each.
+    """Targets of the clips of a batch, (N,) each.
 
     labels    y_i
-    partners  y_j, that of the clip it was mixed with; y_i where it was not
-    share     lambda_i: what y_i weighs, y_j weighs the rest
+    partners  y_j, the label of the partner; y_i if the clip is not mixed
+    share     lambda_i, the weight of y_i; y_j has the weight 1 - lambda_i
     """
 
     labels: Tensor
@@ -33,7 +32,7 @@ class Targets(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """clips (N, M, T, V, K), present (N, M) bool, targets."""
+    """A batch: clips (N, M, T, V, K), present bodies (N, M) bool, and targets."""
 
     clips: Tensor
     present: Tensor
@@ -41,19 +40,34 @@ class Batch(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """Clips of a batch that are mixed, and their partners, (P,) places each."""
+    """Indices (P,) of the clips of a batch that are mixed, and of their partners."""
 
     mixed: Tensor
     partners: Tensor
 
 
+class Mix(Protocol):
+    """Mixes a batch with its partners.
+
+    counts (C,): training clips per class, which decide the shares of the labels. The given batch
+    is not changed.
+    """
+
+    def __call__(
+        self, batch: Batch, pairs: Pairs, counts: Tensor, layout: Layout, generator: Generator, /
+    ) -> Batch: ...
+
+
 def unmixed(clips: Tensor, present: Tensor, labels: Tensor) -> Batch:
-    """The batch as it is."""
+    """The batch without mixing."""
     return Batch(clips, present, Targets(labels, labels, torch.ones_like(labels).float()))
 
 
 def draw_pairs(size: int, share: float, generator: Generator) -> Pairs:
-    """A share of a batch's clips, the fraction by chance, each with a partner j != i."""
+    """Draws a share of the clips of a batch, each with a partner j != i.
+
+    share * size is rounded up or down at random, so that the mean number of pairs is exact.
+    """
     device = generator.device
 
     def draw() -> Tensor:
@@ -66,12 +80,12 @@ def draw_pairs(size: int, share: float, generator: Generator) -> Pairs:
 
 
 def partial(
-    batch: Batch, pairs: Pairs, counts: Tensor, layout: Layout, generator: Generator
+    batch: Batch, pairs: Pairs, counts: Tensor, layout: Layout, _generator: Generator
 ) -> Batch:
-    """Rebalanced partial mixup: the upper body of a clip, the lower body of its partner, each at
-    its own joints; the rarer class gets the label. Method: section 4.
+    """Rebalanced partial mixup of BRL, arXiv 2308.14024: the partner's lower body replaces the own.
 
-    A body that the partner lacks keeps its own lower half; one that the clip lacks stays absent.
+    The label is `rarer_takes_all`. A body that the partner lacks keeps its own lower half; a body
+    that the clip lacks stays absent.
     """
     mixed, partners = pairs
     clips, present, (labels, _, _) = batch
@@ -85,11 +99,12 @@ def partial(
 
 
 def partial_published(
-    batch: Batch, pairs: Pairs, counts: Tensor, layout: Layout, generator: Generator
+    batch: Batch, pairs: Pairs, counts: Tensor, layout: Layout, _generator: Generator
 ) -> Batch:
-    """As the released code mixes, for comparison only: the joints of the two halves are put end to
-    end, and lose their places; the last pair's lambda is that of the whole batch. Method: section
-    9, defects 1 and 2.
+    """Partial mixup as in the released code of BRL, for comparison only.
+
+    It differs from `partial` in two ways. The joints of the two halves are concatenated, so they
+    are no longer in the layout's order. And the lambda of the last pair is used for all clips.
     """
     mixed, partners = pairs
     clips, present, (labels, _, share) = batch
@@ -99,25 +114,26 @@ def partial_published(
     alpha = len(layout.upper_body) / layout.num_joints
     shares = rarer_takes_all(counts[labels[mixed]], counts[labels[partners]], alpha)
     result = _put(batch, pairs, new, present[mixed], shares)
-    # Without a pair the published lambda is 0 and both labels are the clip's own.
-    for_all = shares[-1] if len(shares) else share.new_zeros(())
-    return result._replace(targets=result.targets._replace(share=for_all.expand_as(share)))
+    # Without any pair the published lambda is 0, and both labels are the clip's own.
+    last_share = shares[-1] if len(shares) else share.new_zeros(())
+    return result._replace(targets=result.targets._replace(share=last_share.expand_as(share)))
 
 
 def mixup(
-    batch: Batch, pairs: Pairs, counts: Tensor, layout: Layout, generator: Generator
+    batch: Batch, pairs: Pairs, _counts: Tensor, _layout: Layout, generator: Generator
 ) -> Batch:
-    """lambda x_i + (1 - lambda) x_j, lambda uniform in 0 to 1, for clips and labels alike.
-    arXiv 1710.09412, with Beta(1, 1)."""
+    """Mixup, arXiv 1710.09412: lambda x_i + (1 - lambda) x_j, with lambda from Beta(1, 1)."""
     return _blend(batch, pairs, generator, lambda share: share)
 
 
 def remix(
-    batch: Batch, pairs: Pairs, counts: Tensor, layout: Layout, generator: Generator
+    batch: Batch, pairs: Pairs, counts: Tensor, _layout: Layout, generator: Generator
 ) -> Batch:
-    """Mixup that gives the rarer of two classes the whole label where the other has at least three
-    times as many clips and the rarer makes up more than half of the mixture. arXiv 2007.03943,
-    eq. 6, kappa 3, tau 0.5."""
+    """Remix, arXiv 2007.03943, eq. 6, with kappa 3 and tau 0.5: mixup with other label shares.
+
+    The rarer class gets the whole label if the other class has at least three times as many
+    training clips, and if the rarer class makes up more than half of the mixture.
+    """
     labels = batch.targets.labels
     own, others = counts[labels[pairs.mixed]], counts[labels[pairs.partners]]
 
@@ -129,7 +145,7 @@ def remix(
     return _blend(batch, pairs, generator, relabelled)
 
 
-MIXES = {
+MIXES: dict[str, Mix] = {
     "partial": partial,
     "partial_published": partial_published,
     "mixup": mixup,
@@ -138,8 +154,11 @@ MIXES = {
 
 
 def rarer_takes_all(own: Tensor, others: Tensor, alpha: float) -> Tensor:
-    """lambda (P,) of pairs whose classes have `own` and `others` clips (P,): 0 where the clip's own
-    class has more than three times as many, 1 where the partner's has, else alpha."""
+    """lambda (P,) of pairs whose classes have `own` and `others` (P,) training clips.
+
+    0 if the own class has more than three times as many clips as the partner's, 1 in the reverse
+    case, else alpha.
+    """
     share = torch.full(own.shape, alpha, device=own.device)
     return share.masked_fill(own > KAPPA * others, 0).masked_fill(others > KAPPA * own, 1)
 
@@ -147,6 +166,7 @@ def rarer_takes_all(own: Tensor, others: Tensor, alpha: float) -> Tensor:
 def _blend(
     batch: Batch, pairs: Pairs, generator: Generator, label_share: Callable[[Tensor], Tensor]
 ) -> Batch:
+    """lambda x_i + (1 - lambda) x_j, lambda uniform in 0 to 1; label_share maps it to labels."""
     mixed, partners = pairs
     share = torch.rand(len(mixed), device=batch.clips.device, generator=generator)
     of_clip = share[:, None, None, None, None]
@@ -156,21 +176,21 @@ def _blend(
 
 
 def _put(batch: Batch, pairs: Pairs, new: Tensor, present: Tensor, share: Tensor) -> Batch:
-    """The batch with the mixed clips in their places."""
+    """The batch with its mixed clips, present bodies and label shares replaced."""
     labels, _, shares = batch.targets
-    places = (pairs.mixed,)
+    indices = (pairs.mixed,)
     targets = Targets(
         labels,
-        labels.index_put(places, labels[pairs.partners]),
-        shares.index_put(places, share),
+        labels.index_put(indices, labels[pairs.partners]),
+        shares.index_put(indices, share),
     )
     return Batch(
-        batch.clips.index_put(places, new), batch.present.index_put(places, present), targets
+        batch.clips.index_put(indices, new), batch.present.index_put(indices, present), targets
     )
 
 
 def check_halves(method: MethodParams, layout: Layout) -> None:
-    """Raises UserError where halves of a body are to be mixed and the layout has only one."""
+    """Raises UserError if body halves are to be mixed and the layout has only one half."""
     upper = len(layout.upper_body)
     if method.mix.startswith("partial") and upper in (0, layout.num_joints):
         raise UserError(

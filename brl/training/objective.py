@@ -1,4 +1,4 @@
-"""What a training optimises: the loop in loop.py knows nothing else of it."""
+"""Training objectives: what the loop in loop.py optimises."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -19,54 +19,55 @@ from brl.training.mixing import MIXES, Batch, Targets, check_halves, draw_pairs,
 
 
 class Objective(nn.Module, ABC):
-    """What is shown of the training clips, and the loss of what a network makes of it.
+    """Makes the batches of a training, and computes the loss of the network's outputs.
 
-    The parameters of an objective (a decoder, say) are trained with the network's, its buffers
-    (prototypes, say) are kept in checkpoints; neither is part of the trained weights.
+    The parameters of an objective (such as a decoder) are trained with the network's, and its
+    buffers (such as prototypes) are kept in checkpoints; neither is part of the trained weights.
 
-    directions: outputs of the network for each class.
+    directions: outputs of the network per class.
     """
 
     directions = 1
 
     @abstractmethod
     def order(self, epoch: int, generator: Generator) -> Tensor:
-        """The clips of an epoch (from 0) in the order in which they are shown, (n',) indices."""
+        """Indices (n',) of the clips of an epoch, counted from 0, in training order."""
 
     @abstractmethod
     def batch(self, indices: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Any]:
-        """Clips (N, M, T, V, K), present bodies (N, M) and targets of any kind.
+        """Clips (N, M, T, V, K), present bodies (N, M) bool and targets of any type.
 
-        Every process makes the whole batch, from the same random numbers.
+        All processes make the whole batch from the same random numbers.
         """
 
     @abstractmethod
     def outputs(self, network: Network, clips: Tensor, present: Tensor) -> tuple[Tensor, ...]:
-        """What the loss needs of the network (logits, features), one row per clip, in float32.
+        """The outputs that the loss needs (such as logits), one row per clip, in float32.
 
-        A process calls it for its own part of the batch; `loss` and `measures` get all rows.
+        A process calls it with its own part of the batch; `loss` and `measures` get the rows of
+        the whole batch.
         """
 
     @abstractmethod
     def loss(self, outputs: tuple[Tensor, ...], targets: Any, epoch: int) -> Tensor:
-        """The loss of a whole batch in an epoch, from 0: a scalar."""
+        """The loss (a scalar) of a whole batch in an epoch, counted from 0."""
 
-    def measures(self, outputs: tuple[Tensor, ...], targets: Any) -> dict[str, Tensor]:
-        """Columns of the training curve beside the loss: sums over the batch, shown in % of it."""
+    def measures(self, _outputs: tuple[Tensor, ...], _targets: Any, /) -> dict[str, Tensor]:
+        """Further columns of the training curve: sums over the batch, shown in % of its clips."""
         return {}
 
-    def validate(self, network: Network, held_out: Inputs) -> float:
-        """How good the network is on clips that were held out; the epoch with the most is kept."""
+    def validate(self, _network: Network, _held_out: Inputs, /) -> float:
+        """Score of the network on held-out clips; the epoch with the highest one is kept."""
         raise TypeError(f"{type(self).__name__} cannot be validated; train.validation must be 0")
 
     def finish(self, network: Network) -> None:
-        """Takes out of the trained network what only the training needs."""
+        """Removes the parts of the network that only the training needs."""
 
 
 class Classification(Objective):
-    """Recognition of the labelled clips as `method` in params.yaml describes it.
+    """Classification of labelled clips by the method in params.yaml.
 
-    counts (C,): training clips of each class.
+    counts (C,): training clips per class. Raises UserError if the layout does not fit the method.
     """
 
     def __init__(self, job: Job, recipe: Recipe, inputs: Inputs, counts: Tensor) -> None:
@@ -75,13 +76,13 @@ class Classification(Objective):
         self.method: MethodParams = job.method
         self.schedule = job.train
         self.recipe, self.inputs, self.counts = recipe, inputs, counts
-        # Clips that are played backwards and are told apart: class c backwards is class C + c.
+        # With `aware`, class c played backwards is class C + c.
         self.directions = 2 if job.method.reverse == "aware" else 1
         self.output_counts = counts.repeat(self.directions).to(inputs.device)
         self.criterion = Criterion(job.method, self.output_counts, job.train.epochs)
 
     def order(self, epoch: int, generator: Generator) -> Tensor:
-        """As many passes as params.yaml has in an epoch, each drawn by the method's sampler."""
+        """Indices of `train.passes` passes over the clips, each drawn by the method's sampler."""
         draw, passes = SAMPLERS[self.method.sampler], self.schedule.passes
         labels, total = self.inputs.labels.cpu(), self.schedule.epochs * passes
         first = epoch * passes
@@ -93,7 +94,7 @@ class Classification(Objective):
         )
 
     def batch(self, indices: Tensor, generator: Generator) -> Batch:
-        """Clips as the method shows them: some played backwards, some mixed with others."""
+        """Training clips, of which the method plays some backwards and mixes some."""
         method = self.method
         labels, backwards = self.inputs.labels[indices], None
         if method.reverse != "none":
@@ -109,16 +110,16 @@ class Classification(Objective):
         return MIXES[method.mix](batch, pairs, self.output_counts, self.recipe.layout, generator)
 
     def outputs(self, network: Network, clips: Tensor, present: Tensor) -> tuple[Tensor, ...]:
-        """Logits (N, C)."""
+        """Logits (N, C); C counts both directions."""
         return (network(clips, present).float(),)
 
     def loss(self, outputs: tuple[Tensor, ...], targets: Targets, epoch: int) -> Tensor:
-        """The method's loss, with its class weights, by its schedule."""
+        """The method's loss and class weights, by its schedule."""
         (logits,) = outputs
         return self.criterion(logits, targets, epoch)
 
     def measures(self, outputs: tuple[Tensor, ...], targets: Targets) -> dict[str, Tensor]:
-        """How many clips are recognised; a mixed one counts by the shares of its two labels."""
+        """`accuracy`: number of correctly classified clips; mixed ones count by their shares."""
         (logits,) = outputs
         predicted = logits.argmax(1)
         labels, partners, share = targets
@@ -126,7 +127,7 @@ class Classification(Objective):
         return {"accuracy": hits.sum()}
 
     def validate(self, network: Network, held_out: Inputs) -> float:
-        """Mean class accuracy in %, from one view per clip."""
+        """Mean class accuracy in %, from one test view per clip."""
         views = PredictParams(num_clips=1, batch_size=64, precision=self.schedule.precision)
         scores = probabilities(network, held_out, views, len(self.recipe.classes))
         labels = held_out.labels.cpu().numpy()

@@ -1,4 +1,4 @@
-"""Where a training that was interrupted waits to go on."""
+"""Checkpoints, from which interrupted trainings resume."""
 
 import hashlib
 import json
@@ -11,9 +11,10 @@ from brl.training.job import Job
 
 
 def fingerprint(job: Job, data: list[str]) -> str:
-    """Hash of all that decides a training: the job, its data, and the code as dvc.yaml lists it.
+    """Hash of all that a training depends on: job, data hashes, and the code listed in dvc.yaml.
 
-    Names the checkpoint, so that an interrupted training goes on and a changed one does not.
+    It is part of the checkpoint's name, so that an interrupted training resumes and a changed one
+    starts from the beginning.
     """
     settings: dict[str, Any] = {"stream": job.stream.name, "hops": job.stream.hops}
     settings |= {"seed": job.seed, "lr": job.lr}
@@ -24,10 +25,10 @@ def fingerprint(job: Job, data: list[str]) -> str:
 
 
 def checkpoints() -> Path:
-    """Their folder: outside the stages' outputs, which DVC empties."""
+    """The folder of checkpoints: not an output of a stage, since DVC would remove it."""
     return project_root() / ".checkpoints"
 
 
 def checkpoint_file(stream: Stream, identity: str) -> Path:
-    """The checkpoint of a training; identity: its fingerprint."""
+    """The checkpoint file of a training; identity: its fingerprint."""
     return checkpoints() / f"{stream.name}-{identity}.pt"
