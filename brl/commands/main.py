@@ -244,7 +244,7 @@ def ui() -> None:
     help="Size of the image, for 2D joints in pixels.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def predict(files: tuple[Path, ...], as_json: bool, **asked: Any) -> None:
+def predict(files: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     """Recognise recordings with the trained streams.
 
     FILES are .npy, .json or .skeleton files, or folders of them.
@@ -257,7 +257,7 @@ def predict(files: tuple[Path, ...], as_json: bool, **asked: Any) -> None:
     """
     from brl.serving.predict import Request, show
 
-    show(files, Request(**asked), as_json=as_json)
+    show(files, Request(**options), as_json=as_json)
 
 
 @commands.command()
