@@ -1,4 +1,4 @@
-"""Recognizers of untrained networks: what they say is arbitrary, and must be the same anywhere."""
+"""Recognizers of untrained networks: their probabilities are arbitrary but reproducible."""
 
 from pathlib import Path
 
@@ -24,9 +24,9 @@ def untrained(
     model: ModelParams = PARAMS.model.model_copy(update=SMALL),  # noqa: B008  # frozen
     **train: object,
 ) -> Recognizer:
-    """Two streams of one network, with batch norms that have seen something.
+    """Two streams with random weights and random statistics in batch norms.
 
-    train: changes of params.yaml's section.
+    train: changes to the train section of params.yaml.
     """
     streams = {}
     for seed, name in enumerate(ENSEMBLE.weights):
@@ -47,7 +47,7 @@ def untrained(
                 module.running_mean.normal_(std=0.1)
                 module.running_var.uniform_(0.5, 2)
         network.eval()
-        with torch.no_grad():  # logits of about 1: probabilities that tell something
+        with torch.no_grad():  # logits of about 1, so that probabilities differ
             shape = (1, max_bodies, 8, layout.num_joints, layout.channels)
             present = torch.ones(1, max_bodies, dtype=torch.bool)
             features = network.clip_features(torch.randn(shape), present)

@@ -1,4 +1,4 @@
-"""The exported graph says what the networks say, and is not written where it does not."""
+"""The exported graph gives the networks' probabilities; otherwise it is not written."""
 
 import json
 from dataclasses import replace
@@ -38,13 +38,13 @@ def test_every_network_agrees_through_torch_export(tmp_path, name, absent_bodies
     difference = export(recognizer, tmp_path / "r.pt2")
     assert difference <= 1e-4
     recording = noise(recognizer.recipe, 20, 2)
-    (wanted,) = recognizer.of_prepared([recording])
+    (wanted,) = recognizer.prepared_probabilities([recording])
     assert wanted.min() > 0.02 and np.ptp(wanted) > 0.02, "a test that tells something"
     found = opened(tmp_path / "r.pt2")(*graph_inputs(recognizer, recording))
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
-def test_onnx_agrees_and_says_what_it_is_for(tmp_path):
+def test_onnx_agrees_and_has_metadata(tmp_path):
     recognizer = untrained(
         COCO17, Normalization("image"), max_bodies=2, rescale=True, sampling="random"
     )
@@ -56,7 +56,7 @@ def test_onnx_agrees_and_says_what_it_is_for(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["r.onnx"]
 
 
-def test_a_graph_that_says_something_else_is_not_written(tmp_path, monkeypatch):
+def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
     recognizer = untrained()
     other = replace(
         recognizer,
@@ -65,7 +65,7 @@ def test_a_graph_that_says_something_else_is_not_written(tmp_path, monkeypatch):
     monkeypatch.setattr(
         exporting, "RecognizerGraph", lambda _: exporting_graph(other), raising=True
     )
-    with pytest.raises(UserError, match=r"r\.pt2: differs by .* nothing is written"):
+    with pytest.raises(UserError, match=r"r\.pt2: differs by .* nothing was written"):
         export(recognizer, tmp_path / "r.pt2")
     assert list(tmp_path.iterdir()) == []
 
@@ -73,10 +73,10 @@ def test_a_graph_that_says_something_else_is_not_written(tmp_path, monkeypatch):
 exporting_graph = exporting.RecognizerGraph
 
 
-def test_recognising_goes_on_as_before_after_an_export(tmp_path):
+def test_an_export_does_not_change_the_recognizer(tmp_path):
     recognizer = untrained()
     recording = noise(recognizer.recipe, 11, 1)
-    before = recognizer.of_prepared([recording])
+    before = recognizer.prepared_probabilities([recording])
     export(recognizer, tmp_path / "r.pt2")
-    np.testing.assert_array_equal(recognizer.of_prepared([recording]), before)
+    np.testing.assert_array_equal(recognizer.prepared_probabilities([recording]), before)
     assert not torch.is_inference_mode_enabled()

@@ -1,4 +1,4 @@
-"""A pipeline's model in MLflow: loaded and served, it says what the pipeline said."""
+"""The MLflow model of a pipeline: loaded and served, it gives the pipeline's scores."""
 
 import json
 import os
@@ -24,7 +24,7 @@ STARTS_WITHIN = 120  # seconds
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A pipeline on a user's own stick figures, of two streams, recorded."""
+    """A pipeline of two streams on own stick figures, recorded in MLflow."""
     project = Project(tmp_path_factory.mktemp("model") / "project")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(project.folder))
@@ -41,7 +41,7 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(project) -> str:
-    """Where the model is, registered as `gestures`."""
+    """The URI of the model, registered as `gestures`."""
     logged = project.brl("model", "--register", "gestures")
     assert logged.returncode == 0, logged.stderr
     return logged.stdout.splitlines()[0]
@@ -56,7 +56,7 @@ def raw(project, name: str) -> np.ndarray:
     return np.load(project.folder / "own" / f"{name}.npy")
 
 
-def test_the_command_line_says_what_the_pipeline_said_of_its_test_clips(project, scores):
+def test_the_command_gives_the_pipelines_scores_of_test_clips(project, scores):
     done = project.brl("predict", "own", "--json", "--top", "2")
     found = {Path(row["file"]).stem: row["classes"] for row in json.loads(done.stdout)}
     assert len(found) == 12
@@ -67,7 +67,7 @@ def test_the_command_line_says_what_the_pipeline_said_of_its_test_clips(project,
         np.testing.assert_allclose(said, row[likeliest], atol=1e-4)
 
 
-def test_the_loaded_model_says_what_the_pipeline_said(project, address, scores):
+def test_the_loaded_model_gives_the_pipelines_scores(project, address, scores):
     mlflow.set_tracking_uri(f"sqlite:///{project.folder / 'mlflow.db'}")
     for place in (address, "models:/gestures/1"):
         model = mlflow.pyfunc.load_model(place)
@@ -144,7 +144,7 @@ def test_the_model_is_served(project, address, scores):
         server.wait()
 
 
-def test_what_was_edited_and_not_run_has_no_model(project, address):
+def test_after_an_edit_a_model_needs_a_new_run(project, address):
     project.edit({"ensemble.weights.joint": 7})
     refused = project.brl("model")
     project.edit({"ensemble.weights.joint": 2})

@@ -1,4 +1,4 @@
-"""Raw joints in, class probabilities out: the same as the pipeline's on the same recordings."""
+"""The recognizer gives raw recordings the probabilities that the pipeline gives their clips."""
 
 import json
 import zipfile
@@ -34,7 +34,7 @@ def recording(frames: int = 9, joints: int = 20, channels: int = 3, bodies: int 
     return DRAWS.normal(size=(bodies, frames, joints, channels)).astype(np.float32)
 
 
-def test_raw_files_of_nw_ucla_have_the_scores_that_the_pipeline_gives_their_clips(tmp_path):
+def test_raw_files_of_nw_ucla_have_the_scores_of_the_pipeline(tmp_path):
     archive = shared(f"data/{nw_ucla.ARCHIVE}")
     dataset = nw_ucla.open_archive(archive.parent)
     some: Dataset = replace(dataset, items=dataset.items[::150], parallel=False)
@@ -57,16 +57,16 @@ def test_raw_files_of_nw_ucla_have_the_scores_that_the_pipeline_gives_their_clip
 
 
 def test_a_person_is_recognised_wherever_the_camera_stands():
-    """The dataset's normalisation is inside."""
+    """The recognizer applies the dataset's normalisation."""
     recognizer = untrained(NTU25, Normalization("ntu"), max_bodies=2)
     joints = recording(joints=25, bodies=2)
     here, there = recognizer.probabilities([joints, joints + 3])
     np.testing.assert_allclose(there, here, atol=1e-4)
-    assert np.abs(recognizer.of_prepared([joints + 3]) - here).max() > 1e-3
+    assert np.abs(recognizer.prepared_probabilities([joints + 3]) - here).max() > 1e-3
 
 
-def test_what_no_network_was_trained_for_is_left_out():
-    """Bodies beyond the most of any training clip, and coordinates that are no numbers."""
+def test_surplus_bodies_and_missing_joints_are_ignored():
+    """Bodies beyond max_bodies are dropped; joints that are not finite count as zero."""
     recognizer = untrained(NTU25, Normalization("none"), max_bodies=2)
     joints = recording(joints=25, bodies=3)
     lost = joints.copy()
@@ -89,7 +89,7 @@ def test_pixels_need_their_images_size(tmp_path):
     )
 
 
-def test_what_is_saved_is_loaded_as_it_was(tmp_path):
+def test_saving_and_loading_keeps_the_probabilities(tmp_path):
     recognizer, joints = untrained(), [recording(), recording(30)]
     recognizer.save(tmp_path / "kept")
     loaded = Recognizer.load(tmp_path / "kept")
@@ -101,11 +101,11 @@ def test_what_is_saved_is_loaded_as_it_was(tmp_path):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
-    """A folder with the parameters, and two streams that are trained."""
+    """A folder with params.yaml and the weights of two streams."""
     folder = tmp_path_factory.mktemp("project")
     params = Path("params.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
     keep, inside = [], ""
-    for line in params:  # takes the other streams out
+    for line in params:  # drops the other streams
         inside = "streams" if line.startswith("streams:") else inside if line[0] == " " else ""
         if inside and line.startswith("  ") and line[2] != " ":
             inside = line.strip().rstrip(":")
@@ -173,13 +173,13 @@ def test_mistakes_are_one_line(project, case):
 
 
 @pytest.mark.parametrize("size", ["1920", "1920x0", "x", "1920x1080x3", "-1x5"])
-def test_a_size_of_an_image_that_is_none(project, size):
+def test_a_wrong_image_size_is_refused(project, size):
     done = run(project, "long.npy", "--image-size", size)
     assert done.exit_code == 2
     assert "must be WIDTHxHEIGHT in pixels, such as 1920x1080" in done.stderr
 
 
-def test_one_bad_recording_does_not_cost_the_others(project):
+def test_one_bad_recording_does_not_stop_the_others(project):
     done = run(project, ".", "--json")
     assert done.exit_code == 1 and done.stderr.startswith("error: other.npy: an array of shape")
     found = json.loads(done.stdout)
@@ -189,15 +189,15 @@ def test_one_bad_recording_does_not_cost_the_others(project):
     assert "long.npy" in done.stdout and "other.npy" not in done.stdout
 
 
-def test_before_any_training_one_is_told_to_train(tmp_path):
+def test_without_trained_streams_the_message_says_to_train(tmp_path):
     (tmp_path / "params.yaml").write_text(Path("params.yaml").read_text())
     done = run(tmp_path, "long.npy")
     assert done.exit_code == 1
     assert done.stderr == "error: classifiers/joint.safetensors is missing; first: make repro\n"
 
 
-def test_networks_stay_as_they_are():
-    """Recognising leaves no trace in batch norms."""
+def test_networks_do_not_change():
+    """Prediction does not update batch norms."""
     recognizer = untrained()
     before = recognizer.streams["joint"].model.state_dict()
     before = {name: tensor.clone() for name, tensor in before.items()}

@@ -1,4 +1,4 @@
-"""Recordings as cameras' software leaves them: each form gives the same joints, or one line."""
+"""Recordings: each file format gives the same joints, or a one-line error."""
 
 import json
 
@@ -45,7 +45,7 @@ def test_a_folder_gives_its_recordings_at_any_depth_by_name(tmp_path):
     assert find_recordings([outer, inner]) == [outer, inner]
 
 
-def test_of_a_skeleton_file_the_people_are_taken(tmp_path):
+def test_the_bodies_of_a_skeleton_file_are_selected(tmp_path):
     person = people(20, seed=0)
     glimpse = people(3, seed=1, motion=5.0)
     path = tmp_path / "S001.skeleton"
@@ -69,7 +69,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_no_recording_is_said_in_one_line(tmp_path, case):
+def test_other_files_are_refused_in_one_line(tmp_path, case):
     name, content, complaint = WRONG[case]
     path = tmp_path / name
     if isinstance(content, np.ndarray):
@@ -83,11 +83,13 @@ def test_what_is_no_recording_is_said_in_one_line(tmp_path, case):
     assert str(path) in str(raised.value) and "\n" not in str(raised.value)
 
 
-def test_files_that_are_not_there_or_of_no_known_kind(tmp_path):
+def test_missing_files_and_unknown_types_are_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("no recording")
     with pytest.raises(UserError, match=r"gone\.npy: no such file or folder"):
         find_recordings([tmp_path / "gone.npy"])
-    with pytest.raises(UserError, match=r"notes.txt: is no recording \(.npy, .json, .skeleton\)"):
+    with pytest.raises(
+        UserError, match=r"notes.txt: is not a recording \(.npy, .json, .skeleton\)"
+    ):
         find_recordings([tmp_path / "notes.txt"])
-    with pytest.raises(UserError, match="holds no recording"):
+    with pytest.raises(UserError, match="contains no recording"):
         find_recordings([tmp_path])

@@ -1,4 +1,4 @@
-"""Windows cover a recording, their means are by hand, segments tell when what happens."""
+"""Timelines: windows, mean probabilities of frames, and segments."""
 
 from itertools import pairwise
 
@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.serving.timeline import Segment, by_frame, segments, windows
+from brl.serving.timeline import Segment, mean_by_frame, segments, windows
 
 sizes = st.tuples(st.integers(1, 300), st.integers(1, 90), st.integers(1, 120))
 
@@ -20,11 +20,11 @@ def test_windows_lie_in_the_recording_and_end_with_it(size):
 
 
 @given(sizes, st.integers(0, 99))
-def test_a_frame_has_the_mean_of_the_windows_that_hold_it(size, seed):
+def test_a_frame_has_the_mean_of_the_windows_that_contain_it(size, seed):
     frames, length, step = size
     starts = windows(frames, length, step)
     draws = np.random.default_rng(seed).dirichlet(np.ones(3), len(starts))
-    found = by_frame(draws, starts, length, frames)
+    found = mean_by_frame(draws, starts, length, frames)
     assert found.shape == (frames, 3)
     np.testing.assert_allclose(found.sum(axis=1), 1)
     for frame in {0, frames // 2, frames - 1}:

@@ -1,1 +1,1 @@
-"""Use of what was trained: recordings in, classes out."""
+"""Use of trained streams: prediction, export and MLflow models."""

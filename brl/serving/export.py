@@ -1,9 +1,8 @@
-"""The recognizer as one graph for other programs.
+"""Exports the recognizer as one graph, in ONNX or as a torch.export program.
 
-Inputs: `clip` (M, L, V, K) float32, a recording as the clip store would hold it
-(`Recognizer.prepared`), absent bodies zero; `frames` (I, T) int64, the frames of its I test views
-(`evaluation_frames`). Output: `probabilities` (C,), of streams and ensemble. L and I are free. In
-float32.
+Inputs: `clip` (M, L, V, K) float32, a recording as in the clip store (`Recognizer.prepared`), with
+absent bodies zero; `frames` (I, T) int64, the frames of its I test views (`evaluation_frames`).
+Output: `probabilities` (C,) float32 of the ensemble. L and I are dynamic dimensions.
 """
 
 import json
@@ -36,9 +35,9 @@ FORMATS = (".onnx", ".pt2")
 
 
 class RecognizerGraph(nn.Module):
-    """All streams of a recognizer and their ensemble, on one recording.
+    """All streams of a recognizer and their ensemble, applied to one recording.
 
-    Every body is computed, present or not: which are there is no shape that a graph could have.
+    Absent bodies are computed too, since the number of present bodies is not a fixed shape.
     """
 
     def __init__(self, recognizer: Recognizer) -> None:
@@ -50,9 +49,9 @@ class RecognizerGraph(nn.Module):
         self.shares = {name: weight / sum(weights.values()) for name, weight in weights.items()}
 
     def forward(self, clip: Tensor, frames: Tensor) -> Tensor:
-        """Probabilities (C,) of a clip (M, L, V, K), from its views' frames (I, T)."""
-        seen = (clip != 0).flatten(1).any(dim=1)
-        present = seen | (torch.arange(len(clip), device=clip.device) == 0)
+        """Class probabilities (C,) of a clip (M, L, V, K) from its views' frames (I, T)."""
+        not_zero = (clip != 0).flatten(1).any(dim=1)
+        present = not_zero | (torch.arange(len(clip), device=clip.device) == 0)
         fused = [
             self.shares[name]
             * stream_probabilities(network, self.recipes[name], clip, frames, present)
@@ -64,7 +63,7 @@ class RecognizerGraph(nn.Module):
 def stream_probabilities(
     network: nn.Module, recipe: Recipe, clip: Tensor, frames: Tensor, present: Tensor
 ) -> Tensor:
-    """A stream's probabilities (C,), the mean over its views; present: (M,) bool."""
+    """A stream's class probabilities (C,), the mean over its views; present (M,) bool."""
     assert isinstance(network, Network)
     views = views_of(recipe, clip, frames, present)
     features = network.every_body_features(views)
@@ -75,10 +74,10 @@ def stream_probabilities(
 
 
 def views_of(recipe: Recipe, clip: Tensor, frames: Tensor, present: Tensor) -> Tensor:
-    """What a stream shows of a clip (M, L, V, K) at its views' frames (I, T): (I, M, T, V, K)."""
+    """Network inputs (I, M, T, V, K) from a clip (M, L, V, K) and its views' frames (I, T)."""
     layout = recipe.layout
     if recipe.train.rescale:
-        # An absent body belongs to a second clip, whose limits nobody reads.
+        # Absent bodies count as a second clip, whose limits are not used.
         owner = (~present).long()[:, None].expand(clip.shape[:2]).flatten()
         low, high = limits(clip.flatten(0, 1), owner, 2, layout)
         clip = rescale(clip[None], low[:1], high[:1])[0]
@@ -88,19 +87,19 @@ def views_of(recipe: Recipe, clip: Tensor, frames: Tensor, present: Tensor) -> T
 
 
 def export(recognizer: Recognizer, path: Path) -> float:
-    """Writes the graph once it has proved to agree with the recognizer; UserError where not.
+    """Writes the graph, and returns the largest difference between its and our probabilities.
 
-    Returns the largest difference of a probability, over clips of several lengths and numbers of
-    bodies.
+    The difference is measured on random clips of several lengths and numbers of bodies. Raises
+    UserError, and writes nothing, if it is above LARGEST_DIFFERENCE.
     """
     recipe = recognizer.recipe
     graph = RecognizerGraph(recognizer).eval()
     clip, frames = graph_inputs(recognizer, noise(recipe, CHECKED_LENGTHS[-1], recipe.max_bodies))
-    if len(frames) == 1:  # which would be taken for always 1
+    if len(frames) == 1:  # torch.export would make a dimension of size 1 constant
         frames = frames.repeat(2, 1)
-    free = {"clip": {1: torch.export.Dim("length")}, "frames": {0: torch.export.Dim("views")}}
-    with written_whole(path) as unfinished, quiet():
-        program = torch.export.export(graph, (clip, frames), dynamic_shapes=free)
+    dynamic = {"clip": {1: torch.export.Dim("length")}, "frames": {0: torch.export.Dim("views")}}
+    with written_whole(path) as unfinished, without_warnings():
+        program = torch.export.export(graph, (clip, frames), dynamic_shapes=dynamic)
         if path.suffix == ".onnx":
             write_onnx(program, unfinished, description(recognizer))
         else:
@@ -108,15 +107,15 @@ def export(recognizer: Recognizer, path: Path) -> float:
         difference = largest_difference(recognizer, unfinished)
         if not difference <= LARGEST_DIFFERENCE:
             raise UserError(
-                f"{path}: differs by {difference:.1e} from the networks; nothing is written"
+                f"{path}: differs by {difference:.1e} from the networks; nothing was written"
             )
     return difference
 
 
 def description(recognizer: Recognizer) -> dict[str, str]:
-    """What a program that uses the graph must know, as JSON; kept in the file."""
+    """Metadata of the graph: what a program needs to prepare its inputs, as JSON."""
     recipe = recognizer.recipe
-    known = {
+    settings = {
         "classes": recipe.classes,
         "layout": asdict(recipe.layout),
         "normalization": asdict(recipe.normalization),
@@ -125,25 +124,25 @@ def description(recognizer: Recognizer) -> dict[str, str]:
         "sampling": recipe.train.sampling,
         "num_clips": recognizer.predict.num_clips,
     }
-    return {"brl": json.dumps(known)}
+    return {"brl": json.dumps(settings)}
 
 
-def write_onnx(program: torch.export.ExportedProgram, path: Path, known: dict[str, str]) -> None:
-    """Weights and all in one file."""
-    made = torch.onnx.export(
+def write_onnx(program: torch.export.ExportedProgram, path: Path, metadata: dict[str, str]) -> None:
+    """Writes an ONNX file that includes weights and metadata."""
+    onnx = torch.onnx.export(
         program,
         dynamo=True,
         verbose=False,
         input_names=["clip", "frames"],
         output_names=["probabilities"],
     )
-    assert made is not None
-    made.model.metadata_props.update(known)
-    made.save(path, external_data=False)
+    assert onnx is not None
+    onnx.model.metadata_props.update(metadata)
+    onnx.save(path, external_data=False)
 
 
 def graph_inputs(recognizer: Recognizer, prepared: np.ndarray) -> tuple[Tensor, Tensor]:
-    """A prepared recording (M', L, V, K) as the graph takes it: clip (M, L, V, K) and frames."""
+    """The inputs clip (M, L, V, K) and frames (I, T) of a prepared recording (M', L, V, K)."""
     recipe = recognizer.recipe
     bodies, length = prepared.shape[:2]
     absent = ((0, recipe.max_bodies - bodies), (0, 0), (0, 0), (0, 0))
@@ -153,28 +152,28 @@ def graph_inputs(recognizer: Recognizer, prepared: np.ndarray) -> tuple[Tensor, 
 
 
 def noise(recipe: Recipe, length: int, bodies: int) -> np.ndarray:
-    """A prepared recording of nothing, (M', L, V, K)."""
+    """A prepared recording (M', L, V, K) of random joints."""
     shape = (bodies, length, recipe.layout.num_joints, recipe.channels)
     return np.random.default_rng(SEED).normal(size=shape).astype(np.float32)
 
 
 def largest_difference(recognizer: Recognizer, path: Path) -> float:
-    """How far a written graph's probabilities are from the recognizer's in float32."""
-    exact = recognizer.predict.model_copy(update={"precision": "float32"})
-    reference = replace(recognizer, predict=exact)
-    run = opened(path)
+    """Largest difference between the probabilities of a written graph and of the recognizer."""
+    float32 = recognizer.predict.model_copy(update={"precision": "float32"})
+    reference = replace(recognizer, predict=float32)
+    run = load_graph(path)
     differences = []
     for length in CHECKED_LENGTHS:
         for bodies in {1, recognizer.recipe.max_bodies}:
             recording = noise(recognizer.recipe, length, bodies)
-            (wanted,) = reference.of_prepared([recording])
-            found = run(*graph_inputs(recognizer, recording))
-            differences.append(float(np.abs(found - wanted).max()))
+            (expected,) = reference.prepared_probabilities([recording])
+            exported = run(*graph_inputs(recognizer, recording))
+            differences.append(float(np.abs(exported - expected).max()))
     return max(differences)
 
 
-def opened(path: Path) -> Callable[[Tensor, Tensor], np.ndarray]:
-    """A written graph as a function from clip and frames to probabilities."""
+def load_graph(path: Path) -> Callable[[Tensor, Tensor], np.ndarray]:
+    """A written graph, as a function from clip and frames to probabilities."""
     if path.suffix == ".onnx":
         import onnxruntime
 
@@ -187,18 +186,21 @@ def opened(path: Path) -> Callable[[Tensor, Tensor], np.ndarray]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Without the exporters' notes on their own workings."""
+def without_warnings() -> Iterator[None]:
+    """Hides the exporters' warnings about their own internals."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def export_project(path: Path) -> None:
-    """Exports what `make repro` trained and prints how well the graph agrees."""
+    """Exports the trained streams to an .onnx or .pt2 file; prints the largest difference.
+
+    Raises UserError for another suffix, missing weights, or a graph that differs.
+    """
     if path.suffix not in FORMATS:
         raise UserError(f"{path}: ends in {path.suffix or 'nothing'}; must be .onnx or .pt2")
     recognizer = Recognizer.of_project(read_params())
-    print(f"{len(recognizer.streams)} streams as one graph: a minute or two", file=sys.stderr)
+    print(f"{len(recognizer.streams)} streams as one graph: takes a minute or two", file=sys.stderr)
     difference = export(recognizer, path)
     print(f"{path}: agrees with the networks within {difference:.0e}")

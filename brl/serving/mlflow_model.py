@@ -1,4 +1,4 @@
-"""What `make repro` trained, as a model in MLflow: `brl model [--register NAME]`."""
+"""Logs the trained streams as a model in MLflow: `brl model [--register NAME]`."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -18,13 +18,13 @@ from brl.tracking.store import tracking_uri
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
-# What brl.serving.served imports, and those import.
-NEEDED = ("mlflow", "numpy", "pandas", "pydantic", "pyyaml", "safetensors", "torch", "tqdm")
+# The packages that brl.serving.served imports, directly or indirectly.
+PACKAGES = ("mlflow", "numpy", "pandas", "pydantic", "pyyaml", "safetensors", "torch", "tqdm")
 TAKES = "One recording, joints as recorded: T x V x K, or M x T x V x K; any length."
 
 
-def an_example(store: ClipStore, split: str) -> np.ndarray:
-    """A test clip, (M, T, V, K)."""
+def example_clip(store: ClipStore, split: str) -> np.ndarray:
+    """The first test clip of a split, (M, T, V, K)."""
     clip = store.part(split, "test")[0]
     frames, bodies = int(store.frames[clip]), int(store.bodies[clip])
     rows = store.rows[store.starts[clip] :][: frames * bodies]
@@ -32,7 +32,7 @@ def an_example(store: ClipStore, split: str) -> np.ndarray:
 
 
 def signature(classes: list[str]) -> "ModelSignature":
-    """Any array, for two shapes are taken, to a column of probabilities a class."""
+    """The signature: an array of any shape to one column of probabilities per class."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
@@ -41,21 +41,21 @@ def signature(classes: list[str]) -> "ModelSignature":
 
 
 def requirements() -> list[str]:
-    """The versions at hand, without what only a local build says (torch 2.13.0+cpu)."""
-    return [f"{name}=={version(name).split('+')[0]}" for name in NEEDED]
+    """Installed versions, without local version labels such as +cpu, which no index has."""
+    return [f"{name}=={version(name).split('+')[0]}" for name in PACKAGES]
 
 
 def log(recognizer: Recognizer, run_id: str, example: np.ndarray, register: str | None) -> str:
-    """Adds the model to a run and gives its address; register: its name in MLflow's registry."""
+    """Adds the model to a run and returns its URI; register: a name in MLflow's registry."""
     import mlflow
 
     with TemporaryDirectory() as folder, mlflow.start_run(run_id):
-        kept = Path(folder) / ARTIFACT
-        recognizer.save(kept)
+        saved = Path(folder) / ARTIFACT
+        recognizer.save(saved)
         logged = mlflow.pyfunc.log_model(
             name="model",
             python_model=Path(__file__).with_name("served.py"),
-            artifacts={ARTIFACT: str(kept)},
+            artifacts={ARTIFACT: str(saved)},
             signature=signature(recognizer.classes),
             input_example=example,
             pip_requirements=requirements(),
@@ -67,15 +67,15 @@ def log(recognizer: Recognizer, run_id: str, example: np.ndarray, register: str 
 
 
 def log_project(register: str | None) -> None:
-    """Logs what `make repro` trained, and prints how to load and serve it."""
+    """Logs the trained streams as a model, and prints how to load and serve it."""
     params = read_params()
     recognizer = Recognizer.of_project(params)
     digests: dict[str, str] = {stream: sha256(tested_weights(stream)) for stream in params.streams}
     run_id = tracking.find_pipeline(tracking.pipeline_digest(digests, params))
-    example = an_example(ClipStore.open(STORE), params.dataset.split)
-    address = log(recognizer, run_id, example, register)
+    example = example_clip(ClipStore.open(STORE), params.dataset.split)
+    uri = log(recognizer, run_id, example, register)
     print(
-        f"{address}\n  load it: mlflow.pyfunc.load_model({address!r})\n"
+        f"{uri}\n  load it: mlflow.pyfunc.load_model({uri!r})\n"
         f"  serve it: MLFLOW_TRACKING_URI={tracking_uri()} "
-        f"mlflow models serve --env-manager local -m {address}"
+        f"mlflow models serve --env-manager local -m {uri}"
     )

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from rich.console import Console
@@ -13,74 +13,23 @@ from rich.table import Table
 from brl.config.params import read_params
 from brl.serving.recognizer import Recognizer
 from brl.serving.recordings import find_recordings, read_recording
-from brl.serving.timeline import by_frame, segments, windows
+from brl.serving.timeline import mean_by_frame, segments, windows
 from brl.support.errors import UserError
 from brl.support.progress import progress
 
-BAR = 24  # characters a recording's length is drawn in
-Found = dict[str, Any]
-
-
-def recognised(recognizer: Recognizer, recording: np.ndarray, top: int) -> Found:
-    """The likeliest classes of a recording (M, T, V, K), the first one first."""
-    (probabilities,) = recognizer.probabilities([recording])
-    order = np.argsort(-probabilities, kind="stable")[:top]
-    likeliest = [
-        {"class": recognizer.classes[label], "probability": round(float(probabilities[label]), 4)}
-        for label in order
-    ]
-    return {"frames": recording.shape[1], "classes": likeliest}
-
-
-def followed(recognizer: Recognizer, recording: np.ndarray, length: int, step: int) -> Found:
-    """What happens when in a recording (M, T, V, K), by windows of `length` frames."""
-    frames = recording.shape[1]
-    starts = windows(frames, length, step)
-    seen = recognizer.probabilities([recording[:, start : start + length] for start in starts])
-    timeline = [
-        {
-            "start": segment.start,
-            "end": segment.end,
-            "class": recognizer.classes[segment.label],
-            "probability": round(segment.probability, 4),
-        }
-        for segment in segments(by_frame(seen, starts, length, frames))
-    ]
-    return {"frames": frames, "timeline": timeline}
-
-
-def table_of(results: list[Found]) -> Table:
-    """A row a class of each recording, or a row a segment, with its place drawn as a bar."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    timed = any("timeline" in found for found in results)
-    for column in ["recording", *(["frames", "when"] if timed else []), "class", "probability"]:
-        table.add_column(column, justify="right" if column in ("frames", "probability") else "left")
-    for found in results:
-        name = found["file"]
-        for row in found["timeline" if timed else "classes"]:
-            when = (
-                [f"{row['start']}-{row['end'] - 1}", drawn(row, found["frames"])] if timed else []
-            )
-            table.add_row(name, *when, row["class"], f"{100 * row['probability']:.1f} %")
-            name = ""
-    return table
-
-
-def drawn(segment: Found, frames: int) -> str:
-    """A segment's place in a recording, in BAR characters."""
-    first = segment["start"] * BAR // frames
-    last = max(first + 1, -(-segment["end"] * BAR // frames))
-    return "·" * first + "█" * (last - first) + "·" * (BAR - last)
+BAR_WIDTH = 24  # characters
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to tell of each recording.
+    """The options of a prediction.
 
-    top         likeliest classes
-    window      frames of a window: a timeline instead of one answer
-    step        frames from one window to the next; None: half a window
-    image_size  height and width in pixels, where 2D joints are in pixels
+    top         number of likeliest classes to report
+    window      length of a window in frames, for a timeline; None: one result per recording
+    step        frames between the starts of two windows; None: half a window
+    image_size  height and width in pixels, if 2D joints are in pixels
+
+    Raises UserError for a step without a window.
     """
 
     top: int
@@ -93,31 +42,168 @@ class Request:
             raise UserError("--step: needs --window, the frames of a window")
 
 
-def results(files: Sequence[Path], asked: Request) -> Iterator[Found]:
-    """What is found in each recording, in turn; of one that cannot be read its `error`."""
-    recognizer = Recognizer.of_project(read_params(), asked.image_size)
+@dataclass(frozen=True)
+class ClassProbability:
+    """A class and its probability, rounded to four digits."""
+
+    name: str
+    probability: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry of a class in the JSON output."""
+        return {"class": self.name, "probability": self.probability}
+
+    def cells(self) -> list[str]:
+        """The table cells: class and probability in %."""
+        return [self.name, f"{100 * self.probability:.1f} %"]
+
+
+@dataclass(frozen=True)
+class TimelineSegment:
+    """Frames `start` to `end` (exclusive) of a recording, and their likeliest class."""
+
+    start: int
+    end: int
+    likeliest: ClassProbability
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry of a segment in the JSON output."""
+        return {"start": self.start, "end": self.end, **self.likeliest.as_json()}
+
+
+@dataclass(frozen=True)
+class Classified:
+    """A recording with its likeliest classes, in order of probability."""
+
+    COLUMNS: ClassVar = ("recording", "class", "probability")
+
+    file: Path
+    frames: int
+    classes: list[ClassProbability]
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry of a recording in the JSON output."""
+        classes = [likely.as_json() for likely in self.classes]
+        return {"file": str(self.file), "frames": self.frames, "classes": classes}
+
+    def rows(self) -> Iterator[list[str]]:
+        """The table cells of each class, without the recording's name."""
+        for likely in self.classes:
+            yield likely.cells()
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A recording with the likeliest class of each segment."""
+
+    COLUMNS: ClassVar = ("recording", "frames", "when", "class", "probability")
+
+    file: Path
+    frames: int
+    segments: list[TimelineSegment]
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry of a recording in the JSON output."""
+        timeline = [segment.as_json() for segment in self.segments]
+        return {"file": str(self.file), "frames": self.frames, "timeline": timeline}
+
+    def rows(self) -> Iterator[list[str]]:
+        """The table cells of each segment, without the recording's name."""
+        for segment in self.segments:
+            frames = f"{segment.start}-{segment.end - 1}"
+            yield [frames, bar(segment, self.frames), *segment.likeliest.cells()]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A recording that could not be read; error: the message."""
+
+    file: Path
+    error: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry of a recording in the JSON output."""
+        return {"file": str(self.file), "error": self.error}
+
+
+def classify(file: Path, recording: np.ndarray, recognizer: Recognizer, top: int) -> Classified:
+    """The likeliest classes of a recording (M, T, V, K)."""
+    (probabilities,) = recognizer.probabilities([recording])
+    labels = np.argsort(-probabilities, kind="stable")[:top]
+    likeliest = [
+        ClassProbability(recognizer.classes[label], round(float(probabilities[label]), 4))
+        for label in labels
+    ]
+    return Classified(file, recording.shape[1], likeliest)
+
+
+def follow(
+    file: Path, recording: np.ndarray, recognizer: Recognizer, length: int, step: int
+) -> Timeline:
+    """The timeline of a recording (M, T, V, K), from windows of `length` frames."""
+    frames = recording.shape[1]
+    starts = windows(frames, length, step)
+    clips = [recording[:, start : start + length] for start in starts]
+    by_frame = mean_by_frame(recognizer.probabilities(clips), starts, length, frames)
+    timeline = [
+        TimelineSegment(
+            segment.start,
+            segment.end,
+            ClassProbability(recognizer.classes[segment.label], round(segment.probability, 4)),
+        )
+        for segment in segments(by_frame)
+    ]
+    return Timeline(file, frames, timeline)
+
+
+def predict_files(
+    files: Sequence[Path], request: Request
+) -> Iterator[Classified | Timeline | Unreadable]:
+    """The results of all recordings in files and folders, one after the other."""
+    recognizer = Recognizer.of_project(read_params(), request.image_size)
     for file in progress(find_recordings(files), "recordings"):
         try:
             recording = read_recording(file, recognizer.recipe.layout)
         except UserError as error:
-            yield {"file": str(file), "error": str(error)}
+            yield Unreadable(file, str(error))
             continue
-        if asked.window:
-            step = asked.step or max(1, asked.window // 2)
-            found = followed(recognizer, recording, asked.window, step)
+        if request.window:
+            step = request.step or max(1, request.window // 2)
+            yield follow(file, recording, recognizer, request.window, step)
         else:
-            found = recognised(recognizer, recording, asked.top)
-        yield {"file": str(file), **found}
+            yield classify(file, recording, recognizer, request.top)
 
 
-def show(files: Sequence[Path], asked: Request, *, as_json: bool) -> None:
-    """Prints what is found. Raises UserError at the end where a recording could not be read."""
-    everything = list(results(files, asked))
-    read = [found for found in everything if "error" not in found]
+def table_of(results: Sequence[Classified | Timeline]) -> Table:
+    """One row per class or segment of each recording; the results are of one type."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in results[0].COLUMNS:
+        table.add_column(column, justify="right" if column in ("frames", "probability") else "left")
+    for result in results:
+        name = str(result.file)
+        for cells in result.rows():
+            table.add_row(name, *cells)
+            name = ""
+    return table
+
+
+def bar(segment: TimelineSegment, frames: int) -> str:
+    """A segment's position in a recording, drawn with BAR_WIDTH characters."""
+    first = segment.start * BAR_WIDTH // frames
+    last = max(first + 1, -(-segment.end * BAR_WIDTH // frames))
+    return "·" * first + "█" * (last - first) + "·" * (BAR_WIDTH - last)
+
+
+def show(files: Sequence[Path], request: Request, *, as_json: bool) -> None:
+    """Prints the results; raises UserError at the end if a recording could not be read."""
+    results = list(predict_files(files, request))
+    readable = [result for result in results if not isinstance(result, Unreadable)]
+    errors = [result.error for result in results if isinstance(result, Unreadable)]
     if as_json:
-        print(json.dumps(everything, indent=2, ensure_ascii=False))
-    elif read:
-        Console().print(table_of(read))
-    if unread := [found["error"] for found in everything if "error" in found]:
-        others = f" (and {len(unread) - 1} more recordings)" if unread[1:] else ""
-        raise UserError(unread[0] + others)
+        entries = [result.as_json() for result in results]
+        print(json.dumps(entries, indent=2, ensure_ascii=False))
+    elif readable:
+        Console().print(table_of(readable))
+    if errors:
+        others = f" (and {len(errors) - 1} more recordings)" if errors[1:] else ""
+        raise UserError(errors[0] + others)

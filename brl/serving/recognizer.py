@@ -1,4 +1,4 @@
-"""Trained streams and their ensemble as one: raw joints in, class probabilities out."""
+"""Trained streams and their ensemble: class probabilities of raw recordings."""
 
 import json
 from collections.abc import Sequence
@@ -18,19 +18,19 @@ from brl.support.errors import UserError
 from brl.support.files import written_whole
 from brl.support.paths import tested_weights
 
-ARTIFACT = "recognizer"  # the folder's name in an MLflow model
+ARTIFACT = "recognizer"  # the name of its folder in an MLflow model
 DESCRIPTION = "recognizer.json"
 
 
 @dataclass(frozen=True)
 class Recognizer:
-    """What a pipeline has learned.
+    """The trained streams of a pipeline and their ensemble.
 
-    streams     at least one, all of one dataset
-    ensemble    how they are fused
-    predict     how a recording's test views are chosen
-    image_size  height and width in pixels, where 2D joints are in pixels; None: they are in the
-                image's frame already
+    streams     at least one, all trained on the same dataset
+    ensemble    how the streams are fused
+    predict     how the test views of a recording are chosen
+    image_size  height and width in pixels, if 2D joints are in pixels; None: they are already in
+                the image frame, from -1 to 1
     """
 
     streams: dict[str, Trained]
@@ -42,9 +42,10 @@ class Recognizer:
     def of_project(
         cls, params: Params, image_size: tuple[float, float] | None = None
     ) -> "Recognizer":
-        """What `make repro` left, with the ensemble of `params`.
+        """The trained streams of this project, with the ensemble of `params`.
 
-        Raises UserError where a stream is not trained, or joints are in pixels of no size.
+        Raises UserError if a stream is not trained, or if joints are in pixels and `image_size` is
+        None.
         """
         files: dict[str, Path] = {stream: tested_weights(stream) for stream in params.streams}
         for file in files.values():
@@ -58,7 +59,7 @@ class Recognizer:
 
     @classmethod
     def load(cls, folder: Path) -> "Recognizer":
-        """What `save` wrote."""
+        """Loads the folder that `save` wrote."""
         content = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         streams = {
             name: load_weights(folder / f"{name}.safetensors") for name in content["streams"]
@@ -67,7 +68,7 @@ class Recognizer:
         return cls(streams, ensemble, PredictParams.model_validate(content["predict"]))
 
     def save(self, folder: Path) -> None:
-        """Writes one weights file per stream, and how they work together."""
+        """Writes a folder with one weights file per stream, and the settings of the ensemble."""
         content = {
             "streams": list(self.streams),
             "ensemble": self.ensemble.model_dump(),
@@ -82,7 +83,7 @@ class Recognizer:
 
     @property
     def recipe(self) -> Recipe:
-        """What all streams have in common: layout, normalisation, classes."""
+        """A stream's recipe; layout, normalisation and classes are the same in all streams."""
         return next(iter(self.streams.values())).recipe
 
     @property
@@ -91,7 +92,7 @@ class Recognizer:
         return self.recipe.classes
 
     def prepared(self, recording: np.ndarray) -> np.ndarray:
-        """A recording (M, T, V, K), as recorded, as the clip store would hold it."""
+        """Prepares a raw recording (M, T, V, K) as for the clip store: (M', T, V, K) float32."""
         recipe = self.recipe
         joints = np.asarray(recording, dtype=np.float32)
         if self.image_size is not None:
@@ -99,18 +100,18 @@ class Recognizer:
         return normalized(joints, recipe.layout, recipe.normalization, recipe.max_bodies)
 
     def probabilities(self, recordings: Sequence[np.ndarray]) -> np.ndarray:
-        """Class probabilities (n, C) float32 of n recordings (M, T, V, K), T and M its own."""
-        return self.of_prepared([self.prepared(recording) for recording in recordings])
+        """Class probabilities (n, C) float32 of n raw recordings (M, T, V, K) of any M and T."""
+        return self.prepared_probabilities([self.prepared(recording) for recording in recordings])
 
-    def of_prepared(self, recordings: Sequence[np.ndarray]) -> np.ndarray:
-        """The same of what `prepared` gives."""
+    def prepared_probabilities(self, recordings: Sequence[np.ndarray]) -> np.ndarray:
+        """Class probabilities (n, C) float32 of n recordings that `prepared` returned."""
         keep_freed_memory()
         device = best_device()
-        none = np.zeros(len(recordings), dtype=np.int64)
+        labels = np.zeros(len(recordings), dtype=np.int64)  # unknown, and not used
         scores = {}
         for name, trained in self.streams.items():
             inputs = trained.recipe.recording_inputs(recordings, device)
             model, num_classes = trained.model.to(device), len(self.classes)
-            found = probabilities(model, inputs, self.predict, num_classes)
-            scores[name] = Scores(none.astype(str), none, found)
+            predicted = probabilities(model, inputs, self.predict, num_classes)
+            scores[name] = Scores(labels.astype(str), labels, predicted)
         return fuse(scores, self.ensemble).probabilities

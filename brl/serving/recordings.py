@@ -1,4 +1,4 @@
-"""Single recordings in files, as a camera's software left them: `.npy`, `.json`, `.skeleton`."""
+"""Reads single recordings: `.npy`, `.json` and `.skeleton` files."""
 
 import json
 from collections.abc import Iterable
@@ -14,26 +14,31 @@ from brl.support.errors import UserError
 
 
 def find_recordings(paths: Iterable[Path]) -> list[Path]:
-    """The files, and of a folder all recordings in it, by name; UserError where there is none."""
-    found: list[Path] = []
+    """The given files and all recordings in the given folders, sorted by name.
+
+    Raises UserError for a missing path, a file of another type, or a folder without recordings.
+    """
+    files: list[Path] = []
     for path in paths:
         if not path.exists():
             raise UserError(f"{path}: no such file or folder")
-        inside = [path] if path.is_file() else sorted(path.rglob("*"))
-        recordings = [file for file in inside if file.suffix in READERS]
+        candidates = [path] if path.is_file() else sorted(path.rglob("*"))
+        recordings = [file for file in candidates if file.suffix in READERS]
         if not recordings:
             kinds = ", ".join(READERS)
-            raise UserError(f"{path}: {'is' if path.is_file() else 'holds'} no recording ({kinds})")
-        found += recordings
-    return found
+            raise UserError(
+                f"{path}: {'is not a' if path.is_file() else 'contains no'} recording ({kinds})"
+            )
+        files += recordings
+    return files
 
 
 def read_recording(path: Path, layout: Layout) -> np.ndarray:
-    """The joints of a recording, (M, T, V, K), in the sensor's coordinates.
+    """The joints (M, T, V, K) of a recording, in the sensor's coordinates.
 
-    `.npy` and `.json`: T x V x K, or M x T x V x K; a JSON file may have them under `skeletons`, as
-    NW-UCLA's do. `.skeleton`: NTU RGB+D's, from which its people are chosen. Raises UserError
-    where the file is none of these or of another skeleton.
+    `.npy` and `.json` files hold an array (T, V, K) or (M, T, V, K); a JSON file may hold it under
+    the key `skeletons`, as in NW-UCLA. `.skeleton` is the format of NTU RGB+D; its bodies are
+    selected as for training. Raises UserError if the file is not valid or does not fit the layout.
     """
     return READERS[path.suffix](path, layout)
 

@@ -1,4 +1,4 @@
-"""The recognizer as MLflow loads and serves it: MLflow runs this file."""
+"""The recognizer as an MLflow model; MLflow runs this file to load it."""
 
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,19 @@ from brl.serving.recognizer import ARTIFACT, Recognizer
 
 
 class Served(PythonModel):
-    """One recording, joints as recorded (T, V, K) or (M, T, V, K), to a row of probabilities, a
-    column a class. Joints in an image: in its frame, -1 to 1 from edge to edge."""
+    """Maps a raw recording (T, V, K) or (M, T, V, K) to one row of class probabilities.
+
+    The table has one column per class. 2D joints must be in the image frame, from -1 to 1.
+    """
 
     def load_context(self, context: Any) -> None:
-        """MLflow: before the first prediction."""
+        """Loads the recognizer; MLflow calls it before the first prediction."""
         self.recognizer = Recognizer.load(Path(context.artifacts[ARTIFACT]))
 
-    # MLflow would take a hint at what comes in for the signature.
-    def predict(self, context, model_input, params=None) -> pd.DataFrame:  # type: ignore[no-untyped-def]
-        """MLflow: a recording."""
-        # JSON arrives as an array of objects.
+    # MLflow would turn a type hint of the input into a signature.
+    def predict(self, model_input) -> pd.DataFrame:  # type: ignore[no-untyped-def, override]
+        """Class probabilities of one recording."""
+        # From JSON, MLflow makes an array of objects.
         joints = np.asarray(model_input, dtype=np.float32)
         recording = as_joints(joints, self.recognizer.recipe.layout, "input")
         probabilities = self.recognizer.probabilities([recording])

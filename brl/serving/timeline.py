@@ -1,4 +1,4 @@
-"""What happens when in a long recording: sliding windows, and what they say together."""
+"""Timelines of long recordings, from the probabilities of sliding windows."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -8,9 +8,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Segment:
-    """Frames `start` to `end` (exclusive) of a recording, in which one class is the likeliest.
+    """Frames `start` to `end` (exclusive) of a recording, with the same likeliest class.
 
-    probability: the class's, mean over the frames.
+    probability: the mean probability of the class over the frames.
     """
 
     start: int
@@ -20,29 +20,31 @@ class Segment:
 
 
 def windows(frames: int, length: int, step: int) -> np.ndarray:
-    """First frames of windows of `length`, every `step`, the last at the very end, (W,) int64.
+    """First frames (W,) int64 of windows of `length` frames, one every `step` frames.
 
-    One, at 0, where the recording is no longer than a window.
+    The last window ends with the recording. There is one window if the recording is not longer.
     """
     last = max(frames - length, 0)
     return np.unique(np.append(np.arange(0, last + 1, step), last))
 
 
-def by_frame(probabilities: np.ndarray, starts: np.ndarray, length: int, frames: int) -> np.ndarray:
-    """Mean probabilities (T, C) of the windows that hold each frame; probabilities (W, C).
+def mean_by_frame(
+    probabilities: np.ndarray, starts: np.ndarray, length: int, frames: int
+) -> np.ndarray:
+    """Mean probabilities (T, C) of the windows that contain each frame; probabilities (W, C).
 
-    Frames between windows, where steps are longer than windows, have those of the window before.
+    If steps are longer than windows, a frame between two windows takes those of the earlier one.
     """
-    places = np.arange(frames)
-    holding = (starts[:, None] <= places) & (places < starts[:, None] + length)
-    before = np.searchsorted(starts, places, side="right") - 1
-    alone = np.flatnonzero(~holding.any(axis=0))
-    holding[before[alone], alone] = True
-    return holding.T @ probabilities / holding.sum(axis=0)[:, None]
+    indices = np.arange(frames)
+    contains = (starts[:, None] <= indices) & (indices < starts[:, None] + length)  # W T
+    earlier = np.searchsorted(starts, indices, side="right") - 1
+    between = np.flatnonzero(~contains.any(axis=0))
+    contains[earlier[between], between] = True
+    return contains.T @ probabilities / contains.sum(axis=0)[:, None]
 
 
 def segments(probabilities: np.ndarray) -> list[Segment]:
-    """Runs of frames with the same likeliest class, in order; probabilities (T, C)."""
+    """Runs of consecutive frames with the same likeliest class; probabilities (T, C)."""
     labels = probabilities.argmax(axis=1).tolist()
     edges = np.flatnonzero(np.diff(labels, prepend=-1, append=-1))
     return [
