@@ -42,7 +42,10 @@ def test_the_machine_decides_how_many_processes_train(monkeypatch, asked, gpus, 
 @pytest.mark.parametrize(
     ("asked", "gpus", "message"),
     [
-        *((asked, 0, "is not a number of processes") for asked in ("0", "-1", "two", "1.5", "²", " ")),
+        *(
+            (asked, 0, "is not a number of processes")
+            for asked in ("0", "-1", "two", "1.5", "²", " ")
+        ),
         ("3", 2, "this machine has 2"),
     ],
 )
