@@ -43,7 +43,8 @@ class TrainingPart:
 class Adjustment(Protocol):
     """Changes the linear head of a trained network in place; tau: `classifier.tau`."""
 
-    def __call__(self, trained: Trained, part: TrainingPart, tau: float, /) -> None: ...
+    def __call__(self, trained: Trained, part: TrainingPart, tau: float, /) -> None:
+        """Changes `trained` in place."""
 
 
 def adjusted(

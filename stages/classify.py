@@ -1,4 +1,4 @@
-"""Stage `classify@STREAM`: a stream's weights with the classifier that is tested."""
+"""Stage `classify@STREAM`: adjusts the classifier of a trained stream."""
 
 import shutil
 import sys
@@ -15,26 +15,26 @@ from brl.support.paths import STORE, SUBSET, tested_weights, trained_weights
 from brl.tracking import runs as tracking
 
 
-def change_classifier(stream: str, weights: Path, changed: Path, params: Params) -> None:
-    """Writes the weights with a changed classifier and records them under their new hash."""
+def adjust_classifier(weights: Path, tested: Path, params: Params) -> None:
+    """Writes the weights with an adjusted classifier, and records them in MLflow."""
     store = ClipStore.open(STORE)
     subset = read_subset(SUBSET, store)
     trained = load_weights(weights)
-    save_weights(changed, adjusted(trained, store, subset, params.classifier, params.seed))
+    save_weights(tested, adjusted(trained, store, subset, params.classifier, params.seed))
     recorded = params.model_dump(include={"seed", "dataset", "subsample", "model", "classifier"})
     tracking.record_weights(
-        trained.recipe.stream, recorded, changed, sha256(changed), sha256(weights)
+        trained.recipe.stream, recorded, tested, sha256(tested), sha256(weights)
     )
 
 
 def main(stream: str) -> None:
     """Runs the stage for one stream."""
     params = read_params()
-    weights, changed = trained_weights(stream), tested_weights(stream)
+    weights, tested = trained_weights(stream), tested_weights(stream)
     if params.classifier.kind != "none":
-        change_classifier(stream, weights, changed, params)
+        adjust_classifier(weights, tested, params)
         return
-    with written_whole(changed) as unfinished:
+    with written_whole(tested) as unfinished:
         shutil.copyfile(weights, unfinished)
 
 

@@ -10,7 +10,7 @@ from brl.support.paths import FUSED_SCORES, stream_scores
 def main() -> None:
     """Runs the stage."""
     params = read_params()
-    # Only the streams of params.yaml: scores of one taken out may still lie in the folder.
+    # Only the streams of params.yaml: the folder may still have scores of a removed stream.
     streams = {str(name): load_scores(stream_scores(name)) for name in params.streams}
     save_scores(FUSED_SCORES, fuse(streams, params.ensemble))
 

@@ -1,4 +1,4 @@
-"""Stage `evaluate`: metrics, tables, pictures and the page of the streams and their ensemble."""
+"""Stage `evaluate`: metrics, tables, figures and the report page of streams and ensemble."""
 
 import json
 
@@ -29,7 +29,7 @@ from brl.support.paths import (
 from brl.tracking import runs as tracking
 
 BY_CLASS = REPORTS / "by_class.csv"
-BY_CLASS_PICTURE = REPORTS / "by_class.png"
+BY_CLASS_FIGURE = REPORTS / "by_class.png"
 CONFUSION = REPORTS / "confusion.csv"
 CURVES = REPORTS / "curves.csv"
 
@@ -38,13 +38,13 @@ def main() -> None:
     """Runs the stage."""
     results = read_results(read_params())
     write_tables(results)
-    draw_by_class(BY_CLASS_PICTURE, results.classes, results.by_class)
+    draw_by_class(BY_CLASS_FIGURE, results.classes, results.by_class)
     write_page(PAGE, results)
     track(results)
 
 
 def read_results(params: Params) -> Results:
-    """What the stages before have written."""
+    """Reads the outputs of the earlier stages."""
     counts = read_counts(SUBSET)
     groups = shot_groups(counts["train_clips"].to_numpy(), params.evaluate)
     names = [str(name) for name in params.streams]
@@ -59,7 +59,7 @@ def read_results(params: Params) -> Results:
 
 
 def write_tables(results: Results) -> None:
-    """Writes the tables that people read and git compares."""
+    """Writes the tables and metrics that are kept in git."""
     headlines = pd.DataFrame(results.headlines).T.rename_axis("stream").reset_index()
     names = results.classes["class"].to_numpy()
     fused = results.fused
@@ -74,7 +74,7 @@ def write_tables(results: Results) -> None:
 
 
 def track(results: Results) -> None:
-    """Records the evaluated pipeline in MLflow."""
+    """Records the pipeline and its metrics in MLflow."""
     params = results.params
     by_class = dict(zip(results.names, results.by_class[ENSEMBLE], strict=True))
     metrics = tracking.accuracy_metrics(results.headlines[ENSEMBLE], by_class)
@@ -93,7 +93,7 @@ def track(results: Results) -> None:
         tracking.SubsetRecord(params.dataset.name, digest, summary),
         metrics=metrics,
         weights_digests={name: s.weights_digest for name, s in results.streams.items()},
-        artifacts=[PAGE, BY_CLASS_PICTURE, BY_CLASS, CONFUSION, LONG_TAIL],
+        artifacts=[PAGE, BY_CLASS_FIGURE, BY_CLASS, CONFUSION, LONG_TAIL],
     )
 
 

@@ -1,4 +1,4 @@
-"""Stage `prepare`: turns raw files into the clip store, and writes the data report."""
+"""Stage `prepare`: writes the clip store from raw files, and the data report."""
 
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
@@ -14,10 +14,9 @@ def main() -> None:
     """Runs the stage."""
     params = read_params()
     name, max_bodies = params.dataset.name, params.prepare.max_bodies
-    folder = STORE
     raw = RAW.absolute()  # other processes may have another working directory
-    facts = prepare(name, source_of(name).open(raw), folder, max_bodies)
-    store = ClipStore.open(folder)
+    facts = prepare(name, source_of(name).open(raw), STORE, max_bodies)
+    store = ClipStore.open(STORE)
     suspicious = findings(store, facts, max_bodies)
     write_csv(by_class(store, facts), REPORTS / TABLE_FILE)
     write_csv(suspicious, REPORTS / FINDINGS_FILE)

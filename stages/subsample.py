@@ -1,4 +1,4 @@
-"""Stage `subsample`: chooses the training subset, and draws its profile."""
+"""Stage `subsample`: selects the training subset, and plots its class profile."""
 
 import numpy as np
 
@@ -19,17 +19,17 @@ from brl.support.paths import LONG_TAIL, STORE, SUBSET
 def main() -> None:
     """Runs the stage."""
     params = read_params()
-    chosen = params.subsample
+    settings = params.subsample
     store = ClipStore.open(STORE)
     candidates = store.part(params.dataset.split, "train")
     available = np.bincount(store.labels[candidates], minlength=len(store.classes))
-    if chosen.list_file is not None:
-        subset = listed_clips(store, candidates, chosen.list_file)
+    if settings.list_file is not None:
+        subset = listed_clips(store, candidates, settings.list_file)
     else:
         counts = profile_counts(
-            chosen.profile, available, chosen.max_per_class, chosen.imbalance_factor
+            settings.profile, available, settings.max_per_class, settings.imbalance_factor
         )
-        subset = choose_clips(store, candidates, counts, chosen.seed)
+        subset = choose_clips(store, candidates, counts, settings.seed)
     check_subset(store, subset)
     write_subset(SUBSET, store, subset, available)
     draw_profile(LONG_TAIL, subset.counts, available)

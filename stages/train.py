@@ -1,4 +1,4 @@
-"""Stage `train@STREAM`: weights and training curve of a stream."""
+"""Stage `train@STREAM`: trains a stream, or takes its published checkpoint."""
 
 import sys
 from pathlib import Path
@@ -17,12 +17,12 @@ from brl.support.paths import STORE, SUBSET, trained_weights, training_curve
 from brl.tracking import runs as tracking
 from brl.training.distributed import is_first, launch, requested_processes
 from brl.training.job import Job
-from brl.training.loop import train_stream
+from brl.training.loop import ignore_epoch, train_stream
 from brl.training.resuming import checkpoint_file, fingerprint
 
 
 def train(job: Job, params: Params) -> None:
-    """Trains and writes; in several processes each calls it, and the first alone writes."""
+    """Trains a stream; of several processes only the first writes and records the results."""
     store = ClipStore.open(STORE)
     subset = read_subset(SUBSET, store)
     digest, summary = read_summary(SUBSET)
@@ -34,13 +34,13 @@ def train(job: Job, params: Params) -> None:
     recorded = params.model_dump(
         exclude={"streams", "classifier", "predict", "ensemble", "evaluate"}
     )
-    described = tracking.SubsetRecord(params.dataset.name, digest, summary)
+    subset_record = tracking.SubsetRecord(params.dataset.name, digest, summary)
     tags = tracking.in_words(params)
     with tracking.training_run(
-        job.stream, identity, recorded | {"lr": job.lr}, described, more_tags=tags
+        job.stream, identity, recorded | {"lr": job.lr}, subset_record, more_tags=tags
     ) as run:
         trained, curve = train_stream(
-            job, store, subset, checkpoint, on_epoch=run.log_epoch if run else lambda _row: None
+            job, store, subset, checkpoint, on_epoch=run.log_epoch if run else ignore_epoch
         )
         weights = write(trained, pd.DataFrame(curve))
         if run:
@@ -48,14 +48,14 @@ def train(job: Job, params: Params) -> None:
     checkpoint.unlink()
 
 
-def take(checkpoint: CheckpointParams, job: Job, params: Params) -> None:
-    """Writes what training would, from a published checkpoint; the curve has no row."""
+def use_checkpoint(checkpoint: CheckpointParams, job: Job, params: Params) -> None:
+    """Writes the weights of a published checkpoint, and a curve without rows."""
     store = ClipStore.open(STORE)
     recipe = Recipe.on(store, stream=job.stream, model=job.model, train=job.train)
     curve = pd.DataFrame(columns=["epoch", "loss", "accuracy", "lr"])
     weights = write(load_checkpoint(checkpoint, recipe), curve)
     recorded = params.model_dump(include={"dataset", "prepare", "model"})
-    # Of the section only what the test clips depend on.
+    # Of the train section only the settings that test clips depend on.
     frames = job.train.model_dump(include={"clip_len", "sampling", "rescale"})
     recorded |= {"train": frames, "weights": checkpoint.model_dump()}
     tracking.record_weights(job.stream, recorded, weights, sha256(weights))
@@ -71,11 +71,11 @@ def write(trained: Trained, curve: pd.DataFrame) -> Path:
 
 
 def main(stream: StreamName) -> None:
-    """Reads the parameters once, also for the processes that train together."""
+    """Runs the stage for one stream; params.yaml is read once for all processes."""
     params = read_params()
     job = Job.of(params, stream)
     if job.stream.weights:
-        take(job.stream.weights, job, params)
+        use_checkpoint(job.stream.weights, job, params)
         return
     processes = requested_processes()
     if processes == 1:

@@ -1,4 +1,4 @@
-"""What nobody goes on with is shown, and goes on request; all else stays."""
+"""Stale runs and checkpoints are listed, and removed on request; all others are kept."""
 
 import subprocess
 import sys
@@ -106,5 +106,5 @@ def test_without_the_clips_no_checkpoint_is_called_stale(grid):
     file.parent.mkdir()
     file.write_bytes(b"0")
     (grid.folder / "data/store/meta.json").unlink()
-    assert "Checkpoints stay" in cleaned("--yes")
+    assert "Checkpoints are kept" in cleaned("--yes")
     assert file.exists()

@@ -1,4 +1,4 @@
-"""Streams side by side: what their processes are given, how they are watched, how they end."""
+"""Streams in parallel: environments, refusals, failures and end of their processes."""
 
 import os
 import signal
@@ -65,15 +65,20 @@ def quick(tmp_path, monkeypatch):
     return run
 
 
+def test_a_stream_runs_the_stages_that_dvc_yaml_has_for_each_stream():
+    command = jobs.stream_command("joint")
+    assert command[-4:] == ["-s", "train@joint", "classify@joint", "predict@joint"]
+
+
 @pytest.mark.parametrize("command", ["repro", "compare"])
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "", "2 3"])
-def test_a_number_of_jobs_that_is_none(command, text):
+def test_a_wrong_number_of_jobs_is_refused(command, text):
     done = brl(command, f"--jobs={text}")
     assert done.exit_code == 2
     assert f"'--jobs': {text!r}; must be a whole number of 1 or more" in done.stderr
 
 
-def test_the_cores_are_shared_unless_the_user_said_otherwise(monkeypatch):
+def test_cores_are_shared_unless_omp_num_threads_is_set(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -108,22 +113,22 @@ def test_each_worker_has_a_gpu_in_turn(named, count, given, monkeypatch):
 
 
 @pytest.mark.parametrize("output", [LOCKED, IN_USE, LOCKED_AT_THE_END, DIVERGED + IN_USE])
-def test_a_dvc_in_the_way_is_no_failure(output):
+def test_a_blocking_dvc_process_is_not_a_failure(output):
     assert jobs.was_refused(output)
 
 
 @pytest.mark.parametrize("output", ["", DIVERGED, LOCKED + DIVERGED, QUOTED])
-def test_a_failure_is_no_dvc_in_the_way(output):
+def test_a_failure_is_not_a_blocking_dvc_process(output):
     assert not jobs.was_refused(output)
 
 
-def test_the_reason_is_the_stages_own_line_or_what_stands_last():
+def test_the_reason_is_the_stages_error_or_the_last_lines():
     assert jobs.reason(DIVERGED) == DIVERGED.splitlines()[0]
     crashed = DIVERGED.replace("error: ", "OutOfMemoryError: ")
     assert jobs.reason(f"Traceback\n{crashed}\n") == crashed.strip()
 
 
-def test_what_is_refused_is_tried_again_and_a_failure_is_not(quick, capsys):
+def test_a_refused_process_is_started_again_and_a_failed_one_is_not(quick, capsys):
     once = (
         "from pathlib import Path; import sys\n"
         "tries = len(list(Path('.').glob(stream + '.*')))\n"
@@ -140,13 +145,13 @@ def test_what_is_refused_is_tried_again_and_a_failure_is_not(quick, capsys):
     assert "bone: failed after 0:00:" in said and "logs/bone.log" in said
 
 
-def test_refusals_without_end_are_borne_for_a_time(quick, monkeypatch):
+def test_refusals_end_the_run_after_a_time(quick, monkeypatch):
     monkeypatch.setattr(jobs, "PATIENCE_SECONDS", 0.5)
     with pytest.raises(UserError, match=r"^joint: .*another DVC .* \(PID 29280\): dvc repro -s"):
         quick(f"import sys; sys.exit({IN_USE!r})", "joint")
 
 
-def test_refusals_are_borne_as_long_as_a_stream_is_at_work(quick, monkeypatch):
+def test_refusals_do_not_end_the_run_while_a_stream_is_at_work(quick, monkeypatch):
     monkeypatch.setattr(jobs, "PATIENCE_SECONDS", 0.3)
     monkeypatch.setattr(jobs, "AT_WORK_SECONDS", 0.2)
     code = (

@@ -1,4 +1,4 @@
-"""Streams side by side under DVC: what holds, whatever gets in the way of its processes."""
+"""Streams in parallel with real DVC processes, also if they are blocked, fail or are ended."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What `brl why` says, of a small pipeline that DVC really ran."""
+"""`brl why` on a small pipeline that DVC has run."""
 
 import os
 import shutil
@@ -40,7 +40,7 @@ SECOND = ["second@joint", "second@bone"]
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory) -> Path:
-    """A folder in which everything is up to date."""
+    """A folder in which all stages are up to date."""
     folder = tmp_path_factory.mktemp("ran")
     shutil.copy(HERE / "params.yaml", folder)
     (folder / "dvc.yaml").write_text(PIPELINE)
@@ -57,7 +57,7 @@ def ran(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def folder(ran, tmp_path, monkeypatch) -> Path:
-    """A copy of it, to change."""
+    """A copy of the folder, to change."""
     copy = tmp_path / "copy"
     shutil.copytree(ran, copy)
     monkeypatch.chdir(copy)
@@ -106,9 +106,9 @@ def test_of_a_section_only_what_differs_is_told(folder):
     ]
 
 
-def test_a_stream_taken_out_is_told_as_such(folder):
+def test_a_removed_stream_is_reported(folder):
     edit(lambda content: content["streams"].pop("skip"))
-    assert why.reasons() == {"third": ["streams.skip: taken out"]}
+    assert why.reasons() == {"third": ["streams.skip: removed"]}
 
 
 def test_a_changed_file_is_named(folder):
@@ -168,7 +168,7 @@ def test_a_long_list_of_files_is_cut():
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "complaint"),
     [
         (lambda: Path("params.yaml").write_text("seed: x"), "params.yaml: "),
         (lambda: Path("dvc.yaml").write_text("stages: 3"), "DVC cannot read the pipeline here"),
@@ -176,9 +176,9 @@ def test_a_long_list_of_files_is_cut():
     ],
     ids=["params", "dvc.yaml", "no dvc"],
 )
-def test_what_cannot_be_read_is_said_in_one_line(folder, spoil, said):
+def test_unreadable_files_are_reported_in_one_line(folder, spoil, complaint):
     spoil()
-    with pytest.raises(UserError, match=said) as raised:
+    with pytest.raises(UserError, match=complaint) as raised:
         why.reasons()
     assert "\n" not in str(raised.value)
 
@@ -190,6 +190,6 @@ VALUES = st.recursive(
 
 
 @given(VALUES, VALUES)
-def test_values_differ_if_and_only_if_there_is_something_to_say(old, new):
+def test_differences_are_empty_if_and_only_if_values_are_equal(old, new):
     assert bool(list(differences("a", old, new))) == (old != new)
     assert list(differences("a", old, old)) == []

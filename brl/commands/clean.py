@@ -1,7 +1,6 @@
-"""Failed and orphaned runs and checkpoints: `brl clean [--yes]`.
+"""Lists or removes failed runs and stale checkpoints: `brl clean [--yes]`.
 
-Shows what would be removed, and with `--yes` removes it. Whatever the next `make repro` would
-resume stays.
+Runs and checkpoints that the next `make repro` would resume are kept.
 """
 
 import subprocess
@@ -25,7 +24,7 @@ from brl.training.resuming import checkpoints, fingerprint
 
 @dataclass(frozen=True)
 class Leftover:
-    """Something that nobody will go on with: of MLflow's runs `run_id`, else a `file`."""
+    """A run (`run_id`) or a checkpoint (`file`) that no training will resume."""
 
     what: str
     why: str
@@ -35,8 +34,7 @@ class Leftover:
 
 
 def resumable(params: Params) -> set[str] | None:
-    """Fingerprints of the trainings that `params` ask for; None where their clips are not there,
-    so that nobody can say."""
+    """Fingerprints of the trainings that `params` describe; None if their data are missing."""
     if not (STORE / "meta.json").exists() or not (SUBSET / "summary.json").exists():
         return None
     digest, _ = read_summary(SUBSET)
@@ -44,8 +42,8 @@ def resumable(params: Params) -> set[str] | None:
     return {fingerprint(Job.of(params, stream), data) for stream in params.streams}
 
 
-def old_checkpoints(going_on: set[str]) -> list[Leftover]:
-    """Checkpoints that no present training goes on from."""
+def old_checkpoints(current: set[str]) -> list[Leftover]:
+    """Checkpoints that belong to none of the `current` trainings."""
     return [
         Leftover(
             what=f"{file.name} ({file.stat().st_size / 1e6:.1f} MB)",
@@ -54,18 +52,18 @@ def old_checkpoints(going_on: set[str]) -> list[Leftover]:
             file=file,
         )
         for file in sorted(checkpoints().glob("*.pt"))
-        if file.stem.rsplit("-", 1)[-1] not in going_on
+        if file.stem.rsplit("-", 1)[-1] not in current
     ]
 
 
-def dead_runs(going_on: set[str]) -> list[Leftover]:
-    """Runs that failed or were killed, or whose process is gone, and that nothing goes on with."""
+def dead_runs(current: set[str]) -> list[Leftover]:
+    """Runs that failed or whose process is gone, and that belong to no `current` training."""
     client, experiment_id = connect()
     leftovers = []
     for run in client.search_runs([experiment_id], "status != 'FINISHED'"):
         failed = run.info.status in ("FAILED", "KILLED")
         dead = failed or is_gone(run.data.tags.get("process", ""))
-        if dead and run.data.tags.get("fingerprint") not in going_on:
+        if dead and run.data.tags.get("fingerprint") not in current:
             leftovers.append(
                 Leftover(
                     what=f"run {run.info.run_name}",
@@ -78,19 +76,19 @@ def dead_runs(going_on: set[str]) -> list[Leftover]:
 
 
 def table_of(leftovers: list[Leftover]) -> Table:
-    """What would go, and why."""
+    """A table of what would be removed, and why."""
     table = Table("what", "why", "since", box=None, pad_edge=False, header_style="bold")
-    for one in leftovers:
-        table.add_row(one.what, one.why, f"{one.when:%Y-%m-%d %H:%M}")
+    for leftover in leftovers:
+        table.add_row(leftover.what, leftover.why, f"{leftover.when:%Y-%m-%d %H:%M}")
     return table
 
 
 def remove(leftovers: list[Leftover]) -> None:
-    """Checkpoints' files; runs with what they logged, where the store is on this machine."""
-    for one in leftovers:
-        if one.file:
-            one.file.unlink(missing_ok=True)
-    run_ids = [one.run_id for one in leftovers if one.run_id]
+    """Removes checkpoint files and runs; artifacts of runs only from a local store."""
+    for leftover in leftovers:
+        if leftover.file:
+            leftover.file.unlink(missing_ok=True)
+    run_ids = [leftover.run_id for leftover in leftovers if leftover.run_id]
     client, _ = connect()
     for run_id in run_ids:
         client.delete_run(run_id)
@@ -101,13 +99,13 @@ def remove(leftovers: list[Leftover]) -> None:
 
 
 def clean(*, removes: bool) -> None:
-    """Prints what nothing will resume, and removes it if asked to."""
-    going_on = resumable(read_params())
-    leftovers = dead_runs(going_on or set())
-    if going_on is None:
-        print("Checkpoints stay: without data/ nobody can say which are still good (make repro).")
+    """Prints what no training will resume; `removes` also removes it."""
+    current = resumable(read_params())
+    leftovers = dead_runs(current or set())
+    if current is None:
+        print("Checkpoints are kept: without data/ it is unknown which are stale (make repro).")
     else:
-        leftovers += old_checkpoints(going_on)
+        leftovers += old_checkpoints(current)
     if not leftovers:
         print("Nothing to remove.")
         return

@@ -1,4 +1,4 @@
-"""What commands share: their list in the help, types of arguments, completion."""
+"""Shared by all commands: the help, argument types and completion."""
 
 import re
 from collections.abc import Callable
@@ -13,16 +13,18 @@ Completer = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
 class Commands(click.Group):
-    """Commands by section; each ends with one line, no traceback, where the user made a mistake."""
+    """Commands grouped by section; user errors end a command with one line, not a traceback."""
 
     def __init__(self, *, sections: dict[str, tuple[str, ...]], **attributes: Any) -> None:
         super().__init__(**attributes)
         self.sections = sections
 
-    def list_commands(self, context: click.Context) -> list[str]:
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Names of all commands, in order of the sections."""
         return [name for names in self.sections.values() for name in names]
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the list of commands, section by section."""
         width = max(map(len, self.list_commands(context)))
         for title, names in self.sections.items():
             rows = [
@@ -32,6 +34,7 @@ class Commands(click.Group):
                 formatter.write_dl(rows)
 
     def invoke(self, context: click.Context) -> Any:
+        """Runs the command with one-line errors."""
         with one_line_errors():
             return super().invoke(context)
 
@@ -42,8 +45,9 @@ class Count(click.ParamType):
     name = "N"
 
     def convert(
-        self, value: str | int, param: click.Parameter | None, context: click.Context | None
+        self, value: str | int, _param: click.Parameter | None, _context: click.Context | None
     ) -> int:
+        """The number; fails for other text."""
         text = str(value).strip()
         if not text.isdecimal() or int(text) < 1:
             self.fail(f"{value!r}; must be a whole number of 1 or more")
@@ -51,13 +55,14 @@ class Count(click.ParamType):
 
 
 class ImageSize(click.ParamType):
-    """WIDTHxHEIGHT, which becomes height and width."""
+    """An image size WIDTHxHEIGHT in pixels, converted to (height, width)."""
 
     name = "WIDTHxHEIGHT"
 
     def convert(
-        self, value: str, param: click.Parameter | None, context: click.Context | None
+        self, value: str, _param: click.Parameter | None, _context: click.Context | None
     ) -> tuple[float, float]:
+        """Height and width in pixels; fails for other text."""
         match = re.fullmatch(r"(\d+)x(\d+)", value)
         if match is None or 0 in map(int, match.groups()):
             self.fail(f"{value!r}; must be WIDTHxHEIGHT in pixels, such as 1920x1080")

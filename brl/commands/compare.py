@@ -9,13 +9,13 @@ from brl.support.paths import COMPARISON_REPORTS
 
 
 def compare(name: str | None, jobs: int, *, trains: bool) -> None:
-    """Trains what is missing of comparisons/NAME.yaml, then writes and prints its report.
+    """Runs the missing trainings of comparisons/NAME.yaml, then writes and prints its report.
 
-    name    None: the comparison named after the dataset
-    jobs    trainings at a time
-    trains  False: reports on what is there
+    name    name of the comparison; None: that of the dataset
+    jobs    number of trainings at a time
+    trains  False: reports on the existing runs only
 
-    Raises UserError where a training failed, after the report on the others.
+    Raises UserError if a training failed, after the report on the others.
     """
     params = read_params()
     name = name or params.dataset.name

@@ -16,31 +16,35 @@ def show(reports: Path) -> None:
         classes = pd.read_csv(
             reports / TABLE_FILE, keep_default_na=False, na_values={"shortest": ""}
         )
-        found = pd.read_csv(reports / FINDINGS_FILE, dtype={"example": str}, keep_default_na=False)
+        findings = pd.read_csv(
+            reports / FINDINGS_FILE, dtype={"example": str}, keep_default_na=False
+        )
     except OSError as error:
         raise UserError(f"{reports / TABLE_FILE}: not there; brl data makes it") from error
-    # Names of classes and clips are anybody's: no markup in them is meant.
+    # Names of classes and clips are the user's: brackets in them are not markup.
     console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)
     console.print(_table(classes))
-    for finding, count, example in found.itertuples(index=False):
+    for finding, count, example in findings.itertuples(index=False):
         console.print(f"{finding}: {count} (e.g. {example})")
-    if found.empty:
+    if findings.empty:
         console.print("Nothing needs attention.")
     console.print(f"By class: {reports / TABLE_FILE}")
 
 
 def _table(classes: pd.DataFrame) -> Table:
-    table = Table("split", "part", "clips", "classes", "clips a class", "frames", "missing joints")
+    table = Table(
+        "split", "part", "clips", "classes", "clips per class", "frames", "missing joints"
+    )
     for (split, part), rows in classes.groupby(["split", "part"], sort=False):
         clips = rows["clips"]
-        seen = rows[clips > 0]
+        present = rows[clips > 0]
         table.add_row(
             str(split),
             str(part),
             f"{clips.sum()}",
-            f"{len(seen)}",
+            f"{len(present)}",
             f"{clips.min()} to {clips.max()}",
-            f"{seen['shortest'].astype(int).min()} to {seen['longest'].astype(int).max()}",
+            f"{present['shortest'].astype(int).min()} to {present['longest'].astype(int).max()}",
             f"{100 * rows['missing_joints'].sum() / max(rows['joints'].sum(), 1):.2f} %",
         )
     return table

@@ -1,4 +1,4 @@
-"""What differs between two settings, in words."""
+"""Differences between two parameter files, in words."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,16 +7,18 @@ import yaml
 
 
 def differences(name: str, old: Any, new: Any) -> Iterator[str]:
-    """In words, what differs between two values, `...` where there is none; of two sections only
-    what differs in them. An empty name: the sections are the whole."""
+    """Yields the differences between two values in words; sections are compared key by key.
+
+    old, new: `...` stands for a missing value. name: the key in the file; empty for whole files.
+    """
     if old == new:
         return
     if isinstance(old, dict) and isinstance(new, dict):
         for key in dict.fromkeys([*old, *new]):
-            place = f"{name}.{key}" if name else str(key)
-            yield from differences(place, old.get(key, ...), new.get(key, ...))
+            key_name = f"{name}.{key}" if name else str(key)
+            yield from differences(key_name, old.get(key, ...), new.get(key, ...))
     elif old is ... or new is ...:
-        yield f"{name}: {'new' if old is ... else 'taken out'}"
+        yield f"{name}: {'new' if old is ... else 'removed'}"
     else:
         yield f"{name}: {_as_yaml(old)} became {_as_yaml(new)}"
 

@@ -1,11 +1,13 @@
-"""What has changed since the last committed report."""
+"""Changes since the last committed report."""
 
 import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from brl.commands.differences import differences
 from brl.config.params import Params
@@ -18,8 +20,13 @@ SHOWN_EDITS = 12
 
 @dataclass(frozen=True)
 class LastReport:
-    """The report in git: `commit` and its day, headline numbers, edits since in words; comparable
-    unless the clips that it is about are others."""
+    """The last report in git.
+
+    commit      short hash and date
+    headline    its metrics in %
+    edits       changes of params.yaml since, in words
+    comparable  whether it is about the same dataset and split
+    """
 
     commit: str
     headline: Headline
@@ -28,23 +35,31 @@ class LastReport:
 
 
 def last_report(params: Params) -> LastReport | None:
-    """That of the commit at hand; None without git, or where none was committed."""
+    """The report of the current commit; None without git, or without a committed report."""
     commit = _git("log", "-1", "--format=%h, %as", "--", str(METRICS))
-    then = _git("show", "HEAD:./params.yaml")
+    committed = _git("show", "HEAD:./params.yaml")
     metrics = _git("show", f"HEAD:./{METRICS}")
-    if not commit or then is None or metrics is None:
+    if not commit or committed is None or metrics is None:
         return None
-    old, new = yaml.safe_load(then), params.model_dump(mode="json")
+    old, new = _normalized(yaml.safe_load(committed)), params.model_dump(mode="json")
     edits = list(differences("", old, new))
     if len(edits) > SHOWN_EDITS:
         edits = [*edits[:SHOWN_EDITS], f"and {len(edits) - SHOWN_EDITS} more"]
-    of_clips = ("name", "split")
-    comparable = all(old["dataset"].get(key) == new["dataset"][key] for key in of_clips)
+    keys = ("name", "split")
+    comparable = all(old["dataset"].get(key) == new["dataset"][key] for key in keys)
     return LastReport(commit.strip(), json.loads(metrics), edits, comparable)
 
 
+def _normalized(content: dict[str, Any]) -> dict[str, Any]:
+    """The content of a params.yaml as Params dumps it; unchanged if the schema was another one."""
+    try:
+        return Params.model_validate(content).model_dump(mode="json")
+    except ValidationError:
+        return content
+
+
 def lines_on(last: LastReport, headline: Headline) -> Iterator[str]:
-    """The change of each headline number, in points, and what was edited in params.yaml."""
+    """Changes of the headline metrics, in percentage points, and edits of params.yaml."""
     if not last.comparable:
         yield f"The last committed report ({last.commit}) is about other clips."
         return
@@ -60,9 +75,9 @@ def lines_on(last: LastReport, headline: Headline) -> Iterator[str]:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git answers; None where it does not."""
+    """The output of a git command; None if it fails."""
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+        completed = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout
+    return completed.stdout

@@ -1,7 +1,7 @@
-"""The console script `brl`: parses a command line and calls what does the work.
+"""The console script `brl`: parses the command line and calls the command.
 
-Everything heavy (torch, pandas, DVC, MLflow) is imported inside a command: help and completion must
-come at once.
+Slow imports (torch, pandas, DVC, MLflow) are inside the commands, so that help and completion are
+fast.
 """
 
 import signal
@@ -12,7 +12,7 @@ import click
 
 from brl.commands.command_line import Commands, Count, ImageSize, names_in, streams
 
-# Commands in the order in which a person needs them.
+# Commands, in the order in which they are needed.
 SECTIONS = {
     "Prepare": ("preset", "weights", "check", "data"),
     "Run": ("repro", "why", "compare"),
@@ -327,6 +327,6 @@ def completion(shell: str) -> None:
 
 def main() -> None:
     """Runs the console script."""
-    # A `kill` ends a command as Ctrl-C does: what it started must not run on alone.
+    # SIGTERM is handled like Ctrl-C, so that child processes are ended too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     commands(prog_name="brl")

@@ -1,4 +1,4 @@
-"""The pipeline, or its first stages, run by DVC."""
+"""Runs the pipeline, or some of its stages, with DVC."""
 
 import os
 import sys
@@ -8,13 +8,13 @@ from brl.config.check import check
 from brl.config.params import read_params
 from brl.support.process_groups import Processes
 
-# Without --wait-for-lock a DVC that finds the project locked for 3 s gives up, also at the end of
-# a stage: then what was trained for hours counts as never made.
+# Without --wait-for-lock DVC fails if the project is locked for 3 s, even at the end of a stage,
+# and the results of that stage are lost.
 DVC = (sys.executable, "-m", "dvc", "--wait-for-lock", "repro")
 
 
 def reproduce(*arguments: str) -> None:
-    """Runs `dvc repro`; ends the program where that failed and said why."""
+    """Runs `dvc repro`; exits with its code if it fails, since it has printed the reason."""
     set_up()
     with Processes() as processes:
         processes.run([*DVC, *arguments])
@@ -23,16 +23,16 @@ def reproduce(*arguments: str) -> None:
 def set_up() -> None:
     """Checks params.yaml and prepares this folder and process for DVC.
 
-    Raises UserError for a mistake in params.yaml: DVC would find it only after the first stages.
+    Raises UserError for a mistake in params.yaml, which DVC would only find after the first stages.
     """
     check(read_params())
     work_without_git()
-    # The stages' commands begin with `python`: this one, also where no environment is activated.
+    # Stages run `python`: it must be this one, even if no environment is activated.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
 def work_without_git() -> None:
-    """Tells DVC that there is no git where there is none; it would refuse to work otherwise."""
+    """Configures DVC to work without git if the project is not in a git repository."""
     if Path(".git").exists() or not Path(".dvc").exists():
         return
     from dvc.config import Config

@@ -1,8 +1,8 @@
-"""The pipeline with its streams side by side.
+"""Runs the streams of the pipeline in parallel: `brl repro --jobs N`.
 
-`dvc repro` runs one stage after the other. Here each stream's three stages are a DVC process of
-their own, at most N at a time, before and after which plain `dvc repro` does the rest. How many
-is a matter of the machine: no parameter, no part of a stage's command, no reason to train again.
+`dvc repro` runs one stage after the other. Here a separate DVC process runs the stages of each
+stream, at most N at a time; plain `dvc repro` runs the stages before and after them. N depends on
+the machine only: it is not a parameter, and changing it runs no stage again.
 """
 
 import os
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import joblib
 import torch
+import yaml
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from brl.commands.pipeline import DVC
@@ -24,14 +25,14 @@ from brl.support.errors import UserError
 from brl.support.process_groups import Processes
 
 LOGS = Path("logs")
-# What DVC says when another one uses the project or the same files: no failure of the stage.
+# DVC's errors if another DVC process uses the project or the same files; the stage has not failed.
 BUSY = ("Unable to acquire lock", "is busy, it is being blocked by")
-PATIENCE_SECONDS = 600.0  # how long nothing but refusals is borne
-AT_WORK_SECONDS = 30.0  # a process this old was not refused
+PATIENCE_SECONDS = 600.0  # time after which refused streams give up, if none is running
+AT_WORK_SECONDS = 30.0  # a process that runs this long was not refused
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that may be used, by the names that CUDA_VISIBLE_DEVICES has for them."""
+    """The available GPUs, named as in CUDA_VISIBLE_DEVICES."""
     count = torch.cuda.device_count()
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = named.split(",") if named else map(str, range(count))
@@ -39,41 +40,52 @@ def visible_gpus() -> list[str]:
 
 
 def worker_environments(jobs: int) -> list[dict[str, str]]:
-    """What is set for each of the processes that run side by side: a GPU each in turn, or a share
-    of the CPU's cores, unless the user set it."""
+    """The environment variables of each parallel process.
+
+    Each process gets one GPU, in turn. CPU cores are shared equally, unless OMP_NUM_THREADS is set.
+    """
     gpus = visible_gpus()
     environment = {
         "OMP_NUM_THREADS": str(max(1, joblib.cpu_count() // jobs)),
         **os.environ,
         "BRL_PROCESSES": "1",
-        "PYTHONUNBUFFERED": "1",  # a log can be followed
+        "PYTHONUNBUFFERED": "1",  # logs are written at once
     }
     return [
-        environment | ({"CUDA_VISIBLE_DEVICES": gpus[place % len(gpus)]} if gpus else {})
-        for place in range(jobs)
+        environment | ({"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else {})
+        for index in range(jobs)
     ]
 
 
+def stream_stages() -> list[str]:
+    """The stages that dvc.yaml runs once per stream, in order."""
+    stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    return [name for name, stage in stages.items() if stage.get("foreach") == "${streams}"]
+
+
 def stream_command(stream: str) -> list[str]:
-    """Runs a stream's stages, and (-s) nothing else: no two such processes touch one file."""
-    return [*DVC, "-s", *(f"{stage}@{stream}" for stage in ("train", "classify", "predict"))]
+    """The DVC command that runs the stages of one stream.
+
+    With -s it runs no other stages, so that parallel processes write no common files.
+    """
+    return [*DVC, "-s", *(f"{stage}@{stream}" for stage in stream_stages())]
 
 
 def was_refused(output: str) -> bool:
-    """Whether a DVC process failed because another one was in its way, by its last error."""
+    """Whether the last error of a DVC process is that another process blocks it."""
     errors = [line for line in output.splitlines() if line.startswith("ERROR: ")]
     return bool(errors) and any(words in errors[-1] for words in BUSY)
 
 
 def reason(output: str) -> str:
-    """Why a stream failed: the stage's own line, or what stands last."""
+    """Why a stream failed: the stage's error message, or the last two lines."""
     lines = [line for line in output.splitlines() if line.strip()]
-    said = [line for line in lines if line.startswith("error: ")]
-    return "\n".join(said[-1:] or lines[-2:])
+    errors = [line for line in lines if line.startswith("error: ")]
+    return "\n".join(errors[-1:] or lines[-2:])
 
 
 class StreamRun:
-    """A stream on its way: DVC processes, one after the other until one is not refused."""
+    """The run of a stream: DVC processes, started one after the other until one is not refused."""
 
     def __init__(self, stream: str, environment: dict[str, str], processes: Processes) -> None:
         self.stream, self.environment = stream, environment
@@ -81,11 +93,11 @@ class StreamRun:
         self.log.write_bytes(b"")
         self.started = time.monotonic()
         self._processes = processes
-        self._try()
+        self._start()
 
-    def _try(self) -> None:
-        self._tried = time.monotonic()
-        self._again: float | None = None
+    def _start(self) -> None:
+        self._last_start = time.monotonic()
+        self._retry_at: float | None = None
         with self.log.open("ab") as log:
             self._offset = log.tell()
             self._process = self._processes.start(
@@ -93,46 +105,47 @@ class StreamRun:
             )
 
     def output(self) -> str:
-        """What the last process wrote."""
+        """The output of the last process."""
         return self.log.read_bytes()[self._offset :].decode(errors="replace")
 
     def at_work(self) -> bool:
-        """Whether its process is past the point where DVC refuses."""
-        return self._again is None and time.monotonic() - self._tried > AT_WORK_SECONDS
+        """Whether its process runs for longer than a refused one."""
+        return self._retry_at is None and time.monotonic() - self._last_start > AT_WORK_SECONDS
 
     def succeeded(self) -> bool | None:
-        """None while it goes on; tries again, after a wait, what was refused."""
-        if self._again is not None:
-            if time.monotonic() > self._again:
-                self._try()
+        """Whether the stream succeeded; None while it runs. A refused process is started again."""
+        if self._retry_at is not None:
+            if time.monotonic() > self._retry_at:
+                self._start()
             return None
         code = self._processes.exit_code(self._process)
         if code and was_refused(self.output()):
-            self._again = time.monotonic() + random.uniform(0.5, 2)
+            self._retry_at = time.monotonic() + random.uniform(0.5, 2)
             return None
         return None if code is None else code == 0
 
     def report(self, succeeded: bool) -> str:
-        """In words, how it ended, and when."""
-        took = timedelta(seconds=round(time.monotonic() - self.started))
+        """A message on the result and the time of the run."""
+        duration = timedelta(seconds=round(time.monotonic() - self.started))
         if succeeded:
-            return f"{self.stream}: done in {took}"
-        return (
-            f"{reason(self.output())}\n{self.stream}: failed after {took}; all it said: {self.log}"
-        )
+            return f"{self.stream}: done in {duration}"
+        return f"{reason(self.output())}\n{self.stream}: failed after {duration}; see {self.log}"
 
     def blocked(self) -> str:
-        """Who is in its way, by what the last refusal said."""
+        """An error message that names the process that blocks this stream."""
         lines = self.log.read_text(errors="replace").splitlines()
         blockers = dict.fromkeys(line.strip() for line in lines if line.startswith("  (PID "))
         return (
-            f"{self.stream}: for {PATIENCE_SECONDS / 60:.0f} minutes another DVC process has been "
-            f"in the way; wait for it or end it, then make repro again {' '.join(blockers)}"
+            f"{self.stream}: for {PATIENCE_SECONDS / 60:.0f} minutes another DVC process has "
+            f"blocked it; wait for it or end it, then run make repro again {' '.join(blockers)}"
         )
 
 
 def run_streams(streams: Iterable[str], jobs: int, processes: Processes) -> list[str]:
-    """Runs all streams, at most `jobs` at a time, and says so. Returns those that failed."""
+    """Runs all streams, at most `jobs` at a time, and prints the progress.
+
+    Returns the streams that failed. Raises UserError if another DVC process blocks all of them.
+    """
     LOGS.mkdir(exist_ok=True)
     waiting, free = deque(streams), worker_environments(jobs)
     running: dict[StreamRun, TaskID] = {}
@@ -163,7 +176,7 @@ def run_streams(streams: Iterable[str], jobs: int, processes: Processes) -> list
 def reproduce_side_by_side(jobs: int) -> None:
     """Runs the pipeline with at most `jobs` streams at a time.
 
-    Raises UserError where a stream failed: the others are done then, and nothing is fused.
+    Raises UserError if a stream failed, after the others have ended; nothing is fused then.
     """
     streams = read_params().streams
     jobs = min(jobs, len(streams))
@@ -172,7 +185,7 @@ def reproduce_side_by_side(jobs: int) -> None:
         failed = run_streams(streams, jobs, processes)
         if failed:
             raise UserError(
-                f"failed: {', '.join(failed)}; nothing was fused. The other streams are done: put "
-                f"right what {LOGS}/ says, and make repro goes on from here"
+                f"failed: {', '.join(failed)}; nothing was fused. The other streams are done: "
+                f"correct the error in {LOGS}/, then run make repro again to resume"
             )
         processes.run([*DVC])

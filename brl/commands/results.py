@@ -1,4 +1,4 @@
-"""The table of the last run: `brl results [FILE] [--markdown]`."""
+"""Prints the table of results: `brl results [FILE] [--markdown]`."""
 
 import json
 from pathlib import Path
@@ -14,14 +14,17 @@ from brl.support.errors import UserError
 from brl.support.paths import METRICS, RESULTS
 
 LOOK_FURTHER = (
-    "reports/index.html, in a browser: what fails, and what it looks like",
+    "reports/index.html, in a browser: which clips fail, and what they look like",
     "brl ui: compare all runs, class by class, in MLflow",
     "edit params.yaml, then make repro: only what the edit touches runs again",
 )
 
 
 def table_rows(results: Path) -> list[list[str]]:
-    """A heading, then a row a stream and one for the ensemble; accuracies in % with one digit."""
+    """A heading, then one row per stream and one for the ensemble; in %, with one digit.
+
+    Raises UserError if the file is missing.
+    """
     if not results.exists():
         raise UserError(f"{results}: not there yet; make repro writes it")
     table = pd.read_csv(results)
@@ -35,14 +38,14 @@ def table_rows(results: Path) -> list[list[str]]:
 
 
 def markdown(rows: list[list[str]]) -> str:
-    """The table for a README."""
+    """The rows as a Markdown table."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     lines.insert(1, "|---" + "|---:" * len(COLUMNS) + "|")
     return "\n".join(lines)
 
 
 def show(results: Path = RESULTS, *, as_markdown: bool = False) -> None:
-    """Prints the table of a results.csv, and where to look further."""
+    """Prints the table of a results.csv, and hints at further reports."""
     rows = table_rows(results)
     if as_markdown:
         print(markdown(rows))
@@ -59,7 +62,7 @@ def show(results: Path = RESULTS, *, as_markdown: bool = False) -> None:
 
 
 def since_the_last_report() -> list[str]:
-    """What has changed since the last committed report; empty without git or a report."""
+    """Changes since the last committed report; empty without git or a report."""
     last = last_report(read_params()) if METRICS.exists() else None
     if last is None:
         return []

@@ -1,4 +1,4 @@
-"""Opens MLflow on the comparison of runs: `brl ui`."""
+"""Opens MLflow with a table of all runs: `brl ui`."""
 
 import os
 import subprocess
@@ -12,14 +12,14 @@ PORT = os.environ.get("BRL_UI_PORT", "5000")
 
 
 def comparison_url(base: str) -> str:
-    """Where the runs' table is: MLflow's own start page shows something else."""
+    """The URL of the table of runs; raises UserError if there are no runs."""
     import mlflow
 
     mlflow.set_tracking_uri(tracking_uri())
     experiment = mlflow.get_experiment_by_name(EXPERIMENT)
     if experiment is None:
         raise UserError("no runs are recorded yet; make repro records them")
-    # Streams' runs hang below their pipeline's: one row a pipeline or compared method is enough.
+    # Runs of streams are children of their pipeline's run: one row per pipeline or method suffices.
     shown = quote("tags.kind != 'stream' and tags.kind != 'benchmark'")
     return (
         f"{base}/#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
@@ -28,7 +28,7 @@ def comparison_url(base: str) -> str:
 
 
 def open_ui() -> None:
-    """Serves MLflow until Ctrl-C; where runs are kept on a server, prints its address."""
+    """Serves MLflow until Ctrl-C; prints the URL only if runs are kept on a server."""
     uri = tracking_uri()
     if uri.startswith("http"):
         print(comparison_url(uri.rstrip("/")))

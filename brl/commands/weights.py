@@ -18,10 +18,10 @@ NONE = "none"
 
 
 def take_checkpoint(stream: str, file: str, params_file: Path) -> Published:
-    """Puts a checkpoint and its network into the parameter file; returns what it recognised.
+    """Sets a stream's checkpoint and its network in the parameter file; returns the network.
 
-    file: absolute, or from the project's root. Raises UserError, and leaves the parameter file as
-    it was, where the checkpoint cannot be taken for this stream and this dataset.
+    file: absolute, or relative to the project's root. Raises UserError, and does not change the
+    parameter file, if the checkpoint does not fit this stream and this dataset.
     """
     params = read_params(params_file)
     _check_stream(stream, params)
@@ -29,25 +29,27 @@ def take_checkpoint(stream: str, file: str, params_file: Path) -> Published:
     if not path.is_file():
         raise UserError(f"{file or 'FILE'}: no such file; give a checkpoint, or {NONE}")
     state = read_state(path)
-    found = recognise(state, file)
-    check_network(state, found, file)
-    _check_dataset(found, file, params)
-    _check_others(stream, found.model, params)
+    published = recognise(state, file)
+    check_network(state, published, file)
+    _check_dataset(published, file, params)
+    _check_others(stream, published.model, params)
     digest = sha256(path)
 
     def change(content: dict[str, Any]) -> None:
         content["streams"][stream]["weights"] = {"file": file, "sha256": digest}
-        content["model"].update(found.model.model_dump() | {"settings": found.model.settings})
-        if found.model.blocks is not None:
-            content["model"]["blocks"] = blocks = CommentedSeq(found.model.blocks)
+        content["model"].update(
+            published.model.model_dump() | {"settings": published.model.settings}
+        )
+        if published.model.blocks is not None:
+            content["model"]["blocks"] = blocks = CommentedSeq(published.model.blocks)
             blocks.fa.set_flow_style()
 
     edit_params(params_file, change)
-    return found
+    return published
 
 
 def train_again(stream: str, params_file: Path) -> None:
-    """Takes a stream's checkpoint out of the parameter file."""
+    """Removes a stream's checkpoint from the parameter file."""
     _check_stream(stream, read_params(params_file))
 
     def change(content: dict[str, Any]) -> None:
@@ -62,8 +64,8 @@ def _check_stream(stream: str, params: Params) -> None:
         raise UserError(f"stream {stream!r}: params.yaml has no such stream; it has {known}")
 
 
-def _check_dataset(found: Published, called: str, params: Params) -> None:
-    """Against the clip store, or, before there is one, against params.yaml."""
+def _check_dataset(published: Published, file: str, params: Params) -> None:
+    """Compares the network with the clip store, or with params.yaml if there is no store yet."""
     bodies = params.prepare.max_bodies
     meta_file = STORE / "meta.json"
     meta = json.loads(meta_file.read_text(encoding="utf-8")) if meta_file.exists() else {}
@@ -71,29 +73,29 @@ def _check_dataset(found: Published, called: str, params: Params) -> None:
         _, joints, channels = meta["rows"]
         classes = len(meta["classes"])
     else:
-        classes, joints, channels = found.classes, found.joints, found.channels
-    check_data(found, called, classes=classes, joints=joints, channels=channels, bodies=bodies)
+        classes, joints, channels = published.classes, published.joints, published.channels
+    check_data(published, file, classes=classes, joints=joints, channels=channels, bodies=bodies)
 
 
 def _check_others(stream: str, model: ModelParams, params: Params) -> None:
-    """All streams share one network: another checkpoint's must not change under it."""
+    """All streams share one network: it must fit the checkpoints of other streams."""
     others = [name for name, other in params.streams.items() if other.weights and name != stream]
     if others and model != params.model:
         raise UserError(
             f"streams.{others[0]} has a checkpoint of {described(params.model)}, this one is of "
-            f"{described(model)}; all streams share one network: first give that one up, "
+            f"{described(model)}; all streams share one network: first remove that one, "
             f"brl weights {others[0]} {NONE}"
         )
 
 
 def described(model: ModelParams) -> str:
-    """A network in a few words."""
+    """A short description of a network."""
     blocks = "" if model.blocks is None else f" with {model.blocks} blocks"
     return f"{model.name} of {model.base_channels} base channels{blocks}"
 
 
 def set_weights(stream: str, file: str) -> None:
-    """Puts a checkpoint into params.yaml, or takes it out (file: `none`); prints what changed."""
+    """Sets a checkpoint in params.yaml, or removes it (file: `none`); prints what changed."""
     params_file = Path("params.yaml")
     if file == NONE:
         train_again(stream, params_file)
@@ -101,17 +103,17 @@ def set_weights(stream: str, file: str) -> None:
             f"params.yaml: {stream} is trained again, as its model section says. Next: make repro"
         )
         return
-    found = take_checkpoint(stream, file, params_file)
-    bodies = "any number of" if found.bodies is None else found.bodies
+    published = take_checkpoint(stream, file, params_file)
+    bodies = "any number of" if published.bodies is None else published.bodies
     print(
-        f"{file}: {described(found.model)}, {found.classes} classes, {found.joints} joints x "
-        f"{found.channels} channels, {bodies} bodies"
+        f"{file}: {described(published.model)}, {published.classes} classes, "
+        f"{published.joints} joints x {published.channels} channels, {bodies} bodies"
     )
     params = read_params(params_file)
     trained = [name for name, other in params.streams.items() if other.weights is None]
     print(
         f"params.yaml: the model section and streams.{stream}.weights are set. Test clips follow "
-        "train.clip_len, train.sampling and train.rescale: set them as that training had them. "
+        "train.clip_len, train.sampling and train.rescale: set them as in that training. "
         + (f"Still to be trained: {', '.join(trained)}. " if trained else "")
         + "Next: make repro"
     )

@@ -1,4 +1,4 @@
-"""Which stages would run now, and because of what: `brl why`. Nothing runs."""
+"""Shows which stages would run now, and why: `brl why`. It runs nothing."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,21 +13,21 @@ from brl.config.params import read_params
 from brl.support.errors import UserError
 
 PARAMS = "params.yaml"
-NAMED_FILES = 3  # of a longer list of changed files
+NAMED_FILES = 3  # how many changed files are named if there are more
 FOOTER = (
-    "Nothing has run: make repro runs them. A stage that stands here for what comes before it runs "
-    "if that gives another result; what was computed before comes from DVC's cache."
+    "Nothing has run: make repro runs them. A stage that is listed because of an earlier one only "
+    "runs if that one gives another result; results computed before come from DVC's cache."
 )
-# DVC's words for a stage as a whole.
-WORDS = {"changed command": "another command", "always changed": "it runs every time"}
+# Reasons for DVC's statuses of a whole stage.
+STATUS_REASONS = {"changed command": "another command", "always changed": "it runs every time"}
 
 Reasons = dict[str, list[str]]
 
 
 def reasons() -> Reasons:
-    """The stages of dvc.yaml that would run now, in order, each with what is the cause in words.
+    """The stages that would run now, in order, each with its reasons in words.
 
-    Raises UserError where params.yaml is not valid, or this is no folder of DVC's.
+    Raises UserError if params.yaml is not valid, or if DVC cannot read the pipeline.
     """
     read_params()
     from dvc.exceptions import DvcException
@@ -36,8 +36,8 @@ def reasons() -> Reasons:
     try:
         with Repo(".") as repo:
             stages = repo.index.stages
-            before = {
-                stage.addressing: [of.addressing for of in repo.index.graph.successors(stage)]
+            earlier = {
+                stage.addressing: [other.addressing for other in repo.index.graph.successors(stage)]
                 for stage in stages
             }
             made_by = {out.def_path: stage.addressing for stage in stages for out in stage.outs}
@@ -45,20 +45,20 @@ def reasons() -> Reasons:
     except DvcException as error:
         raise UserError(f"DVC cannot read the pipeline here: {error}") from error
     locked = _read("dvc.lock").get("stages", {})
-    found: Reasons = {}
-    for name, earlier in _in_order(before):
-        own = _own_reasons(status.get(name, []), locked.get(name), found, made_by)
-        inherited = [f"after {stage}" for stage in earlier if stage in found]
+    running: Reasons = {}
+    for name, dependencies in _in_order(earlier):
+        own = _own_reasons(status.get(name, []), locked.get(name), running, made_by)
+        inherited = [f"after {stage}" for stage in dependencies if stage in running]
         if own or inherited:
-            found[name] = own or inherited
-    return found
+            running[name] = own or inherited
+    return running
 
 
-def _in_order(before: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
-    """Stages with those before them, none before all of these."""
-    waiting = dict(before)
+def _in_order(earlier: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
+    """Yields each stage and the stages that it depends on, in topological order."""
+    waiting = dict(earlier)
     while waiting:
-        ready = [name for name, earlier in waiting.items() if not set(earlier) & set(waiting)]
+        ready = [name for name, others in waiting.items() if not set(others) & set(waiting)]
         for name in ready:
             yield name, waiting.pop(name)
 
@@ -66,28 +66,31 @@ def _in_order(before: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
 def _own_reasons(
     changes: list[Any], locked: dict[str, Any] | None, running: Reasons, made_by: dict[str, str]
 ) -> list[str]:
-    """What of a stage itself is other than when it ran last, but for what stages make that will
-    run anyway; `changes` is DVC's status of it, `locked` its entry in dvc.lock."""
+    """The changes of a stage since it ran last, except outputs of stages that run anyway.
+
+    changes: DVC's status of the stage. locked: its entry in dvc.lock. made_by: the stage that
+    writes each output.
+    """
     if locked is None:
         return ["it never ran here"]
-    found = []
+    reasons = []
     for change in changes:
         if isinstance(change, str):
-            found.append(WORDS.get(change, change))
+            reasons.append(STATUS_REASONS.get(change, change))
             continue
         files = change.get("changed deps", {})
         if PARAMS in files:
-            found += _parameters(locked["params"][PARAMS], files[PARAMS])
+            reasons += _parameters(locked["params"][PARAMS], files[PARAMS])
         changed = [path for path in files if path != PARAMS and made_by.get(path) not in running]
-        found += files_in_words([file for path in changed for file in _inside(path)])
+        reasons += files_in_words([file for path in changed for file in _inside(path)])
         for path, kind in change.get("changed outs", {}).items():
             gone = kind in ("deleted", "not in cache")
-            found.append(f"{path} is {'not there' if gone else 'not as it was left'}")
-    return found
+            reasons.append(f"{path} is {'not there' if gone else 'not as it was left'}")
+    return reasons
 
 
 def _parameters(old: dict[str, Any], changed: dict[str, str]) -> Iterator[str]:
-    """What became of each changed parameter."""
+    """The old and new values of the changed parameters, in words."""
     content = _read(PARAMS)
     for name in changed:
         new = content
@@ -97,7 +100,7 @@ def _parameters(old: dict[str, Any], changed: dict[str, str]) -> Iterator[str]:
 
 
 def files_in_words(paths: list[str]) -> Iterator[str]:
-    """Changed files; of a long list the first."""
+    """Names the changed files, or the first ones of a long list."""
     if len(paths) > NAMED_FILES + 1:
         more = len(paths) - NAMED_FILES
         yield f"changed: {', '.join(paths[:NAMED_FILES])} and {more} more files"
@@ -106,11 +109,14 @@ def files_in_words(paths: list[str]) -> Iterator[str]:
 
 
 def _inside(path: str) -> list[str]:
-    """A changed file itself; of a changed folder the files edited since DVC last wrote dvc.lock, or
-    the folder where none is (one was removed, say)."""
-    written = Path("dvc.lock").stat().st_mtime
+    """The changed files of a changed dependency.
+
+    Of a folder these are the files edited since DVC wrote dvc.lock; the folder itself, if there are
+    none (for example, because a file was removed).
+    """
+    lock_time = Path("dvc.lock").stat().st_mtime
     files = (file for file in sorted(Path(path).rglob("*")) if "__pycache__" not in file.parts)
-    edited = [str(file) for file in files if file.is_file() and file.stat().st_mtime > written]
+    edited = [str(file) for file in files if file.is_file() and file.stat().st_mtime > lock_time]
     return edited or [path]
 
 
@@ -120,28 +126,28 @@ def _read(path: str) -> dict[str, Any]:
     return yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
 
 
-def lines(found: Reasons) -> dict[tuple[str, str], list[str]]:
-    """The streams of each stage and cause: those that share both stand in one line."""
-    together: dict[tuple[str, str], list[str]] = {}
-    for name, causes in found.items():
+def lines(stages: Reasons) -> dict[tuple[str, str], list[str]]:
+    """The streams of each pair of stage and cause, for a table with one line per pair."""
+    streams: dict[tuple[str, str], list[str]] = {}
+    for name, causes in stages.items():
         stage, _, stream = name.partition("@")
-        cause = "; ".join(dict.fromkeys(one.removesuffix(f"@{stream}") for one in causes))
-        # `after predict@joint, after predict@bone, ...`: the stage is enough.
-        if all(one.startswith("after ") for one in causes):
-            stages = dict.fromkeys(one.removeprefix("after ").partition("@")[0] for one in causes)
-            cause = "after " + ", ".join(stages)
-        together.setdefault((stage, cause), []).append(stream)
-    return together
+        cause = "; ".join(dict.fromkeys(each.removesuffix(f"@{stream}") for each in causes))
+        # `after predict@joint, after predict@bone, ...` becomes `after predict`.
+        if all(each.startswith("after ") for each in causes):
+            names = (each.removeprefix("after ").partition("@")[0] for each in causes)
+            cause = "after " + ", ".join(dict.fromkeys(names))
+        streams.setdefault((stage, cause), []).append(stream)
+    return streams
 
 
 def show() -> None:
     """Prints the stages that would run, and why."""
-    found = reasons()
-    if not found:
+    stages = reasons()
+    if not stages:
         print("Nothing would run: everything is as it was when it ran last.")
         return
     table = Table("stage", "streams", "because", box=None, header_style="bold")
-    for (stage, cause), streams in lines(found).items():
+    for (stage, cause), streams in lines(stages).items():
         table.add_row(stage, ", ".join(filter(None, streams)), cause)
     console = Console()
     console.print(table)

@@ -160,7 +160,7 @@ def wait_for_all() -> None:
 
 
 def own_part(count: int) -> slice:
-    """This process's part of `count` clips, split as by torch.tensor_split; it may be empty."""
+    """The part of `count` clips of this process, as of torch.tensor_split; it may be empty."""
     if num_processes() == 1:
         return slice(count)
     size, remainder = divmod(count, num_processes())

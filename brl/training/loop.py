@@ -37,7 +37,8 @@ CurveRow = dict[str, float]
 class MakeObjective(Protocol):
     """Builds the objective of a training; counts (C,) int64: training clips per class."""
 
-    def __call__(self, job: Job, recipe: Recipe, inputs: Inputs, counts: Tensor) -> Objective: ...
+    def __call__(self, job: Job, recipe: Recipe, inputs: Inputs, counts: Tensor) -> Objective:
+        """The objective, on the CPU."""
 
 
 def ignore_epoch(_row: CurveRow) -> None:

@@ -29,7 +29,8 @@ ACTION_AWARE_BETA, ACTION_AWARE_RANGE = 0.99, 0.0099
 class MakeLoss(Protocol):
     """Makes the loss of a training; counts (C,) int64: training clips per class."""
 
-    def __call__(self, counts: Tensor, method: MethodParams, /) -> ClipLoss: ...
+    def __call__(self, counts: Tensor, method: MethodParams, /) -> ClipLoss:
+        """A function from logits (N, C) and labels (N,) to losses (N,)."""
 
 
 def cross_entropy(_counts: Tensor, _method: MethodParams) -> ClipLoss:
@@ -184,7 +185,7 @@ def weighted_mean(clip_loss: ClipLoss, weights: Tensor, logits: Tensor, targets:
 
 
 def sum_of_means(clip_loss: ClipLoss, weights: Tensor, logits: Tensor, targets: Targets) -> Tensor:
-    """lambda L(y_i) + (1 - lambda) L(y_j), as in the released code of BRL.
+    """Sum lambda L(y_i) + (1 - lambda) L(y_j), as in the released code of BRL.
 
     L is a weighted mean over the batch, and lambda is the same for all its clips. weights (C,),
     logits (N, C); returns a scalar.

@@ -55,7 +55,8 @@ class Mix(Protocol):
 
     def __call__(
         self, batch: Batch, pairs: Pairs, counts: Tensor, layout: Layout, generator: Generator, /
-    ) -> Batch: ...
+    ) -> Batch:
+        """The mixed batch."""
 
 
 def unmixed(clips: Tensor, present: Tensor, labels: Tensor) -> Batch:
@@ -154,7 +155,7 @@ MIXES: dict[str, Mix] = {
 
 
 def rarer_takes_all(own: Tensor, others: Tensor, alpha: float) -> Tensor:
-    """lambda (P,) of pairs whose classes have `own` and `others` (P,) training clips.
+    """Shares lambda (P,) of pairs whose classes have `own` and `others` (P,) training clips.
 
     0 if the own class has more than three times as many clips as the partner's, 1 in the reverse
     case, else alpha.
@@ -166,7 +167,10 @@ def rarer_takes_all(own: Tensor, others: Tensor, alpha: float) -> Tensor:
 def _blend(
     batch: Batch, pairs: Pairs, generator: Generator, label_share: Callable[[Tensor], Tensor]
 ) -> Batch:
-    """lambda x_i + (1 - lambda) x_j, lambda uniform in 0 to 1; label_share maps it to labels."""
+    """Clips lambda x_i + (1 - lambda) x_j, lambda uniform in [0, 1].
+
+    label_share: maps lambda (P,) to the shares of the labels (P,).
+    """
     mixed, partners = pairs
     share = torch.rand(len(mixed), device=batch.clips.device, generator=generator)
     of_clip = share[:, None, None, None, None]
