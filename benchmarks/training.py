@@ -21,9 +21,9 @@ COLUMNS = ("what", "seconds", "baseline", "ratio", "memory", "baseline", "aim")
 CASES = (
     ("train-1-rearranged", "training step, 16 clips of one body: rearranged", ""),
     ("train-1-present", "... absent bodies not computed", ""),
-    ("train-1-ours", "... in bfloat16: as it comes", "6"),
+    ("train-1-ours", "... in bfloat16, the default", "6"),
     ("train-2-rearranged", "training step, 16 clips of two bodies: rearranged", ""),
-    ("train-2-ours", "... in bfloat16: as it comes", "3"),
+    ("train-2-ours", "... in bfloat16, the default", "3"),
     ("predict-1-ours", "test, 6 clips of one body, 10 views each", "5"),
     ("predict-2-ours", "test, 6 clips of two bodies, 10 views each", ""),
 )

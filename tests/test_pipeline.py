@@ -1,4 +1,4 @@
-"""What an edit runs again, by what DVC really ran. In order: each test goes on from the last."""
+"""What an edit runs again, by what DVC really ran. A test starts where the last one ended."""
 
 import json
 import shutil
