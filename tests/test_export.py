@@ -13,7 +13,7 @@ from brl.clips.layout import COCO17, NTU25
 from brl.clips.normalize import Normalization
 from brl.config.params import EnsembleParams, ModelParams
 from brl.serving import export as exporting
-from brl.serving.export import export, graph_inputs, noise, opened
+from brl.serving.export import export, graph_inputs, load_graph, noise
 from brl.serving.recognizer import Recognizer
 from brl.support.errors import UserError
 from tests.recognizers import PARAMS, SMALL, untrained
@@ -40,7 +40,7 @@ def test_every_network_agrees_through_torch_export(tmp_path, name, absent_bodies
     recording = noise(recognizer.recipe, 20, 2)
     (wanted,) = recognizer.prepared_probabilities([recording])
     assert wanted.min() > 0.02 and np.ptp(wanted) > 0.02, "a test that tells something"
-    found = opened(tmp_path / "r.pt2")(*graph_inputs(recognizer, recording))
+    found = load_graph(tmp_path / "r.pt2")(*graph_inputs(recognizer, recording))
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 

@@ -1,4 +1,4 @@
-"""What an edit runs again, by what DVC really ran. A test starts where the last one ended."""
+"""Which stages DVC runs after an edit. The tests run in order, each after the previous one."""
 
 import json
 import shutil
@@ -76,8 +76,8 @@ def test_a_weight_of_no_stream_changes_no_result(project):
 
 def test_the_number_of_test_clips_runs_the_predictions(project):
     project.edit({"predict.num_clips": 2})
-    said = project.brl("why").stdout
-    assert said.count("predict.num_clips: 1 became 2") == 1 and "train" not in said
+    printed = project.brl("why").stdout
+    assert printed.count("predict.num_clips: 1 became 2") == 1 and "train" not in printed
     assert project.reproduce() == TESTED
     assert project.brl("why").stdout.startswith("Nothing would run")
 
@@ -110,7 +110,7 @@ def test_one_streams_learning_rate_runs_that_stream(project):
     ids=["seed", "subsample.seed", "loss", "validation", "hops"],
 )
 def test_what_depends_on_an_edited_value(project, changes, stages):
-    """And what follows from it runs too where its results are others."""
+    """Later stages also run if the results of these change."""
     before = (project.folder / "params.yaml").read_text()
     project.edit(changes)
     affected = project.affected()
@@ -124,7 +124,7 @@ def test_the_groups_run_the_evaluation(project):
     assert project.reproduce() == {"evaluate"}
 
 
-def test_a_stream_taken_out_takes_its_share_along(project):
+def test_a_removed_stream_is_removed_from_the_ensemble(project):
     before = results(project)
     project.edit({"streams.skip": ...})
     assert project.reproduce() == FUSED
