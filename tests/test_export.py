@@ -23,13 +23,13 @@ CASES = [(name, "skip") for name in NETWORKS] + [("stgcnpp", "pad"), ("aagcn", "
 
 
 def of_network(name: str, absent_bodies: str) -> Recognizer:
-    """ST-GCN++ in two streams; the others, which take long to trace, in one."""
+    """Two networks in two streams; the others, which take long to trace, in the longer of them."""
     width = {"base_channels": 12} if name == "msg3d" else {}
     changes = {**SMALL, **width, "name": name, "absent_bodies": absent_bodies}
     both = untrained(NTU25, max_bodies=2, model=PARAMS.model.model_copy(update=changes))
-    if name == "stgcnpp":
+    if name in ("stgcnpp", "ctrgcn"):
         return both
-    return replace(both, streams={"joint": both.streams["joint"]}, shares={"joint": 1.0})
+    return replace(both, streams={"skip_motion": both.streams["skip_motion"]})
 
 
 @pytest.mark.parametrize(("name", "absent_bodies"), CASES, ids=lambda value: value)
