@@ -98,10 +98,18 @@ def test_setting_and_removing_a_checkpoint_keeps_other_params(folder, params_fil
     for stream in ("joint", "skip_motion"):
         train_again(stream, params_file)
     after = params_file.read_text()
-    assert yaml.safe_load(after) == yaml.safe_load(before) | {"model": model}
+    assert yaml.safe_load(after) == yaml.safe_load(before) | {"model": model | {"settings": {}}}
     changed = set(before.splitlines()) - set(after.splitlines())
     assert {line.split(":")[0].strip() for line in changed} == set(model) - {"name", "head"}
     assert after.count("#") == before.count("#")
+
+
+def test_a_checkpoint_resets_the_settings_of_another_network(folder, params_file):
+    edited = params_file.read_text().replace("name: stgcnpp ", "name: dgstgcn ")
+    params_file.write_text(edited.replace("settings: {}", "settings: {graphs: 4}"))
+    assert read_params(params_file).model.settings == {"graphs": 4}
+    take_checkpoint("joint", saved(folder / "j.pth", network().state_dict()), params_file)
+    assert read_params(params_file).model.settings == {}
 
 
 def test_a_preset_removes_checkpoints(folder, params_file):

@@ -37,9 +37,9 @@ def take_checkpoint(stream: str, file: str, params_file: Path) -> Published:
 
     def change(content: dict[str, Any]) -> None:
         content["streams"][stream]["weights"] = {"file": file, "sha256": digest}
-        content["model"].update(
-            published.model.model_dump() | {"settings": published.model.settings}
-        )
+        content["model"].update(published.model.model_dump())
+        if content["model"].get("settings"):  # of the network before
+            content["model"]["settings"] = {}
         if published.model.blocks is not None:
             content["model"]["blocks"] = blocks = CommentedSeq(published.model.blocks)
             blocks.fa.set_flow_style()
