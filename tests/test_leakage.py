@@ -18,7 +18,6 @@ from brl.prediction import predict
 from brl.streams.weights import save_weights
 from brl.subset.subset import Subset
 from brl.support.progress import fraction_bar
-from brl.training import objective
 from brl.training.job import Job
 from brl.training.loop import Training, train_stream
 from tests.methods import method
@@ -130,7 +129,7 @@ def assert_equal(ours: dict, theirs: dict) -> None:
 def script(monkeypatch, accuracies: list[float]) -> None:
     """What the validation part shall say, epoch by epoch."""
     given = iter(accuracies)
-    monkeypatch.setattr(objective, "balanced_accuracy_score", lambda *_: next(given))
+    monkeypatch.setattr("sklearn.metrics.balanced_accuracy_score", lambda *_: next(given))
 
 
 @pytest.mark.parametrize(

@@ -12,17 +12,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from brl.config.params import Params
 from brl.report.words import data_in_words, method_in_words
-from brl.streams.stream import Stream
 from brl.support.errors import UserError
 from brl.support.processes import this_process
 from brl.tracking.machine import describe_device, peak_memory_mb
 from brl.tracking.store import connect, enabled, find_run, log_metrics, tracking_uri
+
+# Torch and MLflow take seconds to import: not before something is recorded.
+if TYPE_CHECKING:
+    from brl.streams.stream import Stream
 
 
 def flattened(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -74,7 +75,7 @@ class SubsetRecord:
 
 @contextmanager
 def training_run(
-    stream: Stream,
+    stream: "Stream",
     fingerprint: str,
     params: dict[str, Any],
     subset: SubsetRecord,
@@ -150,7 +151,7 @@ class TrainingRun:
 
 
 def record_weights(
-    stream: Stream, params: dict[str, Any], weights: Path, digest: str, origin: str | None = None
+    stream: "Stream", params: dict[str, Any], weights: Path, digest: str, origin: str | None = None
 ) -> None:
     """Records a stream whose weights do not come straight from a recorded training.
 
@@ -177,7 +178,7 @@ def record_weights(
         mlflow.log_artifact(str(weights))
 
 
-def record_test(stream: Stream, weights_digest: str, metrics: dict[str, float]) -> None:
+def record_test(stream: "Stream", weights_digest: str, metrics: dict[str, float]) -> None:
     """Adds test accuracies to the run that trained the weights.
 
     If the store does not have that run (the weights were restored by DVC or trained elsewhere), a
@@ -295,5 +296,7 @@ def _surroundings() -> dict[str, str]:
     """Tags of a run's environment: DVC stage and experiment, process, device, torch version."""
     names = {"dvc.stage": "DVC_STAGE", "dvc.exp": "DVC_EXP_NAME"}
     from_dvc = {tag: os.environ[name] for tag, name in names.items() if name in os.environ}
+    import torch
+
     here = {"process": this_process(), "device": describe_device(), "torch": torch.__version__}
     return from_dvc | here

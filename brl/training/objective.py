@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
-from sklearn.metrics import balanced_accuracy_score
 from torch import Generator, Tensor, nn
 
 from brl.balance.samplers import SAMPLERS
@@ -128,6 +127,8 @@ class Classification(Objective):
 
     def validate(self, network: Network, held_out: Inputs) -> float:
         """Mean class accuracy in %, from one test view per clip."""
+        from sklearn.metrics import balanced_accuracy_score  # slow to import, and rarely needed
+
         views = PredictParams(num_clips=1, batch_size=64, precision=self.schedule.precision)
         scores = probabilities(network, held_out, views, len(self.recipe.classes))
         labels = held_out.labels.cpu().numpy()
