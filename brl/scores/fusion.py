@@ -29,6 +29,7 @@ def weighted(test: StreamScores, _training: StreamScores, params: EnsembleParams
 
     Weights of streams without scores are ignored.
     """
+    # Any string may ask; the names that exist were checked when params.yaml was read.
     weights = np.array([params.weights[name] for name in test])  # type: ignore[index]
     stacked = np.stack([scores.probabilities for scores in test.values()])
     return np.tensordot(weights / weights.sum(), stacked, axes=1).astype(np.float32)

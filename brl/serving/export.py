@@ -45,6 +45,7 @@ class RecognizerGraph(nn.Module):
         trained = recognizer.streams
         self.networks = nn.ModuleDict({name: stream.model for name, stream in trained.items()})
         self.recipes = {name: stream.recipe for name, stream in trained.items()}
+        # Any string may ask; the names that exist were checked when params.yaml was read.
         weights = {name: recognizer.ensemble.weights[name] for name in trained}  # type: ignore[index]
         self.shares = {name: weight / sum(weights.values()) for name, weight in weights.items()}
 
