@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import recall_score, top_k_accuracy_score
 
 from brl.config.params import EnsembleParams, EvaluateParams
 from brl.scores import fusion
@@ -39,6 +40,21 @@ def test_accuracies_by_hand():
         "few": 0.0,
     }
     json.dumps(numbers, allow_nan=False)
+
+
+@given(st.integers(6, 12), st.integers(1, 40), st.integers(0, 2**31))
+def test_accuracies_agree_with_sklearn(num_classes, clips, seed):
+    draws = np.random.default_rng(seed)
+    # Few distinct values: ties among probabilities are frequent.
+    probabilities = draws.integers(0, 4, (clips, num_classes)).astype(np.float32)
+    labels, every = draws.integers(0, num_classes, clips), np.arange(num_classes)
+    scores = Scores(np.arange(clips).astype(str), labels, probabilities)
+    by_class = recall_score(
+        labels, scores.predicted, labels=every, average=None, zero_division=np.nan
+    )
+    np.testing.assert_array_equal(accuracy_by_class(scores), 100 * by_class)
+    top5 = top_k_accuracy_score(labels, probabilities, k=5, labels=every)
+    assert overall(scores)["top5"] == round(100 * float(top5), 4)
 
 
 def test_groups_by_training_clips():

@@ -6,7 +6,6 @@ from typing import Any
 import jinja2
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix
 
 from brl.report import charts
 from brl.report.analysis import (
@@ -68,7 +67,8 @@ def drawings(results: Results, order: np.ndarray, calibrated: Calibration) -> di
     """The charts as SVG. order: (C,) labels as the confusion matrix shows them."""
     fused, groups, train_clips = results.fused, results.groups, results.train_clips
     accuracies = results.by_class[ENSEMBLE].to_numpy()
-    confusion = confusion_matrix(fused.labels, fused.predicted, labels=order, normalize="true")
+    shares = pd.crosstab(fused.labels, fused.predicted, normalize="index")
+    confusion = shares.reindex(index=order, columns=order, fill_value=0).to_numpy()
     curves = {
         label: charts.draw_curves(results.curves, column, label) for column, label in CURVES.items()
     }

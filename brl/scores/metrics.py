@@ -1,7 +1,6 @@
 """Accuracy: overall, by class, and by the number of training clips of a class."""
 
 import numpy as np
-from sklearn.metrics import recall_score, top_k_accuracy_score
 
 from brl.config.params import EvaluateParams
 from brl.scores.scores import Scores
@@ -15,13 +14,12 @@ def accuracy_by_class(scores: Scores) -> np.ndarray:
 
     NaN for a class without test clips.
     """
-    return 100 * recall_score(
-        scores.labels,
-        scores.predicted,
-        labels=np.arange(scores.probabilities.shape[1]),
-        average=None,
-        zero_division=np.nan,
+    num_classes = scores.probabilities.shape[1]
+    correct, clips = (
+        np.bincount(labels, minlength=num_classes)
+        for labels in (scores.labels[scores.correct], scores.labels)
     )
+    return 100 * np.divide(correct, clips, out=np.full(num_classes, np.nan), where=clips > 0)
 
 
 def shot_groups(train_clips: np.ndarray, params: EvaluateParams) -> np.ndarray:
@@ -53,18 +51,24 @@ def headline(scores: Scores, groups: np.ndarray) -> Headline:
 
 def _overall(scores: Scores, by_class: np.ndarray) -> Headline:
     num_classes = scores.probabilities.shape[1]
-
-    def top(k: int) -> float:
-        share = top_k_accuracy_score(
-            scores.labels, scores.probabilities, k=k, labels=np.arange(num_classes)
-        )
-        return round(100 * float(share), 4)
-
     return {
-        "top1": round(100 * float(scores.correct.mean()), 4),
-        "top5": top(5) if num_classes > 5 else None,
+        "top1": _percent(scores.correct),
+        "top5": _percent(_among_top(scores, 5)) if num_classes > 5 else None,
         "mean_class": _mean(by_class),
     }
+
+
+def _among_top(scores: Scores, k: int) -> np.ndarray:
+    """Whether the label of each clip is among its k most probable classes, (N,) bool.
+
+    Of equally probable classes the last come first, as in sklearn's `top_k_accuracy_score`.
+    """
+    ranked = np.argsort(scores.probabilities, axis=1, kind="stable")
+    return (ranked[:, -k:] == scores.labels[:, None]).any(axis=1)
+
+
+def _percent(correct: np.ndarray) -> float:
+    return round(100 * float(correct.mean()), 4)
 
 
 def _mean(values: np.ndarray) -> float | None:
