@@ -4,11 +4,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from brl.classifier import adjusted
-from brl.clips.store import ClipStore
 from brl.config.params import Params, read_params
-from brl.streams.weights import load_weights, save_weights
-from brl.subset.subset import read_subset
 from brl.support.errors import one_line_errors
 from brl.support.files import sha256, written_whole
 from brl.support.paths import STORE, SUBSET, tested_weights, trained_weights
@@ -17,6 +13,12 @@ from brl.tracking import runs as tracking
 
 def adjust_classifier(weights: Path, tested: Path, params: Params) -> None:
     """Writes the weights with an adjusted classifier, and records them in MLflow."""
+    # They import torch, which takes longer than the copy that most runs make instead.
+    from brl.classifier import adjusted
+    from brl.clips.store import ClipStore
+    from brl.streams.weights import load_weights, save_weights
+    from brl.subset.subset import read_subset
+
     store = ClipStore.open(STORE)
     subset = read_subset(SUBSET, store)
     trained = load_weights(weights)
