@@ -140,7 +140,11 @@ def classify(file: Path, recording: np.ndarray, recognizer: Recognizer, top: int
 def follow(
     file: Path, recording: np.ndarray, recognizer: Recognizer, length: int, step: int
 ) -> Timeline:
-    """The timeline of a recording (M, T, V, K), from windows of `length` frames."""
+    """The timeline of a recording (M, T, V, K), from windows of `length` frames.
+
+    Each window is prepared as a recording of its own: it has its own main body, and bodies that it
+    does not show are dropped.
+    """
     frames = recording.shape[1]
     starts = windows(frames, length, step)
     clips = [recording[:, start : start + length] for start in starts]
