@@ -207,6 +207,20 @@ def test_one_bad_recording_does_not_stop_the_others(project):
     assert "long.npy" in done.stdout and "other.npy" not in done.stdout
 
 
+def test_only_recordings_in_pixels_need_their_images_size(project, tmp_path, monkeypatch):
+    """An export and a model take joints in the image frame."""
+    (tmp_path / "params.yaml").write_text((project / "params.yaml").read_text())
+    for name, stream in untrained(COCO17, Normalization("image")).streams.items():
+        save_weights(tmp_path / "classifiers" / f"{name}.safetensors", stream)
+    np.save(tmp_path / "coco.npy", recording(joints=17))
+    done = run(tmp_path, "coco.npy")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: joints in pixels: give their image's size, --image-size")
+    assert run(tmp_path, "coco.npy", "--image-size", "640x480").exit_code == 0
+    monkeypatch.chdir(tmp_path)
+    assert Recognizer.of_project(read_params()).image_size is None
+
+
 def test_without_trained_streams_the_message_says_to_train(tmp_path):
     (tmp_path / "params.yaml").write_text(Path("params.yaml").read_text())
     done = run(tmp_path, "long.npy")

@@ -163,8 +163,13 @@ def follow(
 def predict_files(
     files: Sequence[Path], request: Request
 ) -> Iterator[Classified | Timeline | Unreadable]:
-    """The results of all recordings in files and folders, one after the other."""
+    """The results of all recordings in files and folders, one after the other.
+
+    Raises UserError for joints in pixels without the size of their image.
+    """
     recognizer = Recognizer.of_project(read_params(), request.image_size)
+    if recognizer.recipe.normalization.kind == "image" and request.image_size is None:
+        raise UserError("joints in pixels: give their image's size, --image-size WIDTHxHEIGHT")
     for file in progress(find_recordings(files), "recordings"):
         try:
             recording = read_recording(file, recognizer.recipe.layout)
