@@ -88,6 +88,19 @@ def test_a_training_batch_is_the_augmented_clip(clips, stream):
         assert present[number].sum() == bodies
 
 
+def test_a_body_is_present_where_the_sampled_frames_do_not_show_it(tmp_path):
+    (clip, *others) = some_clips([(2, 60), (1, 4), (1, 4)])
+    clip.joints[1, 1:] = 0
+    store = stored(tmp_path / "s", [clip, *others])
+    inputs = JointInputs(
+        Clips.of_store(store, np.arange(1), torch.device("cpu")), STREAMS["joint"], PARAMS
+    )
+    views, present = inputs.train_batch(torch.zeros(20).long(), torch.Generator().manual_seed(0))
+    unseen = (views[:, 1] == 0).flatten(1).all(dim=1)
+    assert unseen.any() and not unseen.all()
+    assert present.all()
+
+
 def test_training_batches_depend_on_the_generators_seed(clips):
     _, batched = clips
     inputs = JointInputs(batched, STREAMS["bone_motion"], PARAMS)

@@ -9,7 +9,6 @@ from scipy.spatial.transform import Rotation
 from brl.clips.normalize import (
     center_first_frame,
     normalize_ntu,
-    present_bodies,
     shortest_arc,
     to_image_frame,
 )
@@ -67,14 +66,6 @@ def test_the_body_present_longer_comes_first_and_frames_without_it_are_dropped()
 
 def test_a_clip_without_any_body_keeps_one_empty_frame():
     assert normalize_ntu(np.zeros((1, 5, 25, 3))).shape == (1, 1, 25, 3)
-
-
-def test_bodies_that_are_never_present_are_dropped():
-    joints = np.ones((3, 4, 25, 3))
-    joints[1] = 0
-    assert present_bodies(joints, 2).shape[0] == 2
-    assert present_bodies(joints, 1).shape[0] == 1
-    assert present_bodies(0 * joints, 2).shape[0] == 1
 
 
 def test_nw_ucla_clips_start_with_joint_1_in_the_origin():

@@ -49,7 +49,7 @@ def test_labels_may_be_numbers_and_arrays_may_have_bodies(folder):
     table = pd.read_csv(folder / "clips.csv")
     table["label"] = table["label"].map({"wave": 0, "point": 1})
     table.to_csv(folder / "clips.csv", index=False)
-    np.save(folder / "clip00.npy", np.ones((2, 3, 5, 3), dtype=np.float16))
+    np.save(folder / "clip00.npy", np.arange(1, 91, dtype=np.float16).reshape(2, 3, 5, 3))
     store = stored(folder)
     assert store.labels.tolist() == [0, 0, 0, 1, 1, 1] * 2
     assert store.bodies[0] == 2

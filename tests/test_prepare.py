@@ -96,6 +96,17 @@ def test_empty_bodies_are_dropped_except_the_first_of_an_empty_clip(tmp_path):
     assert "clips without any body: 1 (e.g. strange)" in in_words(findings(store, facts, 2))
 
 
+def test_bodies_seen_only_in_dropped_frames_are_not_stored(tmp_path):
+    """The facts are those of the recording: two bodies."""
+    joints = np.random.default_rng(0).normal(size=(2, 6, 25, 3))
+    joints[0, 2:4] = joints[1, :2] = joints[1, 4:] = 0
+    clips = [Clip(f"c{n}", 0, joints) for n in range(3)]
+    ntu = {"layout": NTU25, "normalization": Normalization("ntu")}
+    store, facts = prepared(tmp_path, clips, **ntu)
+    assert store.bodies.tolist() == [1] * 3 and store.frames.tolist() == [4] * 3
+    assert (facts[0].bodies, facts[0].empty_frames) == (2, 0)
+
+
 @pytest.mark.parametrize(("layout", "kind", "frames"), [(NTU25, "ntu", 4), (NW_UCLA20, "none", 6)])
 def test_frames_without_a_body(tmp_path, layout, kind, frames):
     """NTU's normalisation drops them; otherwise they stay, all zero."""
@@ -117,8 +128,9 @@ def test_float16_is_processed_as_float32(tmp_path):
 
 def test_surplus_bodies_are_dropped_and_reported(tmp_path):
     joints = np.random.default_rng(0).normal(size=(4, 3, 20, 3)).astype(np.float32)
+    joints[1, 1] = 0  # the others are seen in more frames
     store, facts = prepared(tmp_path, strange(joints), max_bodies=2)
-    assert np.array_equal(rows_of(store, "strange"), joints[:2].reshape(-1, 20, 3))
+    assert np.array_equal(rows_of(store, "strange"), joints[[0, 2]].reshape(-1, 20, 3))
     words = in_words(findings(store, facts, 2))
     assert "clips of more bodies than prepare.max_bodies: 1 (e.g. strange)" in words
 

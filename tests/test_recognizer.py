@@ -24,7 +24,7 @@ from brl.serving.recognizer import Recognizer
 from brl.serving.recordings import read_recording
 from brl.streams.weights import save_weights
 from tests.command import brl
-from tests.recognizers import ENSEMBLE, untrained
+from tests.recognizers import ENSEMBLE, PARAMS, SMALL, untrained
 from tests.reference import shared
 
 DRAWS = np.random.default_rng(0)
@@ -77,6 +77,24 @@ def test_surplus_bodies_and_missing_joints_are_ignored():
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[2], found[3])
     assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("name", ["stgcnpp", "aagcn"])
+def test_a_body_that_no_frame_shows_does_not_count(name):
+    """Whether it is recorded in frames that are dropped, or absent from a part of a recording.
+
+    Body 1 takes the first place where body 0 is absent: `aagcn` normalises bodies by their place.
+    """
+    model = PARAMS.model.model_copy(update={**SMALL, "name": name, "absent_bodies": "skip"})
+    recognizer = untrained(NTU25, Normalization("ntu"), max_bodies=2, model=model)
+    main, ghost = recording(joints=25, bodies=2)
+    main[5:] = ghost[:5] = 0
+    both = recognizer.prepared(np.stack([main, ghost]))
+    np.testing.assert_array_equal(both, recognizer.prepared(main[None]))
+    alone = recording(joints=25)
+    parts = [alone, np.concatenate([alone, 0 * alone]), np.concatenate([0 * alone, alone])]
+    found = recognizer.prepared_probabilities(parts)
+    np.testing.assert_array_equal(found, found[[0, 0, 0]])
 
 
 def test_pixels_need_their_images_size(tmp_path):
@@ -187,6 +205,20 @@ def test_one_bad_recording_does_not_stop_the_others(project):
     assert ["error" in row for row in found] == [False, True, False]
     done = run(project, ".")
     assert "long.npy" in done.stdout and "other.npy" not in done.stdout
+
+
+def test_only_recordings_in_pixels_need_their_images_size(project, tmp_path, monkeypatch):
+    """An export and a model take joints in the image frame."""
+    (tmp_path / "params.yaml").write_text((project / "params.yaml").read_text())
+    for name, stream in untrained(COCO17, Normalization("image")).streams.items():
+        save_weights(tmp_path / "classifiers" / f"{name}.safetensors", stream)
+    np.save(tmp_path / "coco.npy", recording(joints=17))
+    done = run(tmp_path, "coco.npy")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: joints in pixels: give their image's size, --image-size")
+    assert run(tmp_path, "coco.npy", "--image-size", "640x480").exit_code == 0
+    monkeypatch.chdir(tmp_path)
+    assert Recognizer.of_project(read_params()).image_size is None
 
 
 def test_without_trained_streams_the_message_says_to_train(tmp_path):

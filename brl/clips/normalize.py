@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from brl.clips.layout import Layout
+from brl.clips.presence import presence, present_bodies
 
 SHORTEST_AXIS = 1e-6  # below this length a vector has no direction
 SPINE_BASE, SPINE, LEFT_SHOULDER, RIGHT_SHOULDER = 0, 1, 4, 8
@@ -48,40 +49,48 @@ def normalized(
     """The joints of a recording in the form in which the clip store holds them.
 
     joints: (M, T, V, K) float32. A joint with a coordinate that is not finite counts as not seen
-    and becomes zero. The first `max_bodies` bodies that are present in any frame are kept.
-    Returns (M', T', V, K).
+    and becomes zero. Bodies that are absent from every frame that is kept are dropped. Of more than
+    `max_bodies`, those present in the most of these frames are kept, the main body among them.
+    Returns (M', T', V, K), with M' >= 1: a clip without any body keeps the first.
     """
+    seen = seen_joints(joints)
+    if normalization.kind == "ntu":  # a body is counted in the frames that are kept
+        seen = main_body_first(seen)
+    kept = present_bodies(seen, max_bodies)
+    # `center` may move all that was seen of a body into the origin.
+    return present_bodies(normalization(kept, layout.dimensions), max_bodies)
+
+
+def seen_joints(joints: np.ndarray) -> np.ndarray:
+    """The joints (..., K), zero where a coordinate is not finite: such a joint was not seen."""
     known = np.isfinite(joints).all(axis=-1, keepdims=True)
-    seen = np.where(known, joints, np.float32(0))
-    return normalization(present_bodies(seen, max_bodies), layout.dimensions)
+    return np.where(known, joints, np.float32(0))
 
 
-def present_bodies(joints: np.ndarray, max_bodies: int) -> np.ndarray:
-    """The first `max_bodies` bodies that are present in any frame.
+def main_body_first(joints: np.ndarray) -> np.ndarray:
+    """Puts the main body first and drops the frames without it.
 
-    joints: (M, T, V, K). Returns (M', T, V, K), with M' >= 1: a clip without any body keeps the
-    first.
+    joints: (M, T, V, K). The main body is the one that is present in more frames than any other
+    (ties: the first); the others keep their order. Returns (M, T', V, K): a clip without any body
+    keeps one frame.
     """
-    present = np.flatnonzero((joints != 0).any(axis=(1, 2, 3)))
-    return joints[present[:max_bodies]] if len(present) else joints[:1]
+    present = presence(joints)
+    main = int(present.sum(axis=1).argmax())
+    others = [body for body in range(len(joints)) if body != main]
+    return joints[[main, *others]][:, present[main]] if present.any() else joints[:, :1]
 
 
 def normalize_ntu(joints: np.ndarray) -> np.ndarray:
     """Moves an NTU clip into its main body's own frame of reference.
 
-    joints: (M, T, V, 3), one or two bodies, in metres. The main body is the one that is present in
-    more frames; frames without it are dropped. Its first remaining frame sets the transform: joint
-    1 becomes the origin, the spine (joint 0 to 1) is turned to +z, then the shoulders (joint 4 to
-    8) to +x. Joints that are all zero were not seen by the sensor and stay zero.
-    Returns (M, T', V, 3) float32, the main body first. Source: PYSKL (arXiv 2205.09443),
-    PreNormalize3D.
+    joints: (M, T, V, 3), in metres. The main body comes first, and frames without it are dropped
+    (`main_body_first`). Its first remaining frame sets the transform: joint 1 becomes the origin,
+    the spine (joint 0 to 1) is turned to +z, then the shoulders (joint 4 to 8) to +x. Joints that
+    are all zero were not seen by the sensor and stay zero.
+    Returns (M, T', V, 3) float32; a body seen only in dropped frames is all zero. Source: PYSKL
+    (arXiv 2205.09443), PreNormalize3D.
     """
-    present = (joints != 0).any(axis=(2, 3))
-    main = int(present.sum(axis=1).argmax())
-    others = [body for body in range(len(joints)) if body != main]
-    kept = joints[[main, *others]][:, present[main]].astype(np.float64)
-    if kept.shape[1] == 0:
-        return np.zeros_like(joints[:, :1], dtype=np.float32)
+    kept = main_body_first(joints).astype(np.float64)
     missing = (kept == 0).all(axis=-1, keepdims=True)
     kept = np.where(missing, 0, kept - kept[0, 0, SPINE])
     for start, end, axis in ((SPINE_BASE, SPINE, UP), (LEFT_SHOULDER, RIGHT_SHOULDER, SIDEWAYS)):

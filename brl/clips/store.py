@@ -8,7 +8,7 @@ A store is a folder of three files:
 - `meta.json`: dataset, layout, normalisation, shape of the rows, class names, splits and digest.
 
 Body m of a clip occupies rows start + m * frames up to start + (m + 1) * frames. A body that a clip
-does not have takes no space.
+does not have takes no space (`brl/clips/presence.py`).
 """
 
 import hashlib
@@ -113,6 +113,12 @@ class ClipStore:
         """All rows, (R, V, K) float32, as a copy-on-write memory map, which torch may share."""
         shape = tuple(self.meta["rows"])
         return np.memmap(self.folder / "rows.f32", dtype=np.float32, mode="c", shape=shape)
+
+    def joints(self, clip: int) -> np.ndarray:
+        """The joints (M, T, V, K) of the clip with this index."""
+        bodies, frames, start = self.bodies[clip], self.frames[clip], self.starts[clip]
+        rows = self.rows[start : start + bodies * frames]
+        return np.array(rows).reshape(bodies, frames, *rows.shape[1:])
 
     def part(self, split: str, part: Part) -> np.ndarray:
         """Indices of a part's clips in the split's own order, (n,) int64.

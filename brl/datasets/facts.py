@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brl.clips.normalize import seen_joints
+from brl.clips.presence import presence
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -30,15 +33,15 @@ class Facts:
 
 def facts_of(joints: np.ndarray) -> Facts:
     """Computes the statistics of joints (M, T, V, K), as recorded."""
-    unknown = ~np.isfinite(joints).all(axis=-1)
-    missing = unknown | (joints == 0).all(axis=-1)
-    seen = ~missing.all(axis=-1)
+    known = seen_joints(joints)
+    missing = (known == 0).all(axis=-1)
+    seen = presence(known)
     return Facts(
         bodies=int(seen.any(axis=1).sum()),
         frames=joints.shape[1],
         empty_frames=int((~seen.any(axis=0)).sum()),
         joints=int(seen.sum()) * joints.shape[2],
         missing_joints=int(missing[seen].sum()),
-        not_finite=int(unknown.sum()),
+        not_finite=int((~np.isfinite(joints).all(axis=-1)).sum()),
         digest=hashlib.blake2b(np.ascontiguousarray(joints).data, digest_size=16).digest(),
     )

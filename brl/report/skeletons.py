@@ -53,10 +53,9 @@ def moving_bodies(store: ClipStore, view: View, clip: int) -> dict[str, Any]:
 
     x points right and y down, both from 0 to `STEPS` on one scale. A missing joint has -1.
     """
-    length, bodies, start = store.frames[clip], store.bodies[clip], store.starts[clip]
-    rows = store.rows[start : start + bodies * length]
+    length = store.frames[clip]
     chosen = np.linspace(0, length - 1, min(length, FRAMES)).round().astype(int)
-    joints = rows.reshape(bodies, length, *rows.shape[1:])[:, chosen].swapaxes(0, 1)
+    joints = store.joints(clip)[:, chosen].swapaxes(0, 1)
     positions = np.array(joints[..., [view.right, view.down]], dtype=float)
     if view.inverted:
         positions[..., 1] *= -1

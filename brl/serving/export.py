@@ -1,14 +1,15 @@
 """Exports the recognizer as one graph, in ONNX or as a torch.export program.
 
 Inputs: `clip` (M, L, V, K) float32, a recording as in the clip store (`Recognizer.prepared`), with
-absent bodies zero; `frames` (I, T) int64, the frames of its I test views (`evaluation_frames`).
+absent bodies zero, in any place; `frames` (I, T) int64, the frames of its I test views
+(`evaluation_frames`).
 Output: `probabilities` (C,) float32 of the ensemble. L and I are dynamic dimensions.
 """
 
 import json
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,6 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from brl.clips.presence import presence
+from brl.clips.store import ClipStore
 from brl.config.params import read_params
 from brl.models.common.network import Network
 from brl.prediction import mean_of_views
@@ -27,6 +30,7 @@ from brl.streams.inputs import limits
 from brl.streams.weights import Recipe
 from brl.support.errors import UserError
 from brl.support.files import written_whole
+from brl.support.paths import STORE
 
 LARGEST_DIFFERENCE = 1e-4
 CHECKED_LENGTHS = (1, 37, 150)
@@ -37,7 +41,9 @@ FORMATS = (".onnx", ".pt2")
 class RecognizerGraph(nn.Module):
     """All streams of a recognizer and their ensemble, applied to one recording.
 
-    Absent bodies are computed too, since the number of present bodies is not a fixed shape.
+    Bodies are present as in the recognizer: if any of the clip's L frames shows them, whether or
+    not the views do; a clip without any body has its first. Absent ones are computed too, since
+    the number of present bodies is not a fixed shape.
     """
 
     def __init__(self, recognizer: Recognizer) -> None:
@@ -51,14 +57,25 @@ class RecognizerGraph(nn.Module):
 
     def forward(self, clip: Tensor, frames: Tensor) -> Tensor:
         """Class probabilities (C,) of a clip (M, L, V, K) from its views' frames (I, T)."""
-        not_zero = (clip != 0).flatten(1).any(dim=1)
-        present = not_zero | (torch.arange(len(clip), device=clip.device) == 0)
+        clip, present = present_first(clip)
         fused = [
             self.shares[name]
             * stream_probabilities(network, self.recipes[name], clip, frames, present)
             for name, network in self.networks.items()
         ]
         return torch.stack(fused).sum(dim=0)
+
+
+def present_first(clip: Tensor) -> tuple[Tensor, Tensor]:
+    """The clip (M, L, V, K) with absent bodies last, and which bodies are present, (M,) bool.
+
+    Some networks normalise the input of each body by statistics of its place, so present bodies
+    take the first places, as in `present_bodies`.
+    """
+    seen = presence(clip).any(dim=1)
+    places = torch.arange(len(clip), device=clip.device)
+    order = (seen * len(clip) - places).topk(len(clip)).indices
+    return clip[order], seen[order] | (places == 0)
 
 
 def stream_probabilities(
@@ -87,11 +104,12 @@ def views_of(recipe: Recipe, clip: Tensor, frames: Tensor, present: Tensor) -> T
     return shown * present[None, :, None, None, None]
 
 
-def export(recognizer: Recognizer, path: Path) -> float:
+def export(recognizer: Recognizer, path: Path, clips: Sequence[np.ndarray]) -> float:
     """Writes the graph, and returns the largest difference between its and our probabilities.
 
-    The difference is measured on random clips of several lengths and numbers of bodies. Raises
-    UserError, and writes nothing, if it is above LARGEST_DIFFERENCE.
+    The difference is measured on `clips`, prepared recordings (M, L, V, K) float32, and on random
+    ones of several lengths and numbers of bodies. Raises UserError, and writes nothing, if it is
+    above LARGEST_DIFFERENCE.
     """
     recipe = recognizer.recipe
     graph = RecognizerGraph(recognizer).eval()
@@ -105,7 +123,7 @@ def export(recognizer: Recognizer, path: Path) -> float:
             write_onnx(program, unfinished, description(recognizer))
         else:
             torch.export.save(program, unfinished, extra_files=description(recognizer))
-        difference = largest_difference(recognizer, unfinished)
+        difference = largest_difference(recognizer, unfinished, clips)
         if not difference <= LARGEST_DIFFERENCE:
             raise UserError(
                 f"{path}: differs by {difference:.1e} from the networks; nothing was written"
@@ -158,18 +176,34 @@ def noise(recipe: Recipe, length: int, bodies: int) -> np.ndarray:
     return np.random.default_rng(SEED).normal(size=shape).astype(np.float32)
 
 
-def largest_difference(recognizer: Recognizer, path: Path) -> float:
-    """Largest difference between the probabilities of a written graph and of the recognizer."""
+def extreme_clips(store: ClipStore) -> list[np.ndarray]:
+    """The shortest and the longest of the clips of fewest, and of those of most bodies."""
+    chosen = []
+    for bodies in {store.bodies.min(), store.bodies.max()}:
+        clips = np.flatnonzero(store.bodies == bodies)
+        frames = store.frames[clips]
+        chosen += [clips[frames.argmin()], clips[frames.argmax()]]
+    return [store.joints(clip) for clip in chosen]
+
+
+def largest_difference(recognizer: Recognizer, path: Path, clips: Sequence[np.ndarray]) -> float:
+    """Largest difference between the probabilities of a written graph and of the recognizer.
+
+    clips: prepared recordings to compare them on, beside random ones.
+    """
     float32 = recognizer.predict.model_copy(update={"precision": "float32"})
     reference = replace(recognizer, predict=float32)
     run = load_graph(path)
+    random = [
+        noise(recognizer.recipe, length, bodies)
+        for length in CHECKED_LENGTHS
+        for bodies in {1, recognizer.recipe.max_bodies}
+    ]
     differences = []
-    for length in CHECKED_LENGTHS:
-        for bodies in {1, recognizer.recipe.max_bodies}:
-            recording = noise(recognizer.recipe, length, bodies)
-            (expected,) = reference.prepared_probabilities([recording])
-            exported = run(*graph_inputs(recognizer, recording))
-            differences.append(float(np.abs(exported - expected).max()))
+    for recording in (*clips, *random):
+        (expected,) = reference.prepared_probabilities([recording])
+        exported = run(*graph_inputs(recognizer, recording))
+        differences.append(float(np.abs(exported - expected).max()))
     return max(differences)
 
 
@@ -194,14 +228,25 @@ def without_warnings() -> Iterator[None]:
         yield
 
 
+def store_of(recipe: Recipe) -> ClipStore:
+    """The project's clips; raises UserError if they are missing or not those of the recipe."""
+    if not STORE.exists():
+        raise UserError(f"{STORE} is missing; first: make repro")
+    store = ClipStore.open(STORE)
+    if Recipe.on(store, stream=recipe.stream, model=recipe.model, train=recipe.train) != recipe:
+        raise UserError(f"{STORE}: not the clips that the streams were trained on; make repro")
+    return store
+
+
 def export_project(path: Path) -> None:
     """Exports the trained streams to an .onnx or .pt2 file; prints the largest difference.
 
-    Raises UserError for another suffix, missing weights, or a graph that differs.
+    Raises UserError for another suffix, missing weights or clips, or a graph that differs.
     """
     if path.suffix not in FORMATS:
         raise UserError(f"{path}: ends in {path.suffix or 'nothing'}; must be .onnx or .pt2")
     recognizer = Recognizer.of_project(read_params())
+    clips = extreme_clips(store_of(recognizer.recipe))
     print(f"{len(recognizer.streams)} streams as one graph: takes a minute or two", file=sys.stderr)
-    difference = export(recognizer, path)
+    difference = export(recognizer, path, clips)
     print(f"{path}: agrees with the networks within {difference:.0e}")

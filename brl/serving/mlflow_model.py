@@ -25,10 +25,7 @@ TAKES = "One recording, joints as recorded: T x V x K, or M x T x V x K; any len
 
 def example_clip(store: ClipStore, split: str) -> np.ndarray:
     """The first test clip of a split, (M, T, V, K)."""
-    clip = store.part(split, "test")[0]
-    frames, bodies = int(store.frames[clip]), int(store.bodies[clip])
-    rows = store.rows[store.starts[clip] :][: frames * bodies]
-    return np.array(rows).reshape(bodies, frames, *rows.shape[1:])
+    return store.joints(store.part(split, "test")[0])
 
 
 def signature(classes: list[str]) -> "ModelSignature":

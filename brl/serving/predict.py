@@ -140,7 +140,11 @@ def classify(file: Path, recording: np.ndarray, recognizer: Recognizer, top: int
 def follow(
     file: Path, recording: np.ndarray, recognizer: Recognizer, length: int, step: int
 ) -> Timeline:
-    """The timeline of a recording (M, T, V, K), from windows of `length` frames."""
+    """The timeline of a recording (M, T, V, K), from windows of `length` frames.
+
+    Each window is prepared as a recording of its own: it has its own main body, and bodies that it
+    does not show are dropped.
+    """
     frames = recording.shape[1]
     starts = windows(frames, length, step)
     clips = [recording[:, start : start + length] for start in starts]
@@ -159,8 +163,13 @@ def follow(
 def predict_files(
     files: Sequence[Path], request: Request
 ) -> Iterator[Classified | Timeline | Unreadable]:
-    """The results of all recordings in files and folders, one after the other."""
+    """The results of all recordings in files and folders, one after the other.
+
+    Raises UserError for joints in pixels without the size of their image.
+    """
     recognizer = Recognizer.of_project(read_params(), request.image_size)
+    if recognizer.recipe.normalization.kind == "image" and request.image_size is None:
+        raise UserError("joints in pixels: give their image's size, --image-size WIDTHxHEIGHT")
     for file in progress(find_recordings(files), "recordings"):
         try:
             recording = read_recording(file, recognizer.recipe.layout)

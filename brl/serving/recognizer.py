@@ -44,18 +44,14 @@ class Recognizer:
     ) -> "Recognizer":
         """The trained streams of this project, with the ensemble of `params`.
 
-        Raises UserError if a stream is not trained, or if joints are in pixels and `image_size` is
-        None.
+        Raises UserError if a stream is not trained.
         """
         files: dict[str, Path] = {stream: tested_weights(stream) for stream in params.streams}
         for file in files.values():
             if not file.exists():
                 raise UserError(f"{file} is missing; first: make repro")
         streams = {stream: load_weights(file) for stream, file in files.items()}
-        recognizer = cls(streams, params.ensemble, params.predict, image_size)
-        if recognizer.recipe.normalization.kind == "image" and image_size is None:
-            raise UserError("joints in pixels: give their image's size, --image-size WIDTHxHEIGHT")
-        return recognizer
+        return cls(streams, params.ensemble, params.predict, image_size)
 
     @classmethod
     def load(cls, folder: Path) -> "Recognizer":

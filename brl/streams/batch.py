@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from brl.clips.layout import Layout
+from brl.clips.presence import present_bodies
 from brl.clips.store import ClipStore
 from brl.streams.device import resident
 
@@ -69,7 +70,11 @@ class Clips:
         max_bodies: int,
         device: torch.device,
     ) -> "Clips":
-        """Normalised recordings (M, T, V, K) float32, M and T of each its own. Labels are 0."""
+        """Normalised recordings (M, T, V, K) float32, M and T of each its own. Labels are 0.
+
+        A recording may be a part of another: bodies that are absent from it are dropped.
+        """
+        recordings = [present_bodies(joints, max_bodies) for joints in recordings]
         bodies, lengths = np.array([joints.shape[:2] for joints in recordings]).T
         rows = np.concatenate([joints.reshape(-1, *joints.shape[2:]) for joints in recordings])
         return cls(
@@ -87,7 +92,11 @@ class Clips:
         return len(self.labels)
 
     def present(self, indices: Tensor) -> Tensor:
-        """Which bodies are present in the clips `indices` (N,): (N, M) bool."""
+        """Which bodies are present in the clips `indices` (N,): (N, M) bool.
+
+        A body that a clip has is present in all its batches, also where the sampled frames do not
+        show it: it is then a body of zeros that networks compute and average.
+        """
         bodies = torch.arange(self.max_bodies, device=self.device)
         return bodies < self._bodies[indices, None]
 

@@ -7,6 +7,7 @@ body.
 
 import numpy as np
 
+from brl.clips.presence import presence
 from brl.datasets.ntu.skeleton_file import NUM_JOINTS, Body
 
 LONGEST_NOISE = 11  # frames of a body that is dropped
@@ -28,7 +29,7 @@ def choose_bodies(bodies: list[Body]) -> np.ndarray | None:
     for slot, members in zip(joints, slots, strict=True):
         for body in members:
             slot[np.searchsorted(counted, body.frames)] = body.joints
-    present = np.flatnonzero((joints != 0).any(axis=(0, 2, 3)))
+    present = np.flatnonzero(presence(joints).any(axis=0))
     return joints[:, present[0] : present[-1] + 1] if len(present) else None
 
 

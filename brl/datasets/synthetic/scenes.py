@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from brl.clips.clip import Clip, Part
+from brl.clips.presence import presence
 from brl.datasets.synthetic.actions import ACTIONS, WALK, Action
 from brl.datasets.synthetic.body import (
     COLUMN,
@@ -255,7 +256,7 @@ def clip(label: int, index: int) -> Clip:
     rng = _generator(1, label, index)
     scene = _staged(label, index, rng)
     (part, _), (subject, view) = _part_of(index), _cast(index)
-    present = (scene != 0).any(axis=(2, 3))
+    present = presence(scene)
     camera = seen_from(scene, VIEWS[part][view])
     bodies = np.stack([SENSOR.measured(body, rng) for body in camera])
     recorded = SENSOR.recorded(bodies * present[..., None, None], rng)
