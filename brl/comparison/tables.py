@@ -77,8 +77,8 @@ def how_to_read(results: pd.DataFrame, pairs: pd.DataFrame, seeds: int) -> str:
         )
     if len(pairs):
         lines.append(
-            "The tables of differences, in points of top-1, use the seeds that both methods have "
-            "(*common seeds*), give both methods' means over these seeds, and match the clips."
+            "The tables of differences, in points of top-1, compare two methods clip by clip over "
+            "the seeds that both have (*common seeds*), and give both means over these seeds."
         )
     if (pairs["seeds"] > 1).any():
         lines.append("Interval and p are over clips and seeds: other clips, trained anew.")
