@@ -79,6 +79,7 @@ def test_the_page_says_what_the_tables_say(grid):
     expected = f"| brl | 2 | 95.8 | 79.2 | +16.7 | {interval} | {pair['p']:.3f} | {pair['p']:.3f} |"
     assert expected in page and pair["low"] <= 16.667 <= pair["high"]
     assert page.count(" | 2.0 | 0.0 | 0.500 |") == 1  # exact: two clips of two
+    assert page.startswith("# tiny: t, 15 training clips, judged by test clips of half\n")
     assert "Interval and p are over clips and seeds" in page
     assert "clips alone" not in page and " of 2" not in page
 

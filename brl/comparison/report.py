@@ -71,9 +71,9 @@ def all_pairs(scored: list[Scored], reference: str) -> pd.DataFrame:
 
 def title_of(name: str, comparison: Comparison, runs: list[Run], data: Data) -> str:
     """The title of page and picture: the data, and the clips that methods are judged by."""
-    validation = runs[0].params.train.validation
+    validation, split = runs[0].params.train.validation, runs[0].params.dataset.split
     clips = f"{data.summary['clips']:.0f} training clips"
-    part = f"validation part ({validation:g} of them)" if validation else "test clips"
+    part = f"validation part ({validation:g} of them)" if validation else f"test clips of {split}"
     data_of = "" if name == comparison.preset else f"{comparison.preset}, "
     return f"{name}: {data_of}{clips}, judged by {part}"
 
