@@ -80,6 +80,16 @@ CROSS_ENTROPY = {"cross_entropy": JOINT}
             "ldam: method.loss: ldam takes cosines",
         ),
         (
+            {"cross_entropy": JOINT, "brl": {"settings": {"train.validation": 0.3}} | JOINT},
+            {"settings": {"train.validation": 0.2}},
+            "methods: brl: train.validation 0.3, but cross_entropy has 0.2; must be the same",
+        ),
+        (
+            {"cross_entropy": JOINT, "brl": {"settings": {"evaluate.few_shot_below": 3}} | JOINT},
+            {},
+            "methods: brl: evaluate.few_shot_below 3, but cross_entropy has 4; must be the same",
+        ),
+        (
             CROSS_ENTROPY,
             {"preset": "nw_ucla"},
             "is for dataset.name nw_ucla, params.yaml has t; first: brl preset nw_ucla",

@@ -4,8 +4,10 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.image import imread
 
+from brl.comparison.figure import GAP
 from brl.comparison.report import write_report
 from brl.comparison.results import finished
 from brl.comparison.run import Data
@@ -73,9 +75,42 @@ def test_the_page_says_what_the_tables_say(grid):
         0,
         pytest.approx(16.667, abs=1e-3),
     )
-    expected = f"| brl | +16.7 | {pair['low']:+.1f} to {pair['high']:+.1f} |"
+    interval = f"{pair['low']:+.1f} to {pair['high']:+.1f}"
+    expected = f"| brl | 2 | 95.8 | 79.2 | +16.7 | {interval} | {pair['p']:.3f} | {pair['p']:.3f} |"
     assert expected in page and pair["low"] <= 16.667 <= pair["high"]
     assert page.count(" | 2.0 | 0.0 | 0.500 |") == 1  # exact: two clips of two
+    assert page.startswith("# tiny: t, 15 training clips, judged by test clips of half\n")
+    assert "Interval and p are over clips and seeds" in page
+    assert "clips alone" not in page and " of 2" not in page
+
+
+def test_methods_of_other_seeds_are_compared_by_the_common_ones(grid):
+    """Seed 1 is far easier: the means of all seeds would say the contrary of the difference."""
+    methods = {"cross_entropy": JOINT, "brl": JOINT, "mixup": JOINT, "rpm": JOINT}
+    grid.compare(methods, seeds=[0, 1, 2])
+    missed = {"cross_entropy": [{0: 4, 1: 4}, {}, {}], "brl": [{0: 4}, {0: 1}, {0: 1}]}
+    grid.pretend(
+        lambda run, labels: first_wrong(labels, missed.get(run.method, [{}] * 3)[run.seed])
+    )
+    data = Data.read()
+    gone = {"cross_entropy": [2], "brl": [1, 2], "mixup": [0], "rpm": [0, 1]}
+    for run in grid.runs():
+        if run.seed in gone[run.method]:
+            data.scores_file(run).unlink()
+    page = report(grid)
+    assert "| cross_entropy | 2 of 3 | 66.7 ±" in page and "| brl | 1 of 3 | 66.7 |" in page
+    pairs = pd.read_csv(grid.folder / "report/pairs.csv").set_index(["method", "against"])
+    brl = pairs.loc["brl", "cross_entropy"]
+    assert (brl["seeds"], brl["top1"].round(1), brl["against_top1"].round(1)) == (1, 66.7, 33.3)
+    p, corrected = f"{brl['p']:.3f} (clips alone)", f"{brl['holm_reference']:.3f}"
+    assert f"| brl | 1 | 66.7 | 33.3 | +33.3 | – | {p} | {corrected} |" in page
+    assert brl["holm_reference"] == pytest.approx(2 * brl["p"], abs=1e-3)  # with that of mixup
+    assert brl["holm_all"] == pytest.approx(3 * brl["p"], abs=1e-3)  # and of mixup and rpm
+    assert np.isnan(pairs.loc["rpm", "mixup"]["holm_reference"])
+    assert ("rpm", "cross_entropy") not in pairs.index  # no common seed
+    assert "With one common seed nothing is known about other seeds" in page
+    assert "Rows without all 3 seeds say so" in page
+    assert "over clips and seeds" not in page
 
 
 def test_predictions_are_kept_clip_by_clip(grid):
@@ -130,6 +165,22 @@ def test_the_picture_shows_something(grid, without_few):
     inked = (picture[..., :3] < 0.9).any(axis=2)
     halves = [inked[:, :600].mean(), inked[:, 600:].mean()]
     assert min(halves) > 0.005  # something on either side
+
+
+def test_the_picture_shows_every_method(grid, monkeypatch):
+    """Also one whose first stream is not that of the first row."""
+    drawn = []
+    errorbar = Axes.errorbar
+
+    def watched(axes, means, lines, **settings):
+        drawn.append((settings["label"], lines))
+        return errorbar(axes, means, lines, **settings)
+
+    monkeypatch.setattr(Axes, "errorbar", watched)
+    grid.compare({"brl": {"streams": ["joint", "skip"]}, "mixup": {"streams": ["skip"]}})
+    grid.pretend(lambda run, labels: labels)
+    report(grid)
+    assert dict(drawn[:2]) == {"joint": [0.0], "skip": [1.0, 2 + GAP]}
 
 
 def test_the_page_says_how_to_repeat_a_row_and_what_it_was_judged_by(grid):

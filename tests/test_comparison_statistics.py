@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from brl.comparison.statistics import interval, paired, standard_error
+from brl.comparison.statistics import errors, holm, interval, p_of_no_difference, paired
 
 NAMES = [f"c{number}" for number in range(40)]
 
@@ -76,46 +76,112 @@ def test_seeds_may_be_judged_by_different_clips():
     result = paired(ours, theirs)
     assert result.difference == pytest.approx(100 * (2 / 4 + 2 / 6) / 2)
     assert (result.won, result.lost) == (2, 0)
-    by_seed = [50, 100 / 3]
-    assert (result.low, result.high) == pytest.approx(
-        stats.t.interval(0.95, 1, np.mean(by_seed), stats.sem(by_seed))
-    )
+    low, high = stats.t.interval(0.95, 1, result.difference, stats.sem([50, 100 / 3]))
+    assert result.low <= low and high <= result.high
 
 
-def test_one_seed_is_compared_by_its_clips():
+def test_one_seed_is_compared_by_its_clips_and_has_no_interval():
     first, second = rights([1, 1, 0, 1, 1])[0], rights([1, 0, 0, 1])[0]
-    expected = stats.ttest_rel(first, second)
     result = paired([first], [second])
-    low, high = expected.confidence_interval(0.95)
-    assert (result.p, result.low / 100, result.high / 100) == pytest.approx(
-        (expected.pvalue, low, high)
-    )
+    assert result.seeds == 1
+    assert result.p == pytest.approx(stats.ttest_rel(first, second).pvalue)
+    assert np.isnan([result.low, result.high]).all()
+
+
+def test_the_means_are_those_of_the_common_seeds():
+    result = paired(rights([1], [1, 0]), rights([1, 0, 0, 0], [1, 1, 1, 0]))
+    assert (result.seeds, result.top1, result.against_top1) == (2, 75, 50)
+    assert result.difference == 25
 
 
 def test_the_error_of_a_table_whose_seeds_agree_is_that_of_its_clips():
     clips = np.random.default_rng(0).normal(size=50)
-    error, freedom = standard_error(np.stack([clips] * 3, axis=1))
+    ((error, freedom),) = errors(np.stack([clips] * 3, axis=1))
     assert error == pytest.approx(stats.sem(clips)) and freedom == pytest.approx(49)
 
 
 def test_the_error_of_a_table_whose_clips_agree_is_that_of_its_seeds():
     seeds = np.array([1.0, 3.0, 4.0])
-    error, freedom = standard_error(np.stack([seeds] * 50))
+    ((error, freedom),) = errors(np.stack([seeds] * 50))
     assert error == pytest.approx(stats.sem(seeds)) and freedom == pytest.approx(2)
 
 
-@pytest.mark.parametrize("apart", [0.0, 0.03])
-def test_equal_methods_seldom_seem_to_differ(apart):
-    """Two equal methods: clips differ in difficulty, seeds a little, the rest is chance."""
+def test_the_error_is_that_of_a_two_way_table():
+    """By the mean squares of rows, columns and the rest."""
+    table = np.random.default_rng(0).normal(size=(30, 4))
+    table += 0.5 * np.random.default_rng(1).normal(size=4)
+    centred = table - table.mean()
+    rows, columns = centred.mean(axis=1), centred.mean(axis=0)
+    squares = np.array([
+        30 * (columns**2).sum() / 3,
+        4 * (rows**2).sum() / 29,
+        ((centred - rows[:, None] - columns) ** 2).sum() / 87,
+    ])  # fmt: skip
+    total = squares @ [1, 1, -1]
+    ((error, freedom),) = errors(table)
+    assert error == pytest.approx((total / 120) ** 0.5)
+    assert freedom == pytest.approx(total**2 / (squares**2 / [3, 29, 87]).sum())
+
+
+def test_two_seeds_of_equal_means_are_not_certain():
+    """Judged by different clips, as with a validation part: the clips still vary."""
+    first, second = NAMES[:20], NAMES[20:]
+    ours = [rights([1, 1, 0, 1], names=first)[0], rights([1, 1, 0, 1], names=second)[0]]
+    theirs = [rights([1, 0, 1, 0], names=first)[0], rights([1, 0, 1, 0], names=second)[0]]
+    result = paired(ours, theirs)
+    assert result.difference == pytest.approx(25)
+    assert result.low < 0 < result.high and result.p > 0.05
+
+
+def test_one_clip_tells_nothing():
+    result = paired(rights([1], [1], names=["a"]), rights([0], [1], names=["a"]))
+    assert np.isnan([result.low, result.high, result.p]).all()
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.1], ids=["no seed differs", "seeds differ"])
+@pytest.mark.parametrize("part", [1.0, 0.5], ids=["same clips", "own clips"])
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_equal_methods_seldom_seem_to_differ(seeds, part, apart):
+    """Of two equal methods, clips differ in difficulty, seeds by `apart`, and the rest is chance.
+
+    part: the share of the clips that each seed is judged by.
+    """
     random = np.random.default_rng(0)
 
-    def method(chance: np.ndarray) -> list[pd.Series]:
-        better = random.normal(0, apart, size=3)
-        return [pd.Series((random.random(200) < chance + b).astype(float)) for b in better]
+    def method(easy: np.ndarray) -> np.ndarray:
+        chance = easy + random.normal(0, 0.1, size=200)
+        return random.random((200, seeds)) < chance[:, None] + random.normal(0, apart, size=seeds)
 
     p_values = []
-    for _ in range(200):
+    for _ in range(300):
         easy = random.beta(2, 1, size=200)
-        p_values.append(paired(*(method(easy + random.normal(0, 0.1, size=200)) for _ in "AB")).p)
-    assert np.mean(np.array(p_values) < 0.05) <= 0.09
-    assert np.mean(np.array(p_values) < 0.5) > 0.2
+        table = method(easy).astype(float) - method(easy)
+        table[random.random(table.shape) >= part] = np.nan
+        judged = ~np.isnan(table).all(axis=1)
+        p_values.append(p_of_no_difference(table[judged]))
+    assert np.mean(np.array(p_values) < 0.05) <= 0.085
+    assert np.mean(np.array(p_values) < 0.5) > 0.1
+
+
+def test_one_seed_is_no_test_of_methods():
+    """As the page says: two equal methods often seem to differ."""
+    random = np.random.default_rng(0)
+    p_values = []
+    for _ in range(200):
+        ours, theirs = (random.random((400, 1)) < random.normal(0.7, 0.05) for _ in "AB")
+        p_values.append(p_of_no_difference(ours.astype(float) - theirs))
+    assert np.mean(np.array(p_values) < 0.05) > 0.2
+
+
+def test_corrected_p_values_are_those_of_r():
+    """`p.adjust(c(0.01, 0.04, 0.03, 0.005, 0.6), "holm")`."""
+    p_values = np.array([0.01, 0.04, 0.03, 0.005, 0.6])
+    assert holm(p_values) == pytest.approx([0.04, 0.09, 0.09, 0.025, 0.6])
+    assert holm(np.array([0.5, 0.9])) == pytest.approx([1, 1])
+    assert holm(np.array([0.02])) == pytest.approx([0.02])
+
+
+def test_of_many_equal_pairs_seldom_one_seems_to_differ():
+    random = np.random.default_rng(0)
+    first = [holm(random.random(20)).min() for _ in range(500)]
+    assert np.mean(np.array(first) < 0.05) <= 0.08

@@ -58,6 +58,19 @@ def test_the_test_clips_of_two_classes_are_copies_of_training_clips(prepared):
     assert f"eight classes the ensemble's mean is {by_class.drop(affected).mean():.1f}" in page
 
 
+def test_no_copy_of_a_test_clip_judges_a_recipe(prepared):
+    """All 95 clips of two classes in view 2 are copies; view 1 has none."""
+    store, facts = prepared
+    tested = {facts[clip].digest for clip in store.part("cross_view", "test")}
+    for split, number in (("view_1_to_2", 504 - 95), ("view_2_to_1", 516)):
+        judging = store.part(split, "test")
+        assert len(judging) == number
+        assert not tested & {facts[clip].digest for clip in judging}
+    judged = np.bincount(store.labels[store.part("view_1_to_2", "test")], minlength=10)
+    assert np.flatnonzero(judged == 0).tolist() == [1, 2]
+    assert len(store.part("view_2_to_1", "train")) == 504  # as it is in the field's training part
+
+
 def test_published_numbers_of_clips(store):
     train, test = (store.part("cross_view", part) for part in ("train", "test"))
     assert (len(train), len(test)) == (1020, 464)

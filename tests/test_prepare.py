@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brl.clips.clip import Clip
+from brl.clips.clip import Clip, Splits
 from brl.clips.layout import NTU25, NW_UCLA20
 from brl.clips.normalize import Normalization, center_first_frame
 from brl.clips.store import ClipStore
@@ -78,6 +78,26 @@ def test_an_invalid_clip_is_named_and_the_old_store_stays(tmp_path, case):
         prepared(tmp_path, [*some_clips([(1, 4)] * 3), Clip("strange", label, joints)])
     assert ClipStore.open(tmp_path / "store").digest == before.digest
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_copies_of_final_test_clips_are_tested_in_no_other_split(tmp_path):
+    """By their numbers, whatever their names; they may be trained on, as in the final split."""
+
+    def splits(names: list[str]) -> Splits:
+        return {
+            "final": {"train": names[:6], "test": names[6:]},
+            "choice": {"train": names[:2], "test": names[2:]},
+            "other": {"train": names[3:6], "test": names[:3]},
+        }
+
+    clips = some_clips([(1, 4)] * 8)
+    clips[3] = replace(clips[3], joints=clips[7].joints)
+    store, _ = prepared(tmp_path, clips, splits=splits, final="final")
+    assert store.part("choice", "test").tolist() == [2, 4, 5]
+    assert store.part("other", "train").tolist() == [3, 4, 5]
+    assert store.part("final", "test").tolist() == [6, 7]
+    plain, _ = prepared(tmp_path / "plain", clips, splits=splits)
+    assert plain.part("choice", "test").tolist() == [2, 3, 4, 5, 6, 7]
 
 
 def test_a_clip_of_one_frame_is_valid_data(tmp_path):

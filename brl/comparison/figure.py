@@ -17,13 +17,15 @@ GAP = 0.7  # between two methods, in lines
 def draw_comparison(path: Path, results: pd.DataFrame, title: str) -> None:
     """Draws top-1 and few-shot accuracy of every method, for its first stream and its fusions.
 
-    Each has a line with the mean and its 95 % interval over seeds, and a dot for each seed.
+    A stream that is the first of one method is drawn for all that have it. Each has a line with the
+    mean and its 95 % interval over seeds, and a dot for each seed.
 
     results: columns `method`, `what` (the stream or the fusion), `seed`, `top1` and `few` in %
     (NaN if there is no such class).
     """
     methods = list(dict.fromkeys(results["method"]))
-    shown = [results["what"].iloc[0], *FUSED]
+    first = results.drop_duplicates("method")["what"]
+    shown = list(dict.fromkeys([*first, *FUSED]))
     results = results[results["what"].isin(shown)]
     heights: dict[tuple[str, str], float] = {}
     centres, top = [], 0.0

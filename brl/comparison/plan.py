@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,8 @@ from brl.training.job import Job
 COMPARISONS = Path("comparisons")
 # These sections decide the clips, or differ from run to run.
 NO_SETTINGS = ("seed", "dataset", "prepare", "subsample")
+# These decide the clips that a method is judged by, and the groups of their classes.
+JUDGED_BY = ("train.validation", "evaluate.many_shot_above", "evaluate.few_shot_below")
 
 
 class _Section(BaseModel):
@@ -103,7 +106,8 @@ def planned_runs(comparison: Comparison, params: Params) -> list[Run]:
     """All runs of a comparison, in the order in which they are computed.
 
     Each method's first stream comes first, so an interrupted comparison still has results for all
-    methods. Raises UserError if a method, a setting or a stream is invalid.
+    methods. Raises UserError if a method, a setting or a stream is invalid, or if two methods would
+    be judged by different clips or in different groups of classes.
     """
     for method, row in comparison.methods.items():
         for stream in row.streams:
@@ -115,8 +119,22 @@ def planned_runs(comparison: Comparison, params: Params) -> list[Run]:
         for method, row in comparison.methods.items()
         for stream in row.streams
     ]
+    check_judged_alike(runs)
     first = {method: row.streams[0] for method, row in comparison.methods.items()}
     return sorted(runs, key=lambda run: run.stream != first[run.method])
+
+
+def check_judged_alike(runs: list[Run]) -> None:
+    """Raises UserError if runs differ in a parameter of `JUDGED_BY`."""
+    for key in JUDGED_BY:
+        value_of = attrgetter(key)
+        expected = value_of(runs[0].params)
+        for run in runs:
+            if (value := value_of(run.params)) != expected:
+                raise UserError(
+                    f"comparison: methods: {run.method}: {key} {value}, but {runs[0].method} has "
+                    f"{expected}; must be the same for all: set it in the comparison's settings"
+                )
 
 
 def params_of(comparison: Comparison, params: Params, method: str, seed: int) -> Params:

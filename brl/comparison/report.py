@@ -10,12 +10,10 @@ from brl.comparison.plan import Comparison, Run
 from brl.comparison.record import record
 from brl.comparison.results import Scored, accuracies, finished, predictions
 from brl.comparison.run import Data, trained_by_other_code
-from brl.comparison.statistics import Paired, interval, paired
-from brl.report.columns import COLUMNS as HEADLINE_COLUMNS
+from brl.comparison.statistics import Paired, holm, paired
+from brl.comparison.tables import how_to_read, pairs_table, summary_table
 from brl.support.errors import UserError
 from brl.support.files import write_csv, written_whole
-
-COLUMNS = HEADLINE_COLUMNS | {"mean_other_classes": "mean class, others"}
 
 
 def write_report(
@@ -46,7 +44,9 @@ def all_pairs(scored: list[Scored], reference: str) -> pd.DataFrame:
     """Paired tests of methods on the same clips, over the seeds that both have.
 
     For each stream and fusion, every method is compared with the reference and with the methods
-    before it. Columns: `what` (the stream or the fusion), `method`, `against`, those of `Paired`.
+    before it. Columns: `what` (the stream or the fusion), `method`, `against`, those of `Paired`,
+    and `p` corrected by `holm`: `holm_reference` for the number of pairs with the reference (NaN in
+    other pairs), `holm_all` for that of all pairs of the same stream or fusion.
     """
     by_source: dict[str, dict[str, dict[int, pd.Series]]] = {}
     for one in scored:
@@ -62,14 +62,18 @@ def all_pairs(scored: list[Scored], reference: str) -> pd.DataFrame:
                     compared = vars(paired(ours, theirs))
                     rows.append({"what": source, "method": second, "against": first} | compared)
     columns = ["what", "method", "against", *(field.name for field in fields(Paired))]
-    return pd.DataFrame(rows, columns=columns)
+    pairs = pd.DataFrame(rows, columns=columns)
+    with_reference = pairs[pairs["against"] == reference]
+    for column, family in (("holm_reference", with_reference), ("holm_all", pairs)):
+        pairs[column] = family.groupby("what")["p"].transform(lambda p: holm(p.to_numpy()))
+    return pairs
 
 
 def title_of(name: str, comparison: Comparison, runs: list[Run], data: Data) -> str:
     """The title of page and picture: the data, and the clips that methods are judged by."""
-    validation = runs[0].params.train.validation
+    validation, split = runs[0].params.train.validation, runs[0].params.dataset.split
     clips = f"{data.summary['clips']:.0f} training clips"
-    part = f"validation part ({validation:g} of them)" if validation else "test clips"
+    part = f"validation part ({validation:g} of them)" if validation else f"test clips of {split}"
     data_of = "" if name == comparison.preset else f"{comparison.preset}, "
     return f"{name}: {data_of}{clips}, judged by {part}"
 
@@ -85,6 +89,7 @@ def page_lines(
     """The lines of the page, in Markdown."""
     model, train = runs[0].params.model, runs[0].params.train
     own = [key for row in comparison.methods.values() for key in row.settings]
+    of_reference = pairs[pairs["against"] == comparison.reference]
     exceptions = ", but where a row says otherwise" if any(map(of_recipe, own)) else ""
     lines = [
         f"# {title_of(name, comparison, runs, data)}",
@@ -93,10 +98,9 @@ def page_lines(
         f"under one recipe{exceptions}: {model.name}, {model.base_channels} channels, "
         f"{train.epochs} epochs of {train.passes} passes, batches of {train.batch_size}, "
         f"learning rate {train.lr:g}, the "
-        f"{'best epoch of the validation part' if train.validation else 'last epoch'}. "
-        "Accuracy in %, mean over seeds ± half the 95 % confidence interval (Student's t). "
-        "Differences on the same clips: the error is that of other clips and other seeds; each p "
-        "stands by itself, not corrected for the number of methods.",
+        f"{'best epoch of the validation part' if train.validation else 'last epoch'}.",
+        "",
+        how_to_read(results, of_reference, len(comparison.seeds)),
         "",
         *how_to_repeat(comparison),
         *note_on_code(runs, data),
@@ -107,9 +111,9 @@ def page_lines(
             "",
             f"## {source}",
             "",
-            *summary_table(of_source, bool(comparison.without_classes)),
+            *summary_table(of_source, len(comparison.seeds), bool(comparison.without_classes)),
         ]
-        against = pairs[(pairs["what"] == source) & (pairs["against"] == comparison.reference)]
+        against = of_reference[of_reference["what"] == source]
         if len(against):
             lines += ["", *pairs_table(against, comparison.reference)]
     if comparison.without_classes:
@@ -151,42 +155,3 @@ def note_on_code(runs: list[Run], data: Data) -> list[str]:
         "one.** To compute all anew, remove `.comparison/` and compare again.",
         "",
     ]
-
-
-def summary_table(results: pd.DataFrame, with_others: bool) -> list[str]:
-    """The accuracies: one row for each method."""
-    shown = [c for c in COLUMNS if results[c].notna().any()]
-    if not with_others:
-        shown = [c for c in shown if c != "mean_other_classes"]
-    lines = ["| method | seeds | " + " | ".join(COLUMNS[c] for c in shown) + " |"]
-    lines.append("|---|---:" + "|---:" * len(shown) + "|")
-    for method, of_method in results.groupby("method", sort=False):
-        cells = [mean_and_interval(of_method[c]) for c in shown]
-        lines.append(f"| {method} | {len(of_method)} | " + " | ".join(cells) + " |")
-    return lines
-
-
-def mean_and_interval(values: pd.Series) -> str:
-    """Mean ± half the 95 % confidence interval; of one value the value alone."""
-    half = interval(values.to_numpy())
-    return f"{values.mean():.1f}" + (f" ± {half:.1f}" if half == half else "")
-
-
-def pairs_table(against: pd.DataFrame, reference: str) -> list[str]:
-    """Differences to the reference on the same clips: one row for each method."""
-    lines = [
-        f"| against {reference} | top-1, points | 95 % interval | p | clips won | lost "
-        "| McNemar's p, median seed |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for row in against.itertuples():
-        lines.append(
-            f"| {row.method} | {row.difference:+z.1f} | {row.low:+z.1f} to {row.high:+z.1f} "
-            f"| {p_value(row.p)} | {row.won:.1f} | {row.lost:.1f} | {p_value(row.mcnemar)} |"
-        )
-    return lines
-
-
-def p_value(p: float) -> str:
-    """A p value with three decimals."""
-    return f"{p:.3f}" if p >= 0.001 else "< 0.001"

@@ -44,16 +44,35 @@ def prepare(name: str, dataset: Dataset, store: Path, max_bodies: int) -> list[F
                 facts.append(clip_facts)
                 yield clip
 
+    def splits(names: list[str]) -> Splits:
+        of_names = dataset.splits(names)
+        if dataset.final:
+            digest_of = {name: of.digest for name, of in zip(names, facts, strict=True)}
+            leave_out_copies(of_names, dataset.final, digest_of)
+        return of_names
+
     write_store(
         store,
         clips(),
         dataset=name,
         layout=dataset.layout,
         classes=dataset.classes,
-        splits=dataset.splits,
+        splits=splits,
         normalization=dataset.normalization,
     )
     return facts
+
+
+def leave_out_copies(splits: Splits, final: str, digest_of: dict[str, bytes]) -> None:
+    """Takes the test clips of the split `final`, and their copies, out of other splits' test parts.
+
+    What is chosen by those parts is then not chosen by the final test clips. digest_of: the hash of
+    each clip's coordinates as recorded, by name.
+    """
+    tested = {digest_of[name] for name in splits[final]["test"]}
+    for split, parts in splits.items():
+        if split != final:
+            parts["test"] = [name for name in parts["test"] if digest_of[name] not in tested]
 
 
 def _no_splits(_names: list[str]) -> Splits:

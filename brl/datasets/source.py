@@ -20,6 +20,7 @@ class Dataset:
     read           item -> its clips; none if the recording is known to be unusable
     splits         names of all clips that were read -> the splits
     normalization  the rule by which the joints are normalised
+    final          the split whose test clips, and copies of them, are tested in no other split
     parallel       whether several processes should read items; items and functions are picklable
     """
 
@@ -29,6 +30,7 @@ class Dataset:
     read: Callable[[Any], list[Clip]]
     splits: Callable[[list[str]], Splits]
     normalization: Normalization
+    final: str | None = None
     parallel: bool = False
 
 
