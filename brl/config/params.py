@@ -163,6 +163,7 @@ class AugmentParams(_Section):
     """Random augmentation of training clips; `rotation` is in rad about x, y and z."""
 
     rotation: Annotated[list[Angle], Field(min_length=3, max_length=3)]
+    rotation_order: Literal["xyz", "yxz"]
     scale: Annotated[float, Field(ge=0, lt=1)]
     flip: Share
     flip_kind: Literal["swap", "mirror"]
