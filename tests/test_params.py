@@ -127,8 +127,10 @@ def test_every_stream_off_is_refused(tmp_path):
         with pytest.raises(UserError, match=complaint):
             read_params(tmp_path / "params.yaml")
     content["ensemble"]["weights"] = dict.fromkeys(content["ensemble"]["weights"], 0)
+    content["ensemble"]["weights"]["skip"] = 1
+    del content["streams"]["skip"]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
-    with pytest.raises(UserError, match="at least one stream needs a weight above zero"):
+    with pytest.raises(UserError, match=r"ensemble\.weights: .* needs a weight above zero"):
         read_params(tmp_path / "params.yaml")
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from brl.comparison.figure import draw_comparison
 from brl.comparison.plan import Comparison, Run
 from brl.comparison.record import record
-from brl.comparison.results import Scored, accuracies, finished, predictions
+from brl.comparison.results import FUSED, Scored, accuracies, finished, predictions, undefined
 from brl.comparison.run import Data, trained_by_other_code
 from brl.comparison.statistics import Paired, interval, paired
 from brl.report.columns import COLUMNS as HEADLINE_COLUMNS
@@ -112,6 +112,12 @@ def page_lines(
         against = pairs[(pairs["what"] == source) & (pairs["against"] == comparison.reference)]
         if len(against):
             lines += ["", *pairs_table(against, comparison.reference)]
+    for fusion, methods in undefined(runs).items():
+        lines += [
+            "",
+            f"*{fusion}*: not defined for {', '.join(methods)}: the weights of "
+            f"{', '.join(FUSED[fusion])} are zero (`ensemble.weights`).",
+        ]
     if comparison.without_classes:
         left_out = ", ".join(comparison.without_classes)
         lines += ["", f"*Mean class, others*: without {left_out}."]
