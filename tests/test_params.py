@@ -40,6 +40,11 @@ MISTAKES = {
         "method.loss: must be 'cross_entropy', ",
     ),
     "unknown mix": ("mix: none", "mix: half", "method.mix: must be 'none', 'partial', "),
+    "published mixing without absent bodies": (
+        "mix: none",
+        "mix: partial_published",
+        "method.mix: partial_published mixes absent bodies too: model.absent_bodies must be pad",
+    ),
     "unknown weights": ("class_weights: none", "class_weights: x", "method.class_weights: must be"),
     "unknown reversal": ("reverse: none", "reverse: yes", "method.reverse: must be 'none', "),
     "mixed more than all": (
