@@ -25,6 +25,7 @@ from tests.worlds import (
 )
 
 CLIP = "all_sqe/a01_s01_e00_v01.json"
+TEST_CLIP = "all_sqe/a01_s01_e00_v03.json"
 
 
 def changed_clip(content: str) -> Change:
@@ -48,7 +49,7 @@ NW_UCLA_CASES = {
     ),
     "a byte of the archive is another": Case(
         "nw_ucla", says(NW_UCLA, '"label": 10', '"label": 11'), "download",
-        "all_sqe.zip ... a10_s01_e00_v01.json in it is damaged",
+        "all_sqe.zip ... a12_s01_e00_v01.json in it is damaged",
     ),
     "a path that leads out of the archive": Case(
         "nw_ucla", zipped(NW_UCLA, "../../x.json", "{}"), "prepare",
@@ -70,8 +71,18 @@ NW_UCLA_CASES = {
         "nw_ucla", zipped(NW_UCLA, "all_sqe/a01_s01_e99_v01.json", "{}"), "download",
         "all_sqe.zip ... holds 1485 clips; must be 1484",
     ),
+    "a training clip of another name": Case(
+        "nw_ucla", zipped(NW_UCLA, "all_sqe/a12_s99_e00_v01.json", nw_ucla_clip(10), CLIP),
+        "prepare", "all_sqe.zip: the clip a01_s01_e00_v01 is missing; must hold the 1020 clips",
+    ),
+    "a training clip more, a test clip less": Case(
+        "nw_ucla",
+        zipped(NW_UCLA, "all_sqe/a12_s99_e00_v01.json", nw_ucla_clip(10), TEST_CLIP),
+        "prepare", "all_sqe.zip: the clip a12_s99_e00_v01 is unknown; must hold the 1020 clips",
+    ),
     "a clip that is there twice": Case(
-        "nw_ucla", zipped(NW_UCLA, "again/a01_s01_e00_v02.json", nw_ucla_clip(1), CLIP), "prepare",
+        "nw_ucla", zipped(NW_UCLA, "again/a01_s01_e00_v02.json", nw_ucla_clip(1), TEST_CLIP),
+        "prepare",
         "nw_ucla: two clips are named 'a01_s01_e00_v02'; names must be unique",
     ),
     "a clip of 19 joints": Case(

@@ -7,6 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from brl.clips.layout import NTU25
 from brl.config.params import AugmentParams
+from brl.config.presets import DATASETS
 from brl.streams.augment import (
     extremes,
     flip,
@@ -19,14 +20,57 @@ from brl.streams.augment import (
 CPU = torch.device("cpu")
 
 
-def test_rotations_about_x_then_y_then_z():
+def params_of(preset: str) -> AugmentParams:
+    return AugmentParams.model_validate(DATASETS.read(preset)["train"]["augment"])
+
+
+def augmented(rotation: list[float], scale: float) -> AugmentParams:
+    return AugmentParams(
+        rotation=rotation, rotation_order="xyz", scale=scale, flip=0.0, flip_kind="swap"
+    )
+
+
+@pytest.mark.parametrize("order", ["xyz", "yxz"])
+def test_rotations_follow_one_another_in_their_order(order):
     angles = torch.tensor([[0.3, -0.2, 0.5], [1.0, 0.0, 0.0], [0.0, 0.0, -2.0]])
-    expected = Rotation.from_euler("xyz", angles.numpy()).as_matrix()
-    np.testing.assert_allclose(rotation_matrices(angles), expected, atol=1e-6)
+    in_order = angles.numpy()[:, ["xyz".index(axis) for axis in order]]
+    expected = Rotation.from_euler(order, in_order).as_matrix()
+    np.testing.assert_allclose(rotation_matrices(angles, order), expected, atol=1e-6)
+
+
+def test_nw_ucla_turns_about_y_then_about_x_as_the_field_does():
+    """Row vectors x R_y R_x, with angles of 37 degrees about x and -22 degrees about y.
+
+    The camera's horizontal axis, R_y R_x e_x, stays horizontal.
+    """
+    augment = params_of("nw_ucla")
+    x, y = np.deg2rad(37), np.deg2rad(-22)
+    about_x = [[1, 0, 0], [0, np.cos(x), np.sin(x)], [0, -np.sin(x), np.cos(x)]]
+    about_y = [[np.cos(y), 0, -np.sin(y)], [0, 1, 0], [np.sin(y), 0, np.cos(y)]]
+    published = np.array(about_y) @ np.array(about_x)
+    np.testing.assert_allclose(published[:, 0], [0.927, 0, -0.375], atol=5e-4)
+    joints = torch.randn(1, 1, 4, 20, 3)
+    ours = rotation_matrices(torch.tensor([[x, y, 0.0]]), augment.rotation_order).float()
+    np.testing.assert_allclose(transform(joints, ours), joints.numpy() @ published, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [n for n in DATASETS.names if n.startswith("nw_ucla")])
+def test_bodies_of_nw_ucla_never_lean_sideways(name):
+    """An upright vector may tilt towards the camera, but its x stays 0."""
+    augment = params_of(name).model_copy(update={"scale": 0.0})
+    matrices = random_matrices(500, augment, CPU, torch.Generator().manual_seed(0))
+    upright = torch.tensor([0.0, 1.0, 0.0]).expand(500, 1, 3)
+    turned = transform(upright, matrices)
+    assert turned[..., 0].abs().max() < 1e-6 < 0.05 < turned[..., 2].abs().max()
+
+
+def test_other_datasets_turn_about_x_first():
+    others = [name for name in DATASETS.names if not name.startswith("nw_ucla")]
+    assert {params_of(name).rotation_order for name in others} == {"xyz"}
 
 
 def test_random_matrices_stay_in_their_limits():
-    augment = AugmentParams(rotation=[0.3, 0.0, 0.0], scale=0.1, flip=0.0, flip_kind="swap")
+    augment = augmented([0.3, 0.0, 0.0], scale=0.1)
     matrices = random_matrices(4000, augment, CPU, torch.Generator().manual_seed(0))
     lengths = matrices.norm(dim=1)
     assert lengths.min() >= 0.9 - 1e-5 and lengths.max() <= 1.1 + 1e-5
@@ -37,7 +81,7 @@ def test_random_matrices_stay_in_their_limits():
 
 
 def test_no_augmentation_is_the_identity():
-    augment = AugmentParams(rotation=[0.0, 0.0, 0.0], scale=0.0, flip=0.0, flip_kind="swap")
+    augment = augmented([0.0, 0.0, 0.0], scale=0.0)
     matrices = random_matrices(5, augment, CPU, torch.Generator().manual_seed(0))
     joints = torch.randn(5, 2, 3, 25, 3)
     assert torch.equal(transform(joints, matrices), joints)
@@ -45,7 +89,7 @@ def test_no_augmentation_is_the_identity():
 
 @pytest.mark.parametrize("channels", [2, 3])
 def test_2d_joints_are_rotated_in_the_image_and_keep_their_score(channels):
-    augment = AugmentParams(rotation=[0.5, 0.5, 0.5], scale=0.2, flip=0.0, flip_kind="swap")
+    augment = augmented([0.5, 0.5, 0.5], scale=0.2)
     matrices = random_matrices(50, augment, CPU, torch.Generator().manual_seed(0), dimensions=2)
     joints = torch.rand(50, 1, 2, 17, channels)
     ours = transform(joints, matrices)

@@ -150,6 +150,26 @@ def test_streams_are_fused_where_all_are_there_with_the_parameters_weights(grid)
     assert sorted(headings[3:]) == sorted(last)
 
 
+def test_a_fusion_of_streams_without_any_weight_is_not_defined(grid):
+    """Perfect streams, of which only skip has a weight: no row shows chance."""
+    content = grid.params().model_dump()
+    content["ensemble"]["weights"] = {name: float(name == "skip") for name in SIX}
+    grid.write_params(content)
+    weighed = {"streams": FOUR, "settings": {"ensemble.weights.bone": 1.0}}
+    grid.compare({"cross_entropy": {"streams": SIX}, "brl": weighed, "mixup": JOINT})
+    grid.pretend(lambda _run, labels: labels)
+    page = report(grid)
+    table = pd.read_csv(grid.folder / "report/results.csv")
+    assert (table["top1"] == 100).all()
+    fused = table[table["what"].str.endswith(" streams")]
+    assert sorted(zip(fused["method"], fused["what"], strict=True)) == [
+        ("brl", "2 streams"), ("brl", "4 streams"), ("cross_entropy", "6 streams"),
+    ]  # fmt: skip
+    assert "*2 streams*: not defined for cross_entropy: the weights of joint, bone are zero" in page
+    assert "*4 streams*: not defined for cross_entropy: the weights of joint, bone, joint_" in page
+    assert page.count("not defined") == 2
+
+
 @pytest.mark.parametrize("without_few", [False, True])
 def test_the_picture_shows_something(grid, without_few):
     content = grid.params().model_dump()

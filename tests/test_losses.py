@@ -118,11 +118,13 @@ def effective(beta: np.ndarray | float) -> np.ndarray:
     return weights * len(COUNTS) / weights.sum()
 
 
+BETA = 0.99 + 0.0099 * (COUNTS - 1) / (90 - 1)
 WEIGHTS = {
     "none": np.ones(len(COUNTS)),
     "inverse_frequency": COUNTS.sum() / COUNTS,
     "class_balanced": effective(0.999),
-    "action_aware": effective(0.99 + 0.0099 * (COUNTS - 1) / (90 - 1)),
+    "action_aware": effective(BETA),
+    "action_aware_published": effective(BETA),
 }
 
 
@@ -227,8 +229,28 @@ def test_each_sets_in_at_its_epoch(loss, weights):
     for epoch in range(10):
         each = ours(loss if epoch >= 3 else "cross_entropy", logits, labels)
         weigh = WEIGHTS[weights if epoch >= 7 else "none"][labels]
+        if (weights, epoch) == ("action_aware_published", 8):
+            weigh = effective(1 - BETA)[labels]
         found = criterion(torch.from_numpy(logits), unmixed(torch.from_numpy(labels)), epoch)
         assert float(found) == pytest.approx((weigh * each).sum() / weigh.sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_the_published_action_aware_weights_act_in_epochs_19_21_and_23_only(setting):
+    """In epochs 20 and 22 they are nearly one."""
+    arrays = np.load(shared("reference/preprocess.npz"))
+    counts = torch.from_numpy(arrays[f"loss/{setting}/counts"])
+    chosen = method("brl_published", mix="none")
+    criterion = Criterion(chosen, counts, epochs=24)
+    assert chosen.class_weights == "action_aware_published"
+    for epoch in range(24):
+        weights = criterion.class_weights(epoch).numpy()
+        if epoch in (19, 21, 23):
+            published = arrays[f"loss/{setting}/action_aware/weight"]
+            np.testing.assert_allclose(weights, published, rtol=1e-4)
+        else:
+            assert (weights == 1).all() == (epoch < 19)
+            np.testing.assert_allclose(weights, 1, atol=0.0085)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

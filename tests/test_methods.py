@@ -98,7 +98,15 @@ EFFECTIVE = [
         {"loss": name}
         for name in ("focal", "ldam", "balanced_softmax", "logit_adjustment", "equalisation")
     ),
-    *({"class_weights": n} for n in ("inverse_frequency", "class_balanced", "action_aware")),
+    *(
+        {"class_weights": name}
+        for name in (
+            "inverse_frequency",
+            "class_balanced",
+            "action_aware",
+            "action_aware_published",
+        )
+    ),
 ]
 
 

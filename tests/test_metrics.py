@@ -92,6 +92,17 @@ def test_fusion_is_the_weighted_mean_of_the_streams_that_are_there():
         fuse({"joint": streams["joint"], "bone": other}, ensemble)
 
 
+def test_streams_whose_weights_are_all_zero_are_refused():
+    """A mean without weights would be NaN, and the likeliest class of NaN a matter of chance."""
+    both = {"joint": scored([0, 1], [0, 1], 2), "bone": scored([0, 1], [0, 1], 2)}
+    ensemble = EnsembleParams(kind="weighted", weights={"joint": 0.0, "bone": 0.0, "skip": 1.0})
+    with pytest.raises(UserError) as caught:
+        fuse(both, ensemble)
+    assert str(caught.value) == (
+        "ensemble.weights: the weights of joint, bone are all zero; one must be above zero"
+    )
+
+
 def test_a_kind_of_fusion_gets_the_scores_of_training_and_test_clips(monkeypatch):
     """The better stream on training clips alone: a fusion that learns, as a row of the table."""
 

@@ -7,7 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brl.clips.layout import NTU25, NW_UCLA20
+from brl.config.presets import METHODS
+from brl.models.common.build import build
 from brl.training.mixing import MIXES, Batch, Pairs, Targets, draw_pairs, rarer_takes_all, unmixed
+from tests.test_networks import model_params
 
 # Body halves of BRL, arXiv 2308.14024.
 UPPER = {
@@ -67,11 +70,12 @@ def test_partial_mixup_puts_both_halves_at_their_own_joints(layout):
 @pytest.mark.parametrize("name", ["partial", "partial_published"])
 def test_the_rarer_class_gets_the_label(layout, name):
     targets = mixed_by(name, a_batch(layout), layout=layout).targets
+    alpha = ALPHA[layout if name == "partial" else NTU25]  # NTU's is published for all layouts
     shares = [
-        own_lambda(int(COUNTS[LABELS[clip]]), int(COUNTS[LABELS[partner]]), ALPHA[layout])
+        own_lambda(int(COUNTS[LABELS[clip]]), int(COUNTS[LABELS[partner]]), alpha)
         for clip, partner in zip(*(places.tolist() for places in PAIRS), strict=True)
     ]
-    assert shares == [0, 1, 1, ALPHA[layout]]  # 90 : 9, 9 : 29, 3 : 10, 30 : 90
+    assert shares == [0, 1, 1, alpha]  # 90 : 9, 9 : 29, 3 : 10, 30 : 90
     if name == "partial":
         np.testing.assert_allclose(targets.share[PAIRS.mixed], shares)
     else:
@@ -104,6 +108,20 @@ def test_the_published_mixture_puts_the_halves_end_to_end(layout):
         lower = before.clips[partner][:, :, LOWER[layout]]
         assert torch.equal(after.clips[clip], torch.cat([upper, lower], dim=2))
         assert not torch.equal(after.clips[clip][:, :, 0], before.clips[partner][:, :, 0])
+
+
+def test_a_network_sees_the_second_lower_half_of_a_published_mixture():
+    """Clip 0 has one body, its partner 3 two: the preset computes absent bodies, as published."""
+    settings = METHODS.read("brl_published")
+    assert settings["model"]["absent_bodies"] == "pad"
+    mixed = mixed_by(settings["method"]["mix"], a_batch())
+    assert not mixed.present[0, 1] and mixed.clips[0, 1].any()
+    torch.manual_seed(0)
+    network = build(model_params("stgcnpp", **settings["model"]), NTU25, 3, 5, max_bodies=2)
+    alone = mixed.clips.clone()
+    alone[0, 1] = 0
+    seen, unseen = (network.features(clips, mixed.present) for clips in (mixed.clips, alone))
+    assert not torch.allclose(seen[0, 1], unseen[0, 1])
 
 
 def test_without_a_pair_the_published_mixture_has_a_lambda_of_zero_and_own_labels():

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import mlflow
@@ -23,6 +24,8 @@ from brl.support.errors import UserError
 from brl.tracking.store import EXPERIMENT
 from tests.project import SMALL, Project
 from tests.reference import SHARED, shared
+
+ACTIONS = ("a01", "a02", "a03", "a04", "a05", "a06", "a08", "a09", "a11", "a12")
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +79,52 @@ def test_published_numbers_of_clips(store):
     assert (len(train), len(test)) == (1020, 464)
     available = np.bincount(store.labels[train], minlength=10)
     subset = choose_clips(store, train, profile_counts("exp", available, 100, 10), seed=0)
-    assert len(subset.clips) == 403
+    assert subset.counts.tolist() == [100, 77, 59, 46, 35, 27, 21, 16, 12, 10]
     assert np.isin(subset.clips, train).all()
+
+
+def drawn(names: list[str]) -> list[str]:
+    """The draw of the published subset: each class is shuffled, and its first clips are kept."""
+    generator, kept = np.random.RandomState(0), []
+    for action, count in zip(ACTIONS, (100, 77, 59, 46, 35, 27, 21, 16, 12, 10), strict=True):
+        of_class = [name for name in names if name.startswith(action)]
+        generator.shuffle(of_class)
+        kept += of_class[:count]
+    return kept
+
+
+def test_the_subset_is_the_published_one(store):
+    """Of the subset drawn from sorted names, 232 clips are published; order matters."""
+    order = shared("data/nw_ucla_train_order.txt").read_text(encoding="utf-8").split()
+    train = store.part("cross_view", "train")
+    assert store.names[train].tolist() == order
+    available = np.bincount(store.labels[train])
+    subset = choose_clips(store, train, profile_counts("exp", available, 100, 10), seed=0)
+    published = drawn(order)
+    assert store.names[subset.clips].tolist() == published
+    assert len({*published} & {*drawn(sorted(order))}) == 232
+
+
+def test_the_listed_training_clips():
+    names = nw_ucla.TRAIN_ORDER.read_text(encoding="utf-8").split()
+    assert len(names) == len({*names}) == 1020 and names != sorted(names)
+    assert Counter(name[-3:] for name in names) == {"v01": 516, "v02": 504}
+    of_action = Counter(name[:3] for name in names)
+    assert [of_action[action] for action in ACTIONS] == [
+        102, 102, 96, 124, 101, 102, 99, 99, 98, 97,
+    ]  # fmt: skip
+
+
+def test_all_splits_keep_the_listed_order():
+    listed = nw_ucla.TRAIN_ORDER.read_text(encoding="utf-8").split()
+    tested = ["a02_s01_e00_v03", "a01_s01_e00_v03"]
+    splits = nw_ucla.splits(sorted(listed) + tested)
+    first, second = ([name for name in listed if name[-3:] == view] for view in ("v01", "v02"))
+    assert splits == {
+        "cross_view": {"train": listed, "test": tested},
+        "view_2_to_1": {"train": second, "test": first},
+        "view_1_to_2": {"train": first, "test": second},
+    }
 
 
 def test_clips_equal_those_in_the_files(store):

@@ -14,7 +14,13 @@ from brl.datasets.own import source as own
 from brl.datasets.own.description import read_description
 from brl.datasets.prepare import prepare
 from brl.support.errors import UserError
-from tests.own_data import STICK, write_as_own, write_description, write_stick_figures
+from tests.own_data import (
+    STICK,
+    in_split_order,
+    write_as_own,
+    write_description,
+    write_stick_figures,
+)
 from tests.project import SMALL, Project
 from tests.reference import SHARED, shared
 
@@ -210,7 +216,7 @@ def test_an_unknown_layout_lists_the_known_ones(tmp_path):
 def test_real_clips_as_own_data_give_the_same_store(tmp_path):
     """As arrays with a layout of their own: byte for byte the store of the source `nw_ucla`."""
     nw_ucla.fetch(tmp_path / "raw", str(shared("data")))
-    dataset = nw_ucla.SOURCE.open(tmp_path / "raw")
+    dataset = in_split_order(nw_ucla.SOURCE.open(tmp_path / "raw"))
     prepare("nw_ucla", dataset, tmp_path / "expected", 1)
     expected = ClipStore.open(tmp_path / "expected")
     write_as_own(tmp_path / "own", dataset)
@@ -238,7 +244,8 @@ def test_real_clips_as_own_data_give_the_same_results(tmp_path, monkeypatch):
         if name == "custom":
             raw = tmp_path / "nw_ucla/data/raw"
             shutil.rmtree(project.folder / "own")
-            write_as_own(project.folder / "own", nw_ucla.SOURCE.open(raw))
+            dataset = in_split_order(nw_ucla.SOURCE.open(raw))
+            write_as_own(project.folder / "own", dataset)
             project.edit({"dataset.name": name, "dataset.split": "default", "dataset.mirror": None})
         assert "evaluate" in project.reproduce()
         reports = project.folder / "reports"

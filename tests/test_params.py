@@ -40,6 +40,11 @@ MISTAKES = {
         "method.loss: must be 'cross_entropy', ",
     ),
     "unknown mix": ("mix: none", "mix: half", "method.mix: must be 'none', 'partial', "),
+    "published mixing without absent bodies": (
+        "mix: none",
+        "mix: partial_published",
+        "method.mix: partial_published mixes absent bodies too: model.absent_bodies must be pad",
+    ),
     "unknown weights": ("class_weights: none", "class_weights: x", "method.class_weights: must be"),
     "unknown reversal": ("reverse: none", "reverse: yes", "method.reverse: must be 'none', "),
     "mixed more than all": (
@@ -68,6 +73,7 @@ MISTAKES = {
     "infinite rate": ("  lr: 0.1", "  lr: .inf", "train.lr: must be a finite number"),
     "probability above one": ("flip: 0.5", "flip: 1.5", "train.augment.flip: must be less than"),
     "two angles": ("[0.3, 0.3, 0.3]", "[0.3, 0.3]", "train.augment.rotation"),
+    "an unknown order": ("_order: xyz", "_order: xzy", "rotation_order: must be 'xyz' or 'yxz'"),
     "negative weight": ("    skip: 2", "    skip: -2", "ensemble.weights.skip: must be"),
     "weight missing": ("    skip: 2\n", "", "ensemble.weights has no weight for the stream skip"),
     "factor below one": ("imbalance_factor: 30", "imbalance_factor: 0.5", "subsample.imbalance"),
@@ -126,8 +132,10 @@ def test_every_stream_off_is_refused(tmp_path):
         with pytest.raises(UserError, match=complaint):
             read_params(tmp_path / "params.yaml")
     content["ensemble"]["weights"] = dict.fromkeys(content["ensemble"]["weights"], 0)
+    content["ensemble"]["weights"]["skip"] = 1
+    del content["streams"]["skip"]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
-    with pytest.raises(UserError, match="at least one stream needs a weight above zero"):
+    with pytest.raises(UserError, match=r"ensemble\.weights: .* needs a weight above zero"):
         read_params(tmp_path / "params.yaml")
 
 

@@ -26,7 +26,7 @@ def file(tmp_path) -> Path:
 
 def without_method(params: Params) -> dict:
     content = params.model_dump(exclude={"method", "classifier"})
-    del content["model"]["head"]
+    del content["model"]["head"], content["model"]["absent_bodies"]
     return content
 
 
@@ -82,8 +82,23 @@ def test_a_method_sets_the_whole_method_and_nothing_else(method, before, file):
     assert without_method(params) == untouched
     assert params.method.model_dump() == wanted["method"]
     assert params.classifier.model_dump() == wanted["classifier"]
-    assert wanted["model"] == {"head": params.model.head}
+    model = params.model
+    assert wanted["model"] == {"head": model.head, "absent_bodies": model.absent_bodies}
     assert file.read_text(encoding="utf-8").count("#") == ORIGINAL.count("#")
+
+
+def test_a_method_keeps_the_network_of_a_checkpoint(file):
+    """The published networks compute absent bodies, and have a linear head."""
+    text = ORIGINAL.replace("weights: null", "weights: {file: j.pth, sha256: a}", 1)
+    file.write_text(text.replace("absent_bodies: skip", "absent_bodies: pad"), encoding="utf-8")
+    before = read_params(file).model
+    apply_preset(None, file, method="logit_adjustment")
+    assert read_params(file).model == before
+    with pytest.raises(UserError, match=r"model\.head must be cosine"):
+        apply_preset(None, file, method="ldam")
+    apply_preset("nw_ucla", file, method="ldam")
+    model = read_params(file).model
+    assert (model.head, model.absent_bodies) == ("cosine", "skip")
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS.names if name != METHODS.base])

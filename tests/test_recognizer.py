@@ -23,6 +23,7 @@ from brl.scores.scores import Scores
 from brl.serving.recognizer import Recognizer
 from brl.serving.recordings import read_recording
 from brl.streams.weights import save_weights
+from brl.support.errors import UserError
 from tests.command import brl
 from tests.recognizers import ENSEMBLE, PARAMS, SMALL, untrained
 from tests.reference import shared
@@ -105,6 +106,13 @@ def test_pixels_need_their_images_size(tmp_path):
         in_pixels.probabilities([joints]),
         recognizer.probabilities([to_image_frame(joints, 480, 640)]),
     )
+
+
+def test_streams_without_any_weight_make_no_recognizer():
+    ensemble = ENSEMBLE.model_copy(update={"weights": {"joint": 1.0, "skip_motion": 0.0}})
+    streams = {"skip_motion": untrained().streams["skip_motion"]}
+    with pytest.raises(UserError, match=r"ensemble\.weights: the weights of skip_motion are all"):
+        Recognizer(streams, ensemble, untrained().predict)
 
 
 def test_saving_and_loading_keeps_the_probabilities(tmp_path):

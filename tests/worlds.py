@@ -14,6 +14,7 @@ import numpy as np
 import yaml
 
 from brl.datasets.ntu.raw import ARCHIVES
+from brl.datasets.nw_ucla import TRAIN_ORDER
 from tests.ntu_files import write_files
 from tests.own_data import STICK, write_description, write_stick_figures
 from tests.project import HERE
@@ -54,11 +55,14 @@ class World:
 
 
 def nw_ucla(root: Path) -> None:
-    """1,484 clips of one frame."""
-    takes = product(range(1, 11), range(1, 11), range(5), range(1, 4))
+    """1,484 clips of one frame: the names of the training clips are the real ones."""
+    actions = ("a01", "a02", "a03", "a04", "a05", "a06", "a08", "a09", "a11", "a12")
+    takes = islice(product(actions, range(1, 11), range(5)), 464)
+    tested = [f"{action}_s{person:02d}_e{take:02d}_v03" for action, person, take in takes]
+    trained = TRAIN_ORDER.read_text(encoding="utf-8").splitlines()
     with zipfile.ZipFile(new(root / NW_UCLA), "w") as archive:
-        for label, person, take, view in islice(takes, 1484):
-            name = f"a{label:02d}_s{person:02d}_e{take:02d}_v{view:02d}"
+        for name in sorted([*trained, *tested]):
+            label = actions.index(name[:3]) + 1
             archive.writestr(f"all_sqe/{name}.json", nw_ucla_clip(label))
 
 

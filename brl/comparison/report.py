@@ -8,7 +8,7 @@ import pandas as pd
 from brl.comparison.figure import draw_comparison
 from brl.comparison.plan import Comparison, Run
 from brl.comparison.record import record
-from brl.comparison.results import Scored, accuracies, finished, predictions
+from brl.comparison.results import FUSED, Scored, accuracies, finished, predictions, undefined
 from brl.comparison.run import Data, trained_by_other_code
 from brl.comparison.statistics import Paired, holm, paired
 from brl.comparison.tables import how_to_read, pairs_table, summary_table
@@ -116,6 +116,12 @@ def page_lines(
         against = of_reference[of_reference["what"] == source]
         if len(against):
             lines += ["", *pairs_table(against, comparison.reference)]
+    for fusion, methods in undefined(runs).items():
+        lines += [
+            "",
+            f"*{fusion}*: not defined for {', '.join(methods)}: the weights of "
+            f"{', '.join(FUSED[fusion])} are zero (`ensemble.weights`).",
+        ]
     if comparison.without_classes:
         left_out = ", ".join(comparison.without_classes)
         lines += ["", f"*Mean class, others*: without {left_out}."]

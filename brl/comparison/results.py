@@ -9,7 +9,7 @@ import pandas as pd
 from brl.comparison.plan import Comparison, Run
 from brl.comparison.run import Data
 from brl.config.params import EvaluateParams, StreamName
-from brl.scores.fusion import fuse
+from brl.scores.fusion import fuse, weighed
 from brl.scores.metrics import accuracy_by_class, headline, shot_groups
 from brl.scores.scores import Scores, load_scores
 
@@ -41,7 +41,8 @@ class Scored:
 def finished(runs: list[Run], data: Data) -> list[Scored]:
     """All finished scores: of streams, and of the fusions whose streams have all finished.
 
-    They are sorted as in `ORDER`; within a source they keep the order of the runs.
+    A fusion of streams whose weights are all zero is not defined, and left out. The scores are
+    sorted as in `ORDER`; within a source they keep the order of the runs.
     """
     scored = []
     by_seed: dict[tuple[str, int], list[Run]] = {}
@@ -54,12 +55,27 @@ def finished(runs: list[Run], data: Data) -> list[Scored]:
         fused = {
             name: fuse({stream: streams[stream] for stream in members}, ensemble)
             for name, members in FUSED.items()
-            if set(members) <= set(streams)
+            if set(members) <= set(streams) and weighed(members, ensemble)
         }
         scored += [
             Scored(method, source, seed, scores) for source, scores in (streams | fused).items()
         ]
     return sorted(scored, key=lambda one: ORDER.index(one.source))
+
+
+def undefined(runs: list[Run]) -> dict[str, list[str]]:
+    """The methods for which a fusion is not defined, by fusion: its streams' weights are zero."""
+    ensembles = {run.method: run.params.ensemble for run in runs}
+    streams = {method: {run.stream for run in runs if run.method == method} for method in ensembles}
+    methods = {
+        name: [
+            method
+            for method, ensemble in ensembles.items()
+            if set(members) <= streams[method] and not weighed(members, ensemble)
+        ]
+        for name, members in FUSED.items()
+    }
+    return {name: of_fusion for name, of_fusion in methods.items() if of_fusion}
 
 
 def accuracies(

@@ -155,7 +155,9 @@ class MethodParams(_Section):
         "cross_entropy", "focal", "ldam", "balanced_softmax", "logit_adjustment", "equalisation"
     ]
     tau: Positive
-    class_weights: Literal["none", "inverse_frequency", "class_balanced", "action_aware"]
+    class_weights: Literal[
+        "none", "inverse_frequency", "class_balanced", "action_aware", "action_aware_published"
+    ]
     schedule: ScheduleParams
 
 
@@ -163,6 +165,7 @@ class AugmentParams(_Section):
     """Random augmentation of training clips; `rotation` is in rad about x, y and z."""
 
     rotation: Annotated[list[Angle], Field(min_length=3, max_length=3)]
+    rotation_order: Literal["xyz", "yxz"]
     scale: Annotated[float, Field(ge=0, lt=1)]
     flip: Share
     flip_kind: Literal["swap", "mirror"]
@@ -240,6 +243,15 @@ class Params(_Section):
     def _ldam_has_cosine_head(self) -> "Params":
         if self.method.loss == "ldam" and self.model.head != "cosine":
             raise ValueError("method.loss: ldam takes cosines: model.head must be cosine")
+        return self
+
+    @model_validator(mode="after")
+    def _published_mixing_pads(self) -> "Params":
+        if self.method.mix == "partial_published" and self.model.absent_bodies != "pad":
+            raise ValueError(
+                "method.mix: partial_published mixes absent bodies too: model.absent_bodies must "
+                "be pad"
+            )
         return self
 
     @model_validator(mode="after")

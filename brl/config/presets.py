@@ -51,7 +51,8 @@ def apply_preset(
     """Applies the preset of a dataset, of a method, or of both to the parameter file.
 
     Comments and all other settings stay. A mirror and checkpoints belong to a dataset: a new
-    dataset resets the streams' checkpoints, and sets the mirror to `mirror`.
+    dataset resets the streams' checkpoints, and sets the mirror to `mirror`. A method does not
+    change the network of a checkpoint.
 
     Raises UserError for an unknown preset, and where the result would not be valid; the file then
     stays unchanged.
@@ -69,11 +70,13 @@ def apply_preset(
 
     def change(content: dict[str, Any]) -> None:
         overwrite(content, dataset_values)
-        overwrite(content, method_values)
         if name:
             content["dataset"]["mirror"] = mirror
             for stream in content["streams"].values():
                 stream["weights"] = None
+        if any(stream["weights"] for stream in content["streams"].values()):
+            method_values.pop("model", None)
+        overwrite(content, method_values)
 
     edit_params(params_file, change)
 

@@ -33,6 +33,8 @@ PART_OF_VIEW: dict[str, dict[str, Part]] = {
     "view_1_to_2": {"v01": "train", "v02": "test"},
 }
 VIEWS = PART_OF_VIEW["cross_view"]
+# The clips of views 1 and 2 in the order in which the field lists them, one name per line.
+TRAIN_ORDER = Path(__file__).with_name("nw_ucla_train_order.txt")
 NUM_CLIPS = 1484
 CLASSES = (
     "pick up with one hand",
@@ -86,9 +88,25 @@ def open_archive(folder: Path) -> Dataset:
 
 
 def splits(names: list[str]) -> Splits:
-    """All splits, by camera view. The field's split trains on views 1 and 2 and tests on view 3."""
+    """All splits, by camera view. The field's split trains on views 1 and 2 and tests on view 3.
+
+    Clips of views 1 and 2 are in the field's order, from which the published subset was drawn;
+    those of view 3 keep their order. Raises UserError where a clip of views 1 and 2 is missing or
+    unknown.
+    """
+    order = TRAIN_ORDER.read_text(encoding="utf-8").splitlines()
+    tested = [name for name in names if VIEWS[name[-3:]] == "test"]
+    if differing := sorted({*names}.difference(tested).symmetric_difference(order)):
+        fault = "is missing" if differing[0] in order else "is unknown"
+        raise UserError(
+            f"{ARCHIVE}: the clip {differing[0]} {fault}; must hold the {len(order)} clips of "
+            f"views 1 and 2 that brl/datasets/{TRAIN_ORDER.name} lists"
+        )
     return {
-        split: {part: [name for name in names if of_view.get(name[-3:]) == part] for part in PARTS}
+        split: {
+            part: [name for name in (*order, *tested) if of_view.get(name[-3:]) == part]
+            for part in PARTS
+        }
         for split, of_view in PART_OF_VIEW.items()
     }
 

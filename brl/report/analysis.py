@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from brl.config.params import EnsembleParams
-from brl.scores.fusion import fuse
+from brl.scores.fusion import fuse, weighed
 from brl.scores.metrics import GROUPS, Headline, headline
 from brl.scores.scores import Scores
 
@@ -97,7 +97,7 @@ def without_each(
     headlines = {}
     for name in streams:
         rest = {other: scores for other, scores in streams.items() if other != name}
-        if any(weight > 0 for other, weight in ensemble.weights.items() if other in rest):
+        if weighed(rest, ensemble):
             headlines[name] = headline(fuse(rest, ensemble), groups)
     return headlines
 

@@ -1,6 +1,6 @@
 """Fusion of streams: `ensemble.kind` in params.yaml names a row of FUSIONS."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -27,12 +27,31 @@ class Fusion(Protocol):
 def weighted(test: StreamScores, _training: StreamScores, params: EnsembleParams) -> np.ndarray:
     """Weighted mean of the streams' probabilities, as in BRL, arXiv 2308.14024.
 
-    Weights of streams without scores are ignored.
+    Weights of streams without scores are ignored. Raises UserError where the others are all zero.
+    """
+    of_streams = np.array(list(shares(test, params).values()))
+    stacked = np.stack([scores.probabilities for scores in test.values()])
+    return np.tensordot(of_streams, stacked, axes=1).astype(np.float32)
+
+
+def shares(streams: Iterable[str], params: EnsembleParams) -> dict[str, float]:
+    """Each stream's share of the weighted mean; the shares sum to one.
+
+    Raises UserError where the streams' weights are all zero.
     """
     # Any string may ask; the names that exist were checked when params.yaml was read.
-    weights = np.array([params.weights[name] for name in test])  # type: ignore[index]
-    stacked = np.stack([scores.probabilities for scores in test.values()])
-    return np.tensordot(weights / weights.sum(), stacked, axes=1).astype(np.float32)
+    weights = {name: params.weights[name] for name in streams}  # type: ignore[index]
+    if not weighed(weights, params):
+        raise UserError(
+            f"ensemble.weights: the weights of {', '.join(weights)} are all zero; one must be "
+            "above zero"
+        )
+    return {name: weight / sum(weights.values()) for name, weight in weights.items()}
+
+
+def weighed(streams: Iterable[str], params: EnsembleParams) -> bool:
+    """Whether a stream among these has a weight above zero, so that their fusion is defined."""
+    return any(weight > 0 for name, weight in params.weights.items() if name in set(streams))
 
 
 FUSIONS: dict[str, Fusion] = {"weighted": weighted}
@@ -43,7 +62,7 @@ def fuse(
 ) -> Scores:
     """Fuses the streams' scores by `ensemble` in params.yaml.
 
-    Raises UserError if the streams scored different clips.
+    Raises UserError if the streams scored different clips, or if their weights are all zero.
     """
     first = next(iter(test.values()))
     for name, scores in test.items():

@@ -23,6 +23,7 @@ from brl.clips.store import ClipStore
 from brl.config.params import read_params
 from brl.models.common.network import Network
 from brl.prediction import mean_of_views
+from brl.scores.fusion import shares
 from brl.serving.recognizer import Recognizer
 from brl.streams.augment import rescale
 from brl.streams.frames import evaluation_frames
@@ -51,9 +52,7 @@ class RecognizerGraph(nn.Module):
         trained = recognizer.streams
         self.networks = nn.ModuleDict({name: stream.model for name, stream in trained.items()})
         self.recipes = {name: stream.recipe for name, stream in trained.items()}
-        # Any string may ask; the names that exist were checked when params.yaml was read.
-        weights = {name: recognizer.ensemble.weights[name] for name in trained}  # type: ignore[index]
-        self.shares = {name: weight / sum(weights.values()) for name, weight in weights.items()}
+        self.shares = shares(trained, recognizer.ensemble)
 
     def forward(self, clip: Tensor, frames: Tensor) -> Tensor:
         """Class probabilities (C,) of a clip (M, L, V, K) from its views' frames (I, T)."""

@@ -10,7 +10,7 @@ import numpy as np
 from brl.clips.normalize import normalized, to_image_frame
 from brl.config.params import EnsembleParams, Params, PredictParams
 from brl.prediction import probabilities
-from brl.scores.fusion import fuse
+from brl.scores.fusion import fuse, shares
 from brl.scores.scores import Scores
 from brl.streams.device import best_device, keep_freed_memory
 from brl.streams.weights import Recipe, Trained, load_weights, save_weights
@@ -31,12 +31,17 @@ class Recognizer:
     predict     how the test views of a recording are chosen
     image_size  height and width in pixels, if 2D joints are in pixels; None: they are already in
                 the image frame, from -1 to 1
+
+    Raises UserError where the weights of these streams are all zero.
     """
 
     streams: dict[str, Trained]
     ensemble: EnsembleParams
     predict: PredictParams
     image_size: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        shares(self.streams, self.ensemble)
 
     @classmethod
     def of_project(

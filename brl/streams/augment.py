@@ -16,29 +16,38 @@ def random_matrices(
     """One random linear map per clip, (N, 3, 3): a scaling of each axis, then three rotations.
 
     Scale factors are uniform in 1 +- `scale`; the angles about x, y and z are uniform in
-    +- `rotation`, in rad. 2D joints are only rotated in the image plane, about z, and scaled in x
-    and y: their third channel is a score and stays.
+    +- `rotation`, in rad, and `rotation_order` says which axis comes first. 2D joints are only
+    rotated in the image plane, about z, and scaled in x and y: their third channel is a score and
+    stays.
     """
     enabled = [1, 1, 1, 1, 1, 1] if dimensions == 3 else [0, 0, 1, 1, 1, 0]
     maxima = [*augment.rotation, *[augment.scale] * 3]
     limits = torch.tensor([a * b for a, b in zip(maxima, enabled, strict=True)], device=device)
     draws = torch.rand((count, 6), device=device, generator=generator) * 2 - 1
     angles, scales = (draws * limits).split(3, dim=1)
-    return rotation_matrices(angles) * (1 + scales)[:, None, :]
+    return rotation_matrices(angles, augment.rotation_order) * (1 + scales)[:, None, :]
 
 
-def rotation_matrices(angles: Tensor) -> Tensor:
-    """Matrices (N, 3, 3) that rotate column vectors about x, then y, then z; angles (N, 3), rad."""
+def rotation_matrices(angles: Tensor, order: str) -> Tensor:
+    """Matrices (N, 3, 3) that rotate column vectors about fixed axes.
+
+    angles (N, 3): about x, y and z, in rad. order: `xyz` is the order of BRL's augmentation of NTU
+    RGB+D. `yxz` is that of the field's augmentation of NW-UCLA: where y is up and z points away
+    from the camera, bodies turn about the vertical and then tilt, but never lean sideways.
+    """
     (cx, cy, cz), (sx, sy, sz) = angles.cos().unbind(1), angles.sin().unbind(1)
     zero, one = torch.zeros_like(cx), torch.ones_like(cx)
 
     def matrix(*entries: Tensor) -> Tensor:
         return torch.stack(entries, dim=1).view(-1, 3, 3)
 
-    about_x = matrix(one, zero, zero, zero, cx, -sx, zero, sx, cx)
-    about_y = matrix(cy, zero, sy, zero, one, zero, -sy, zero, cy)
-    about_z = matrix(cz, -sz, zero, sz, cz, zero, zero, zero, one)
-    return about_z @ about_y @ about_x
+    about = {
+        "x": matrix(one, zero, zero, zero, cx, -sx, zero, sx, cx),
+        "y": matrix(cy, zero, sy, zero, one, zero, -sy, zero, cy),
+        "z": matrix(cz, -sz, zero, sz, cz, zero, zero, zero, one),
+    }
+    first, second, third = (about[axis] for axis in order)
+    return third @ second @ first
 
 
 def transform(joints: Tensor, matrices: Tensor) -> Tensor:

@@ -80,7 +80,9 @@ def equalisation(counts: Tensor, _method: MethodParams) -> ClipLoss:
 
     In the denominator of the softmax, the rarest third of the classes is weighted by
     gamma = 1.76e-3, unless such a class is the label: clips of other classes hardly push it down.
-    The published baseline includes these classes with probability gamma, which has this mean.
+    The paper ignores such a class at random; the weight is the probability that it is kept. The
+    released code of BRL does the opposite: it always keeps the rare classes and ignores the others,
+    among which it counts class 2 floor(C / 3).
     """
     log_weights = torch.zeros(len(counts), device=counts.device)
     log_weights[rare_classes(counts)] = torch.tensor(EQUALISATION_GAMMA).log()
@@ -128,9 +130,21 @@ def action_aware(counts: Tensor) -> Tensor:
     beta_c grows linearly with n_c, from 0.99 for the rarest class to 0.9999 for the most frequent
     one. The weights are scaled to a sum of C.
     """
+    return _effective(_action_aware_beta(counts), counts)
+
+
+def action_aware_overwritten(counts: Tensor) -> Tensor:
+    """Action-aware weights with 1 - beta_c in place of beta_c: nearly one for all classes.
+
+    The released code of BRL replaces beta_c by 1 - beta_c whenever it computes the weights, once
+    per epoch. So its weights act in every second epoch only.
+    """
+    return _effective(1 - _action_aware_beta(counts), counts)
+
+
+def _action_aware_beta(counts: Tensor) -> Tensor:
     extent = (counts.max() - counts.min()).clamp(min=1)
-    beta = ACTION_AWARE_BETA + ACTION_AWARE_RANGE * (counts - counts.min()).double() / extent
-    return _effective(beta, counts)
+    return ACTION_AWARE_BETA + ACTION_AWARE_RANGE * (counts - counts.min()).double() / extent
 
 
 def _effective(beta: Tensor, counts: Tensor) -> Tensor:
@@ -144,7 +158,10 @@ CLASS_WEIGHTS: dict[str, ClassWeights] = {
     "inverse_frequency": inverse_frequency,
     "class_balanced": class_balanced,
     "action_aware": action_aware,
+    "action_aware_published": action_aware,
 }
+# The class weights of every second epoch after the first one, where they differ.
+EVERY_SECOND_EPOCH: dict[str, ClassWeights] = {"action_aware_published": action_aware_overwritten}
 
 
 class Criterion:
@@ -160,14 +177,21 @@ class Criterion:
         self._plain = cross_entropy(counts, method)
         self._loss = LOSSES[method.loss](counts, method)
         self._ones = equal(counts).float()
-        self._weights = CLASS_WEIGHTS[method.class_weights](counts).float()
+        first = CLASS_WEIGHTS[method.class_weights]
+        second = EVERY_SECOND_EPOCH.get(method.class_weights, first)
+        self._weights = first(counts).float(), second(counts).float()
         self._reduce = sum_of_means if method.mix == "partial_published" else weighted_mean
 
     def __call__(self, logits: Tensor, targets: Targets, epoch: int) -> Tensor:
         """Loss (a scalar) of logits (N, C) in an epoch, counted from 0."""
         clip_loss = self._loss if epoch >= self.loss_from else self._plain
-        weights = self._weights if epoch >= self.weights_from else self._ones
-        return self._reduce(clip_loss, weights, logits, targets)
+        return self._reduce(clip_loss, self.class_weights(epoch), logits, targets)
+
+    def class_weights(self, epoch: int) -> Tensor:
+        """The class weights (C,) in an epoch, counted from 0."""
+        if epoch < self.weights_from:
+            return self._ones
+        return self._weights[(epoch - self.weights_from) % 2]
 
 
 def weighted_mean(clip_loss: ClipLoss, weights: Tensor, logits: Tensor, targets: Targets) -> Tensor:

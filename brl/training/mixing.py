@@ -16,6 +16,7 @@ from brl.support.errors import UserError
 
 KAPPA = 3  # ratio of training clips above which a class counts as the more frequent one
 REMIX_TAU = 0.5
+PUBLISHED_ALPHA = 0.64  # the share of upper-body joints in NTU's layout
 
 
 class Targets(NamedTuple):
@@ -104,16 +105,17 @@ def partial_published(
 ) -> Batch:
     """Partial mixup as in the released code of BRL, for comparison only.
 
-    It differs from `partial` in two ways. The joints of the two halves are concatenated, so they
-    are no longer in the layout's order. And the lambda of the last pair is used for all clips.
+    It differs from `partial` in four ways. The joints of the two halves are concatenated, so they
+    are no longer in the layout's order. The lambda of the last pair is used for all clips. Alpha is
+    0.64 for all layouts. And all M bodies are mixed: a clip of one body shows the second lower
+    half of a partner of two. The network computes that half only with `model.absent_bodies: pad`.
     """
     mixed, partners = pairs
     clips, present, (labels, _, share) = batch
     upper = torch.tensor(layout.upper_body, device=clips.device)
     lower = torch.from_numpy(layout.lower_body()).to(clips.device).nonzero()[:, 0]
     new = torch.cat([clips[mixed][..., upper, :], clips[partners][..., lower, :]], dim=-2)
-    alpha = len(layout.upper_body) / layout.num_joints
-    shares = rarer_takes_all(counts[labels[mixed]], counts[labels[partners]], alpha)
+    shares = rarer_takes_all(counts[labels[mixed]], counts[labels[partners]], PUBLISHED_ALPHA)
     result = _put(batch, pairs, new, present[mixed], shares)
     # Without any pair the published lambda is 0, and both labels are the clip's own.
     last_share = shares[-1] if len(shares) else share.new_zeros(())
