@@ -21,10 +21,10 @@ from tests.command import refused
 
 
 @pytest.fixture(scope="module")
-def created(tmp_path_factory) -> Path:
-    """A project with a store of one run, which has an artifact. Creating a store takes seconds."""
-    folder = tmp_path_factory.mktemp("created") / "project"
-    folder.mkdir()
+def created(mlflow_db, tmp_path_factory) -> Path:
+    """A project with a store of one run, which has an artifact."""
+    folder = tmp_path_factory.mktemp("created")
+    shutil.copy(mlflow_db, folder)
     with pytest.MonkeyPatch.context() as patch:
         here(patch, folder)
         client, experiment = connect()

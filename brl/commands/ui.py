@@ -2,11 +2,11 @@
 
 import os
 import socket
-import subprocess
 import sys
 
 from brl.support.addresses import CREDENTIALS
 from brl.support.errors import UserError
+from brl.support.process_groups import Processes
 from brl.tracking.store import find_experiment, tracking_uri
 from brl.tracking.view import save_view, view_address
 
@@ -50,5 +50,5 @@ def open_ui() -> None:
     # As a variable: it may contain a password, and everybody can read a command line.
     settings["MLFLOW_BACKEND_STORE_URI"] = uri
     command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--port", str(port)]
-    served = subprocess.run(command, env=os.environ | settings, check=False)
-    sys.exit(served.returncode)
+    with Processes() as processes:
+        processes.run(command, os.environ | settings)

@@ -19,7 +19,7 @@ WORKFLOW = "workflowType=machine_learning"
 SHOWN = "tags.kind != 'stream' and tags.kind != 'benchmark'"
 RUN_NAME = "attributes.`Run Name`"
 WIDTHS = {  # of each column, in points; in this order
-    RUN_NAME: 430,
+    RUN_NAME: 480,
     "tags.`method`": 200,
     "tags.`data`": 220,
     "metrics.`accuracy/top1`": 110,
