@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import mlflow
@@ -14,6 +15,7 @@ from brl.commands import ui
 from brl.config.params import read_params
 from brl.config.presets import apply_preset
 from brl.report.words import data_in_words, method_in_words
+from brl.serving.registry import described_version
 from brl.support.addresses import without_passwords
 from brl.support.errors import UserError
 from brl.tracking.store import EXPERIMENT, connect, tracking_uri
@@ -121,6 +123,21 @@ def test_the_searches_in_the_documentation_find_runs(project):
     searches = re.findall(r"^    (tags\..*)$", page, re.MULTILINE)
     found = [client.search_runs([experiment], search) for search in searches]
     assert [[run.info.run_name for run in runs] for runs in found] == [["stream"], ["pipeline"]]
+
+
+def test_a_version_of_a_model_says_what_it_was_made_of_and_how_good_it_is(project):
+    client, experiment = connect()
+    tags = {"method": "focal", "data": "synthetic (view)"}
+    run = client.create_run(experiment, tags=tags).info
+    for metric, value in (("top1", 91.26), ("few", 40.0), ("class/0_sit", 100.0)):
+        client.log_metric(run.run_id, f"accuracy/{metric}", value)
+    client.create_registered_model("gestures")
+    made = client.create_model_version("gestures", run.artifact_uri, run.run_id)
+    logged = SimpleNamespace(registered_model_version=made.version)
+    assert described_version("gestures", logged, run.run_id) == "models:/gestures/1"
+    version = client.get_model_version("gestures", "1")
+    assert version.description == "focal; synthetic (view). Test accuracy, %: top1 91.3, few 40.0."
+    assert version.tags == tags | {"accuracy/top1": "91.3", "accuracy/few": "40.0"}
 
 
 def test_a_port_in_use_is_said_in_one_line(monkeypatch):
