@@ -1,13 +1,17 @@
 """Stale runs and checkpoints are listed, and removed on request; all others are kept."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import mlflow
 import pytest
+from dvc.repo import Repo
 
 from brl.clips.store import ClipStore
+from brl.commands import clean
+from brl.comparison.run import Data, unfinished_folder, weights_file
 from brl.subset.subset import read_summary
 from brl.support.processes import is_gone, this_process
 from brl.tracking.store import connect
@@ -19,7 +23,7 @@ from tests.conftest import STREAMS
 
 
 @pytest.fixture
-def grid(tmp_path, monkeypatch) -> Grid:
+def grid(mlflow_db, tmp_path, monkeypatch) -> Grid:
     """Clips, parameters, and a store for runs of its own; the current folder."""
     grid = Grid(tmp_path / "grid")
     monkeypatch.chdir(grid.folder)
@@ -27,6 +31,8 @@ def grid(tmp_path, monkeypatch) -> Grid:
     monkeypatch.setenv("BRL_TRACKING", "on")
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    Repo.init(no_scm=True).close()
+    shutil.copy(mlflow_db, grid.folder)
     return grid
 
 
@@ -99,6 +105,45 @@ def test_what_failed_is_shown_then_removed_and_what_goes_on_stays(grid):
     assert cleaned() == "Nothing to remove.\n"
     with pytest.raises(mlflow.MlflowException):
         connect()[0].get_run(gone)
+
+
+def a_checkpoint(file: Path) -> Path:
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"0")
+    return file
+
+
+def test_what_no_comparison_resumes_is_removed_and_the_rest_stays(grid):
+    grid.compare({"cross_entropy": {"streams": ["joint", "bone"]}})
+    data = Data.read()
+    resumes, finished = (data.trained_key(run) for run in grid.runs())
+    (grid.folder / ".comparison/trained").mkdir(parents=True)
+    weights_file(finished).touch()
+    for key in (resumes, finished, "former"):
+        a_checkpoint(unfinished_folder() / f"{key}.pt")
+        weights_file(key).with_suffix(".code").touch()
+        a_run(key, "FAILED", fingerprint=key)
+    shown = cleaned()
+    assert f"run {finished}" in shown and "run former" in shown and resumes not in shown
+    assert shown.endswith("4 to remove: brl clean --yes\n")
+    clean.remove(clean.old_checkpoints({resumes}))
+    assert [file.name for file in unfinished_folder().iterdir()] == [f"{resumes}.pt"]
+    kept = {f"{resumes}.code", f"{finished}.code", f"{finished}.safetensors"}
+    assert {file.name for file in weights_file("").parent.iterdir()} == kept
+
+
+def test_a_training_whose_result_was_restored_does_not_resume(grid, monkeypatch):
+    identities = {}
+    for stream in ("joint", "bone"):
+        data = Data.read()
+        digests = [data.store.digest, data.digest]
+        identities[stream] = fingerprint(Job.of(grid.params(), stream), digests)
+        a_checkpoint(checkpoint_file(STREAMS[stream], identities[stream]))
+        a_run(stream, "FAILED", fingerprint=identities[stream])
+    monkeypatch.setattr(clean, "reasons", lambda: {"train@joint": ["it never ran here"]})
+    shown = cleaned()
+    assert "run bone" in shown and f"bone-{identities['bone']}.pt" in shown
+    assert shown.endswith("2 to remove: brl clean --yes\n")
 
 
 def test_without_the_clips_no_checkpoint_is_called_stale(grid):

@@ -93,7 +93,9 @@ def test_a_changed_classifier_is_a_run_linked_to_its_training(root):
     trained, changed, pipeline = runs.to_dict("records")
     assert (changed["tags.kind"], changed["tags.stream"]) == ("stream", "joint")
     assert changed["tags.trained.digest"] == trained["tags.weights.digest"]
-    assert changed["tags.mlflow.note.content"].endswith(f"/runs/{trained['run_id']})")
+    assert changed["tags.mlflow.note.content"].endswith(
+        f"/runs/{trained['run_id']}?workflowType=machine_learning)"
+    )
     assert changed["params.classifier.tau"] == "0.5"
     assert (trained["metrics.accuracy/top1"], changed["metrics.accuracy/top1"]) == (1.0, 2.0)
     assert pipeline["tags.run.joint"] == changed["run_id"]

@@ -1,10 +1,12 @@
 """Lists or removes failed runs and stale checkpoints: `brl clean [--yes]`.
 
-Runs and checkpoints that the next `make repro` would resume are kept.
+Runs and checkpoints that the next `make repro` or `brl compare` would resume are kept.
 """
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,9 +14,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from brl.clips.store import ClipStore
+from brl.commands.why import reasons
+from brl.comparison.plan import COMPARISONS, Run, planned_runs, read_comparison
+from brl.comparison.run import Data, unfinished_folder, weights_file
 from brl.config.params import Params, read_params
-from brl.subset.subset import read_summary
+from brl.support.errors import UserError
 from brl.support.paths import STORE, SUBSET
 from brl.support.processes import is_gone
 from brl.tracking.store import connect, tracking_uri
@@ -24,36 +28,56 @@ from brl.training.resuming import checkpoints, fingerprint
 
 @dataclass(frozen=True)
 class Leftover:
-    """A run (`run_id`) or a checkpoint (`file`) that no training will resume."""
+    """A run (`run_id`) or a checkpoint (`files`) that no training will resume."""
 
     what: str
     why: str
     when: datetime
     run_id: str = ""
-    file: Path | None = None
+    files: tuple[Path, ...] = ()
 
 
 def resumable(params: Params) -> set[str] | None:
-    """Fingerprints of the trainings that `params` describe; None if their data are missing."""
+    """Identities of the trainings that would run or resume now; None if their data are missing.
+
+    A training whose result is there, perhaps because DVC has restored it, does not resume.
+    """
     if not (STORE / "meta.json").exists() or not (SUBSET / "summary.json").exists():
         return None
-    digest, _ = read_summary(SUBSET)
-    data = [ClipStore.open(STORE).digest, digest]
-    return {fingerprint(Job.of(params, stream), data) for stream in params.streams}
+    data = Data.read()
+    digests = [data.store.digest, data.digest]
+    stages = reasons()
+    to_train = [stream for stream in params.streams if f"train@{stream}" in stages]
+    in_pipeline = {fingerprint(Job.of(params, stream), digests) for stream in to_train}
+    in_comparisons = {data.trained_key(run) for run in all_planned_runs(params)}
+    return in_pipeline | {key for key in in_comparisons if not weights_file(key).exists()}
+
+
+def all_planned_runs(params: Params) -> Iterator[Run]:
+    """The runs of all comparisons that are for these parameters."""
+    for file in COMPARISONS.glob("*.yaml"):
+        with suppress(UserError):  # it is for others
+            yield from planned_runs(read_comparison(file.stem, params), params)
 
 
 def old_checkpoints(current: set[str]) -> list[Leftover]:
     """Checkpoints that belong to none of the `current` trainings."""
-    return [
-        Leftover(
-            what=f"{file.name} ({file.stat().st_size / 1e6:.1f} MB)",
-            why="other parameters, data or code",
-            when=datetime.fromtimestamp(file.stat().st_mtime),
-            file=file,
+    leftovers = []
+    for file in [*sorted(checkpoints().glob("*.pt")), *sorted(unfinished_folder().glob("*.pt"))]:
+        identity = file.stem.rsplit("-", 1)[-1]
+        if identity in current:
+            continue
+        weights = weights_file(identity)  # of a comparison
+        begun_with = () if weights.exists() else (weights.with_suffix(".code"),)
+        leftovers.append(
+            Leftover(
+                what=f"{file.name} ({file.stat().st_size / 1e6:.1f} MB)",
+                why="finished, or other parameters, data or code",
+                when=datetime.fromtimestamp(file.stat().st_mtime),
+                files=(file, *begun_with),
+            )
         )
-        for file in sorted(checkpoints().glob("*.pt"))
-        if file.stem.rsplit("-", 1)[-1] not in current
-    ]
+    return leftovers
 
 
 def dead_runs(current: set[str]) -> list[Leftover]:
@@ -86,8 +110,8 @@ def table_of(leftovers: list[Leftover]) -> Table:
 def remove(leftovers: list[Leftover]) -> None:
     """Removes checkpoint files and runs; artifacts of runs only from a local store."""
     for leftover in leftovers:
-        if leftover.file:
-            leftover.file.unlink(missing_ok=True)
+        for file in leftover.files:
+            file.unlink(missing_ok=True)
     run_ids = [leftover.run_id for leftover in leftovers if leftover.run_id]
     client, _ = connect()
     for run_id in run_ids:

@@ -5,6 +5,8 @@ from typing import Any
 
 import yaml
 
+from brl.support.addresses import without_passwords
+
 
 def differences(name: str, old: Any, new: Any) -> Iterator[str]:
     """Yields the differences between two values in words; sections are compared key by key.
@@ -24,4 +26,5 @@ def differences(name: str, old: Any, new: Any) -> Iterator[str]:
 
 
 def _as_yaml(value: Any) -> str:
-    return yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
+    text = yaml.safe_dump(value, default_flow_style=True).removesuffix("...\n").strip()
+    return without_passwords(text)

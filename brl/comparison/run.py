@@ -94,6 +94,11 @@ def folder() -> Path:
     return project_root() / ".comparison"
 
 
+def unfinished_folder() -> Path:
+    """The folder of the checkpoints KEY.pt of interrupted trainings."""
+    return folder() / "unfinished"
+
+
 def weights_file(key: str) -> Path:
     """The file for a training's weights."""
     return folder() / "trained" / f"{key}.safetensors"
@@ -203,7 +208,7 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
     weights = weights_file(key)
     if weights.exists():
         return load_weights(weights)
-    checkpoint = folder() / "unfinished" / f"{key}.pt"
+    checkpoint = unfinished_folder() / f"{key}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     if not checkpoint.exists():
         with written_whole(weights.with_suffix(".code")) as unfinished:

@@ -15,6 +15,7 @@ import requests
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from brl.fetching.download import download
+from brl.support.addresses import without_passwords
 from brl.support.errors import UserError
 from brl.support.files import project_root, sha256, written_whole
 
@@ -71,8 +72,8 @@ def fetch_file(
         if check:
             check(unfinished)
         if first is None:
-            size = unfinished.stat().st_size
-            arrival = Arrival.model_validate({"sha256": digest, "bytes": size, "from": origin})
+            size, shown = unfinished.stat().st_size, without_passwords(origin)
+            arrival = Arrival.model_validate({"sha256": digest, "bytes": size, "from": shown})
             _record(arrivals | {name: arrival})
     return folder / name
 

@@ -10,6 +10,8 @@ import numpy as np
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
 from brl.serving.recognizer import ARTIFACT, Recognizer
+from brl.serving.registry import described_version
+from brl.support.addresses import without_passwords
 from brl.support.files import sha256
 from brl.support.paths import STORE, tested_weights
 from brl.tracking import runs as tracking
@@ -60,7 +62,7 @@ def log(recognizer: Recognizer, run_id: str, example: np.ndarray, register: str 
             metadata={"takes": TAKES},
             registered_model_name=register,
         )
-    return logged.model_uri
+    return described_version(register, logged, run_id) if register else logged.model_uri
 
 
 def log_project(register: str | None) -> None:
@@ -73,6 +75,6 @@ def log_project(register: str | None) -> None:
     uri = log(recognizer, run_id, example, register)
     print(
         f"{uri}\n  load it: mlflow.pyfunc.load_model({uri!r})\n"
-        f"  serve it: MLFLOW_TRACKING_URI={tracking_uri()} "
-        f"mlflow models serve --env-manager local -m {uri}"
+        f"  serve it: MLFLOW_TRACKING_URI={without_passwords(tracking_uri())} "
+        f"mlflow models serve --env-manager local -m {uri} -p 5001"
     )

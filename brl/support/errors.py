@@ -4,6 +4,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from brl.support.addresses import without_passwords
+
 
 class UserError(Exception):
     """A mistake that the user can correct.
@@ -30,5 +32,9 @@ def one_line_errors() -> Iterator[None]:
 
 
 def _one_line(message: str) -> str:
-    """The message with control characters escaped: names in it come from the user's files."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in message)
+    """The message without passwords and with control characters escaped.
+
+    Names and addresses in it come from the user's files and settings.
+    """
+    shown = without_passwords(message)
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in shown)

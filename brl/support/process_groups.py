@@ -74,9 +74,9 @@ class Processes:
             self._running.remove(process)
         return process.returncode
 
-    def run(self, command: list[str]) -> None:
+    def run(self, command: list[str], environment: dict[str, str] | None = None) -> None:
         """Runs a program to its end. Exits with code 1 if it failed: it has printed why."""
-        process = self.start(command)
+        process = self.start(command, environment)
         while (code := self.exit_code(process)) is None:
             self.pause()
         if code:

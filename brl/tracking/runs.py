@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from brl.config.params import Params
 from brl.report.words import data_in_words, method_in_words
+from brl.support.addresses import without_passwords
 from brl.support.errors import UserError
 from brl.support.processes import this_process
 from brl.tracking.machine import describe_device, peak_memory_mb
 from brl.tracking.store import connect, enabled, find_run, log_metrics, tracking_uri
+from brl.tracking.view import run_address
 
 # Torch and MLflow take seconds to import: not before something is recorded.
 if TYPE_CHECKING:
@@ -27,13 +29,13 @@ if TYPE_CHECKING:
 
 
 def flattened(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested parameters as one flat dictionary with dotted names."""
+    """Nested parameters as one flat dictionary with dotted names, without passwords."""
     flat: dict[str, Any] = {}
     for name, value in params.items():
         if isinstance(value, dict):
             flat |= flattened(value, f"{prefix}{name}.")
         else:
-            flat[prefix + name] = value
+            flat[prefix + name] = without_passwords(value) if isinstance(value, str) else value
     return flat
 
 
@@ -170,7 +172,7 @@ def record_weights(
     else:
         tags["trained.digest"] = origin
         if run := find_run(client, experiment_id, f"tags.`weights.digest` = '{origin}'"):
-            link = f"[its run](#/experiments/{experiment_id}/runs/{run.info.run_id})"
+            link = f"[its run]({run_address(experiment_id, run.info.run_id)})"
             tags["mlflow.note.content"] = f"Classifier changed after training: {link}"
     with mlflow.start_run(experiment_id=experiment_id, run_name=stream.name):
         mlflow.set_tags(tags | _surroundings())
@@ -230,7 +232,7 @@ def record_pipeline(
                 continue
             run_id = run.info.run_id
             mlflow.set_tag(f"run.{stream}", run_id)
-            links.append(f"- [{stream}](#/experiments/{experiment_id}/runs/{run_id})")
+            links.append(f"- [{stream}]({run_address(experiment_id, run_id)})")
             # A run has one parent: the first pipeline that used it. Later ones link it by tag.
             if "mlflow.parentRunId" not in run.data.tags:
                 client.set_tag(run_id, "mlflow.parentRunId", parent.info.run_id)

@@ -1,0 +1,61 @@
+"""Where the artifacts of a SQLite store are: in the folder mlartifacts beside it.
+
+MLflow keeps absolute addresses. After a project was moved or copied they name the former folder.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from mlflow.entities import Experiment
+
+FOLDER = "mlartifacts"
+
+
+def is_sqlite(uri: str) -> bool:
+    """Whether a store is a SQLite file."""
+    return uri.startswith("sqlite:")
+
+
+def artifacts_beside(uri: str) -> str:
+    """The address of the artifacts of a SQLite store."""
+    from sqlalchemy import make_url
+
+    database = Path(make_url(uri).database or "").resolve()
+    return (database.parent / FOLDER).as_uri()
+
+
+def follow_store(uri: str, experiment: "Experiment") -> None:
+    """Corrects the addresses of an experiment's artifacts after its SQLite store was moved.
+
+    New runs write beside the store. A former run keeps its address if its artifacts are still
+    there and were not moved or copied. An experiment whose artifacts were never beside a store is
+    left alone.
+    """
+    former, present = experiment.artifact_location, artifacts_beside(uri)
+    if former == present or not former.startswith("file:") or Path(former).name != FOLDER:
+        return
+    from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
+    from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel, SqlRun
+    from sqlalchemy import create_engine, select
+    from sqlalchemy.orm import Session
+
+    columns = (
+        (SqlRun, "artifact_uri"),
+        (SqlLoggedModel, "artifact_location"),
+        (SqlModelVersion, "storage_location"),
+    )
+    with Session(create_engine(uri)) as session, session.begin():
+        session.get_one(SqlExperiment, int(experiment.experiment_id)).artifact_location = present
+        for table, column in columns:
+            inside = getattr(table, column).startswith(f"{former}/", autoescape=True)
+            for row in session.scalars(select(table).where(inside)):
+                old = getattr(row, column)
+                new = present + old.removeprefix(former)
+                if _path(new).exists() or not _path(old).exists():
+                    setattr(row, column, new)
+
+
+def _path(address: str) -> Path:
+    return Path(unquote(urlsplit(address).path))
