@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +35,8 @@ class Grid:
         subset = Subset(chosen, np.bincount(labels[chosen]))
         write_subset(folder / "data/subset", store, subset, np.bincount(labels[clips]))
         (folder / "presets").mkdir()
-        (folder / "presets/t.yaml").write_text("dataset: {name: t, split: half}\n")
-        for name in ("brl", "stages", "presets/methods", "presets/nw_ucla.yaml", "dvc.yaml"):
+        presets = [f"presets/{path.name}" for path in (HERE / "presets").iterdir()]
+        for name in ("brl", "stages", "dvc.yaml", *presets):
             (folder / name).symlink_to(HERE / name)
         content = PARAMS.model_dump()
         content["dataset"] |= {"name": "t", "split": "half"}
@@ -46,6 +48,16 @@ class Grid:
         self.compare({"cross_entropy": JOINT})
 
     def write_params(self, content: dict[str, Any]) -> None:
+        """Writes params.yaml, and the preset that makes it."""
+        text = yaml.safe_dump(content, sort_keys=False)
+        for name in ("params.yaml", "presets/t.yaml"):
+            (self.folder / name).write_text(text, encoding="utf-8")
+
+    def edit_params(self, name: str, value: Any) -> None:
+        """Sets a dotted parameter in params.yaml, but not in the preset."""
+        content = self.params().model_dump()
+        *sections, key = name.split(".")
+        reduce(getitem, sections, content)[key] = value
         text = yaml.safe_dump(content, sort_keys=False)
         (self.folder / "params.yaml").write_text(text, encoding="utf-8")
 
