@@ -18,7 +18,7 @@ from brl.config.params import Params
 from brl.report.words import data_in_words, method_in_words
 from brl.support.errors import UserError
 from brl.support.processes import this_process
-from brl.tracking.machine import describe_device, peak_memory_mb
+from brl.tracking.machine import peak_memory_mb, surroundings
 from brl.tracking.store import connect, enabled, find_run, log_metrics, tracking_uri
 
 # Torch and MLflow take seconds to import: not before something is recorded.
@@ -100,7 +100,7 @@ def training_run(
     )
     run_id = unfinished.info.run_id if unfinished else None
     tags = {"kind": "stream", "stream": stream.name, "fingerprint": fingerprint}
-    tags |= _surroundings()
+    tags |= _surroundings(train=params["train"]["precision"])
     with mlflow.start_run(run_id, experiment_id, run_name=name or stream.name) as run:
         mlflow.set_tags(tags | (more_tags or {}))
         if unfinished is None:
@@ -292,11 +292,11 @@ def record_benchmark(name: str, metrics: dict[str, float], report: Path) -> None
         mlflow.log_artifact(str(report))
 
 
-def _surroundings() -> dict[str, str]:
-    """Tags of a run's environment: DVC stage and experiment, process, device, torch version."""
+def _surroundings(**asked: str) -> dict[str, str]:
+    """Tags of a run's environment: DVC stage and experiment, process, machine and software.
+
+    asked: the precisions that the run asks for, see `surroundings`.
+    """
     names = {"dvc.stage": "DVC_STAGE", "dvc.exp": "DVC_EXP_NAME"}
     from_dvc = {tag: os.environ[name] for tag, name in names.items() if name in os.environ}
-    import torch
-
-    here = {"process": this_process(), "device": describe_device(), "torch": torch.__version__}
-    return from_dvc | here
+    return from_dvc | {"process": this_process()} | surroundings(**asked)
