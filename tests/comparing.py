@@ -89,7 +89,7 @@ class Grid:
         labels (n,), gets 0.8."""
         data = Data.read()
         for run in self.runs():
-            clips = data.evaluation_clips(run)
+            _, clips = data.parts(run)
             labels = data.store.labels[clips]
             probabilities = np.full((len(clips), 3), 0.1, dtype=np.float32)
             probabilities[np.arange(len(clips)), predicted(run, labels)] = 0.8

@@ -144,7 +144,8 @@ def test_the_page_says_how_to_repeat_a_row_and_what_it_was_judged_by(grid):
     )
     assert "`brl preset t --method …`, in params.yaml its seed, train.lr: 0.2, " in page
     assert "- half: --method brl, method.mix_share: 0.5\n" in page
-    assert "the best epoch of the validation part" in page and "learning rate 0.2" in page
+    assert "learning rate 0.2, the last epoch. " in page
+    assert "Here the validation part judges, so the last epoch is taken." in page
     assert "other code" not in page
 
 

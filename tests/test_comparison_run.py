@@ -1,5 +1,6 @@
 """Runs of a comparison: each is computed once, as the pipeline would, also after interruptions."""
 
+import copy
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import psutil
 import pytest
 import torch
 
+from brl import classifier
 from brl.balance.holdout import hold_out
 from brl.clips.store import ClipStore
 from brl.commands import pipeline
@@ -19,6 +21,7 @@ from brl.comparison.results import finished
 from brl.comparison.run import Data, compute, trained_by_other_code
 from brl.config.presets import METHODS, overwrite
 from brl.scores.scores import load_scores
+from brl.streams.weights import load_weights
 from brl.support.errors import UserError
 from brl.training.loop import Training
 from stages import classify, predict, train
@@ -172,6 +175,42 @@ def test_with_a_validation_part_test_clips_are_not_used(grid, monkeypatch):
         assert list(one.scores.names) == list(data.store.names[held_out.clips])
         assert held_out.counts.tolist() == [3, 2, 1]
     assert "test" not in opened
+
+
+def test_the_clips_that_judge_do_not_choose_the_epoch(grid, monkeypatch):
+    """The first epoch would be the best by them: the last one is kept."""
+    grid.compare({"cross_entropy": JOINT}, settings={"train.validation": 0.4})
+    curve = iter([0.9, 0.1])
+    monkeypatch.setattr("sklearn.metrics.balanced_accuracy_score", lambda *_: next(curve))
+    run_epoch, states = Training.run_epoch, []
+
+    def followed(self, bar):
+        row = run_epoch(self, bar)
+        states.append(copy.deepcopy(self.model.state_dict()))
+        return row
+
+    monkeypatch.setattr(Training, "run_epoch", followed)
+    compute_all(grid)
+    kept = load_weights(running.weights_file(Data.read().trained_key(grid.runs()[0])))
+    same = [
+        all(torch.equal(tensor, state[name]) for name, tensor in kept.model.state_dict().items())
+        for state in states
+    ]
+    assert same == [False, True]
+
+
+@pytest.mark.parametrize("method", ["logit_adjustment", "retrained"])
+def test_a_changed_classifier_does_not_know_the_clips_that_judge(grid, monkeypatch, method):
+    grid.compare({method: JOINT}, settings={"train.validation": 0.4})
+    known = []
+    monkeypatch.setitem(
+        classifier.ADJUSTMENTS, method, lambda _, part, _tau: known.append(part.subset)
+    )
+    compute_all(grid)
+    data = Data.read()
+    kept, _ = hold_out(data.store, data.subset, 0.4, 0)
+    assert known[0].clips.tolist() == kept.clips.tolist()
+    assert known[0].counts.tolist() == kept.counts.tolist() == [5, 3, 1]
 
 
 @pytest.mark.parametrize("method", ["brl", "retrained"])

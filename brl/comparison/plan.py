@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -70,8 +70,13 @@ class Run:
 
     @property
     def job(self) -> Job:
-        """The training job. Methods that differ only after the training share it."""
-        return Job.of(self.params, self.stream)
+        """The training job. Methods that differ only after the training share it.
+
+        It holds nothing out by itself: held-out clips judge here, so they may not also choose the
+        epoch. See `Data.parts`.
+        """
+        job = Job.of(self.params, self.stream)
+        return replace(job, train=job.train.model_copy(update={"validation": 0.0}))
 
     @property
     def title(self) -> str:

@@ -92,13 +92,12 @@ def page_lines(
         f"`brl preset {comparison.preset}`, then `brl compare {name}`. All methods "
         f"under one recipe{exceptions}: {model.name}, {model.base_channels} channels, "
         f"{train.epochs} epochs of {train.passes} passes, batches of {train.batch_size}, "
-        f"learning rate {train.lr:g}, the "
-        f"{'best epoch of the validation part' if train.validation else 'last epoch'}. "
+        f"learning rate {train.lr:g}, the last epoch. "
         "Accuracy in %, mean over seeds ± half the 95 % confidence interval (Student's t). "
         "Differences on the same clips: the error is that of other clips and other seeds; each p "
         "stands by itself, not corrected for the number of methods.",
         "",
-        *how_to_repeat(comparison),
+        *how_to_repeat(comparison, train.validation > 0),
         *note_on_code(runs, data),
         "![](comparison.png)",
     ]
@@ -123,14 +122,21 @@ def of_recipe(parameter: str) -> bool:
     return parameter.startswith(("train.", "predict.", "model.")) and parameter != "model.head"
 
 
-def how_to_repeat(comparison: Comparison) -> list[str]:
-    """Lines that say how to repeat one row, and which rows differ from their preset."""
+def how_to_repeat(comparison: Comparison, held_out: bool) -> list[str]:
+    """Lines that say how to repeat one row, and which rows differ from their preset.
+
+    held_out: whether a validation part judges.
+    """
     edits = ", ".join(
         ["its seed", *(f"{key}: {value}" for key, value in comparison.settings.items())]
     )
+    pipeline = (
+        " That run is judged by the test clips, after the epoch that is best by the validation "
+        "part. Here the validation part judges, so the last epoch is taken."
+    )
     lines = [
         f"A row by itself: `brl preset {comparison.preset} --method …`, in params.yaml "
-        f"{edits}; then `make repro`.",
+        f"{edits}; then `make repro`.{pipeline if held_out else ''}",
         "",
     ]
     for method, row in comparison.methods.items():

@@ -62,7 +62,9 @@ class Data:
         job = run.job
         of_job = [job.stream.name, job.stream.hops, job.seed, job.lr]
         of_job += [job.model, job.method, job.train]
-        return key_of(*of_job, self.store.digest, self.digest)
+        share = run.params.train.validation
+        left_out = f", {share} held out" if share else ""
+        return key_of(*of_job, self.store.digest, self.digest + left_out)
 
     def scores_file(self, run: Run) -> Path:
         """The file for a run's scores."""
@@ -70,16 +72,19 @@ class Data:
         parts = (self.trained_key(run), params.classifier, params.predict, params.dataset.split)
         return folder() / "scores" / f"{key_of(*parts)}.npz"
 
-    def evaluation_clips(self, run: Run) -> np.ndarray:
-        """Indices of the clips that a run is judged by, (N,).
+    def parts(self, run: Run) -> tuple[Subset, np.ndarray]:
+        """The training part of a run, and the indices of the clips that it is judged by, (N,).
 
-        They are the test clips, unless a validation part is held out. Then methods and settings
-        are being chosen: they are judged by that part, and test clips are not used.
+        These are the test clips, unless a validation part is held out. Then methods and settings
+        are being chosen: they are judged by that part, test clips are not used, and the weights
+        are those of the last epoch. The best epoch by that part would be judged by the maximum of
+        a curve, which flatters methods with restless curves.
         """
         share = run.params.train.validation
         if share == 0:
-            return self.store.part(run.params.dataset.split, "test")
-        return hold_out(self.store, self.subset, share, run.seed)[1].clips
+            return self.subset, self.store.part(run.params.dataset.split, "test")
+        training, held_out = hold_out(self.store, self.subset, share, run.seed)
+        return training, held_out.clips
 
     def check_classes(self, names: list[str]) -> None:
         """Raises UserError if a name is not that of a class."""
@@ -218,7 +223,7 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
         trained, curve = train_stream(
             run.job,
             data.store,
-            data.subset,
+            data.parts(run)[0],
             checkpoint,
             on_epoch=recorded.log_epoch if recorded else lambda _row: None,
         )
@@ -233,9 +238,9 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
 def score(run: Run, trained: Trained, data: Data) -> str:
     """Writes the scores of the clips that a run is judged by; returns a line with its accuracy."""
     params, store = run.params, data.store
+    training, chosen = data.parts(run)
     if params.classifier.kind != "none":
-        trained = adjusted(trained, store, data.subset, params.classifier, run.seed)
-    chosen = data.evaluation_clips(run)
+        trained = adjusted(trained, store, training, params.classifier, run.seed)
     probabilities = predict(trained, store, chosen, params.predict)
     scores = Scores(store.names[chosen], store.labels[chosen], probabilities)
     save_scores(data.scores_file(run), scores)
