@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from brl.comparison.made import Code, note
 from brl.comparison.plan import Comparison, Run, planned_runs, read_comparison
 from brl.comparison.run import Data
 from brl.config.params import Params, read_params
@@ -93,9 +94,10 @@ class Grid:
             labels = data.store.labels[clips]
             probabilities = np.full((len(clips), 3), 0.1, dtype=np.float32)
             probabilities[np.arange(len(clips)), predicted(run, labels)] = 0.8
-            save_scores(
-                data.scores_file(run), Scores(data.store.names[clips], labels, probabilities)
-            )
+            file = data.scores_file(run)
+            save_scores(file, Scores(data.store.names[clips], labels, probabilities))
+            code = Code.of(run.network)
+            note(file, code.scoring, predict=run.params.predict.precision)
 
 
 class InThisProcess:

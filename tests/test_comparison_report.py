@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
+from brl.comparison.made import Code, note
 from brl.comparison.report import write_report
 from brl.comparison.results import finished
-from brl.comparison.run import Data
+from brl.comparison.run import Data, weights_file
 from brl.tracking.store import EXPERIMENT, tracking_uri
 from tests.comparing import JOINT, Grid
 
@@ -149,13 +150,20 @@ def test_the_page_says_how_to_repeat_a_row_and_what_it_was_judged_by(grid):
     assert "other code" not in page
 
 
-def test_trainings_of_other_code_are_told(grid):
+def test_other_code_is_told(grid):
     grid.compare({"cross_entropy": JOINT, "brl": JOINT})
     grid.pretend(lambda run, labels: labels)
-    kept = grid.folder / ".comparison/trained"
-    kept.mkdir()
-    (kept / f"{Data.read().trained_key(grid.runs()[0])}.safetensors").touch()
-    assert "**1 of the 1 trainings were computed by other code" in report(grid)
+    data, runs = Data.read(), grid.runs()
+    weights, others = (weights_file(data.trained_key(run)) for run in runs)
+    note(weights, Code.of("stgcnpp").training)
+    weights.touch()
+    assert "other code" not in report(grid)
+    others.touch()  # without a note
+    assert "**1 of the 2 trainings were computed by other code" in report(grid)
+    note(data.scores_file(runs[0]), "other")
+    assert "**1 of the 2 trainings and 1 of the 2 scores were computed by other" in report(grid)
+    note(others, Code.of("stgcnpp").training)
+    assert "**1 of the 2 scores were computed by other code" in report(grid)
 
 
 def test_results_are_recorded_once(grid, monkeypatch):

@@ -79,6 +79,11 @@ class Run:
         return replace(job, train=job.train.model_copy(update={"validation": 0.0}))
 
     @property
+    def network(self) -> str:
+        """The name of the network."""
+        return self.params.model.name
+
+    @property
     def title(self) -> str:
         """Names the run in messages."""
         return f"{self.method} {self.stream}, seed {self.seed}"

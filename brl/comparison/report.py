@@ -9,7 +9,7 @@ from brl.comparison.figure import draw_comparison
 from brl.comparison.plan import Comparison, Run
 from brl.comparison.record import record
 from brl.comparison.results import Scored, accuracies, finished, predictions
-from brl.comparison.run import Data, trained_by_other_code
+from brl.comparison.run import Data, kept_files, made_by_other_code
 from brl.comparison.statistics import Paired, interval, paired
 from brl.report.columns import COLUMNS as HEADLINE_COLUMNS
 from brl.support.errors import UserError
@@ -148,13 +148,15 @@ def how_to_repeat(comparison: Comparison, held_out: bool) -> list[str]:
 
 
 def note_on_code(runs: list[Run], data: Data) -> list[str]:
-    """A warning if trainings were computed by other code; else no lines."""
-    others, trainings = trained_by_other_code(runs, data)
-    if not others:
+    """A warning if weights or scores were made by other code; else no lines."""
+    others = made_by_other_code(runs, data)
+    if not any(others):
         return []
+    told = zip(others, kept_files(runs, data), ("trainings", "scores"), strict=True)
+    numbers = [f"{number} of the {len(files)} {what}" for number, files, what in told if number]
     return [
-        f"**{others} of the {trainings} trainings were computed by other code than the present "
-        "one.** To compute all anew, remove `.comparison/` and compare again.",
+        f"**{' and '.join(numbers)} were computed by other code than the present one.** To compute "
+        "all anew, remove `.comparison/` and compare again.",
         "",
     ]
 
