@@ -150,6 +150,31 @@ def test_the_page_says_how_to_repeat_a_row_and_what_it_was_judged_by(grid):
     assert "other code" not in page
 
 
+def test_the_page_states_the_whole_recipe(grid, monkeypatch):
+    half = {"preset": "brl", "settings": {"train.lr": 0.4}, "streams": ["joint", "bone"]}
+    content = grid.params().model_dump()
+    content["streams"]["bone"]["lr"] = 0.3
+    content["dataset"]["mirror"] = "here"
+    grid.write_params(content)
+    grid.compare({"cross_entropy": JOINT, "half": half})
+    monkeypatch.setattr("brl.tracking.machine.processor", lambda: "EPYC")
+    monkeypatch.setattr("torch.get_num_threads", lambda: 3)
+    grid.pretend(lambda run, labels: labels)
+    recipe = report(grid).split("## Recipe")[1]
+    for line in (
+        "- dataset: name t, split half\n",
+        "augment.rotation [0.3, 0.3, 0.3], augment.scale 0.1, augment.flip 0.5, ",
+        "- streams: joint.hops 0, joint.lr 0.05\n",
+        "method.mix partial, ",
+        "train.lr 0.4, streams.joint.lr 0.4, streams.bone.hops 1, streams.bone.lr 0.3\n",
+        "- 3 of the 3 scores: device EPYC; device.features ",
+        "; threads 3; processes 1; python ",
+        "; precision.predict float32",
+    ):
+        assert line in recipe, line
+    assert "mirror" not in recipe.replace("flip_kind mirror", "")
+
+
 def test_other_code_is_told(grid):
     grid.compare({"cross_entropy": JOINT, "brl": JOINT})
     grid.pretend(lambda run, labels: labels)
@@ -170,7 +195,11 @@ def test_results_are_recorded_once(grid, monkeypatch):
     monkeypatch.setenv("BRL_TRACKING", "on")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     grid.compare({"brl": {"streams": ["joint", "bone"]}, "mixup": JOINT}, seeds=[4])
-    grid.pretend(lambda run, labels: first_wrong(labels, {} if run.stream == "joint" else {0: 4}))
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("brl.tracking.machine.processor", lambda: "EPYC elsewhere")
+        grid.pretend(
+            lambda run, labels: first_wrong(labels, {} if run.stream == "joint" else {0: 4})
+        )
     report(grid)
     report(grid)
     mlflow.set_tracking_uri(tracking_uri())
@@ -179,6 +208,7 @@ def test_results_are_recorded_once(grid, monkeypatch):
     assert sorted(runs) == ["tiny: brl, seed 4", "tiny: mixup, seed 4"]
     brl, mixup = (runs[name].data for name in sorted(runs))
     expected = {"kind": "comparison", "comparison": "tiny", "method": "brl"}
+    expected |= {"device": "EPYC elsewhere", "precision.predict": "float32"}
     assert expected.items() <= brl.tags.items()
     assert brl.tags["subset.digest"] == Data.read().digest
     assert brl.params["method.mix"] == "partial" and brl.params["seed"] == "4"

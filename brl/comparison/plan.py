@@ -118,7 +118,7 @@ def check_recipe(comparison: Comparison, params: Params, path: Path) -> None:
         for key in right | present:
             if present.get(key) == right.get(key):
                 continue
-            has, should = (json.dumps(each.get(key)).strip('"') for each in (present, right))
+            has, should = (in_words(each.get(key)) for each in (present, right))
             mirror = f" --mirror {params.dataset.mirror}" if params.dataset.mirror else ""
             raise UserError(
                 f"{path}: preset {comparison.preset} has {key} {should}, params.yaml has {has}; "
@@ -146,6 +146,11 @@ def flat(params: Params) -> dict[str, Any]:
     """The parameters by their dotted names."""
     (row,) = pd.json_normalize(content_of(params)).to_dict("records")
     return {str(name): value for name, value in row.items()}
+
+
+def in_words(value: Any) -> str:
+    """A parameter's value as params.yaml has it."""
+    return json.dumps(value, ensure_ascii=False).strip('"')
 
 
 def planned_runs(comparison: Comparison, params: Params) -> list[Run]:

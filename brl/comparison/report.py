@@ -7,6 +7,7 @@ import pandas as pd
 
 from brl.comparison.figure import draw_comparison
 from brl.comparison.plan import Comparison, Run
+from brl.comparison.recipe import recipe_lines
 from brl.comparison.record import record
 from brl.comparison.results import Scored, accuracies, finished, predictions
 from brl.comparison.run import Data, kept_files, made_by_other_code
@@ -114,7 +115,7 @@ def page_lines(
     if comparison.without_classes:
         left_out = ", ".join(comparison.without_classes)
         lines += ["", f"*Mean class, others*: without {left_out}."]
-    return lines
+    return lines + recipe_lines(comparison, runs, data)
 
 
 def of_recipe(parameter: str) -> bool:

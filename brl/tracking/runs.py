@@ -263,7 +263,10 @@ def record_comparison(
     tags: dict[str, str],
     metrics: dict[str, float],
 ) -> None:
-    """Records a method from one seed in a comparison, unless a run with the fingerprint exists."""
+    """Records a method from one seed in a comparison, unless a run with the fingerprint exists.
+
+    tags: also those of the machines that computed it, which may differ from the present one.
+    """
     if not enabled():
         return
     client, experiment_id = connect()
@@ -272,7 +275,7 @@ def record_comparison(
         return
     import mlflow
 
-    tags = {"kind": "comparison", "fingerprint": fingerprint, **tags, **_surroundings()}
+    tags = {"kind": "comparison", "fingerprint": fingerprint, **_surroundings(), **tags}
     with mlflow.start_run(experiment_id=experiment_id, run_name=name):
         mlflow.set_tags(tags)
         mlflow.log_params(flattened(params))
