@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from brl.comparison.made import Code, note
+from brl.comparison.made import note, present_code
 from brl.comparison.plan import Comparison, Run, planned_runs, read_comparison
 from brl.comparison.run import Data
 from brl.config.params import Params, read_params
@@ -88,16 +88,16 @@ class Grid:
     def pretend(self, predicted: Callable[[Run, np.ndarray], np.ndarray]) -> None:
         """Writes scores of all runs: the class that `predicted` says, of the run and the clips'
         labels (n,), gets 0.8."""
-        data = Data.read()
-        for run in self.runs():
+        data, runs = Data.read(), self.runs()
+        code = present_code(runs)
+        for run in runs:
             _, clips = data.parts(run)
             labels = data.store.labels[clips]
             probabilities = np.full((len(clips), 3), 0.1, dtype=np.float32)
             probabilities[np.arange(len(clips)), predicted(run, labels)] = 0.8
             file = data.scores_file(run)
             save_scores(file, Scores(data.store.names[clips], labels, probabilities))
-            code = Code.of(run.network)
-            note(file, code.scoring, predict=run.params.predict.precision)
+            note(file, code[run.network].scoring, predict=run.params.predict.precision)
 
 
 class InThisProcess:

@@ -111,6 +111,7 @@ def test_streams_are_fused_where_all_are_there_with_the_parameters_weights(grid)
     expected = [(5 * 0.8 + 3 * 0.1) / 8, (5 * 0.1 + 3 * 0.8) / 8, 0.1]
     np.testing.assert_allclose(four.scores.probabilities[first], expected, rtol=1e-5)
     headings = [line for line in report(grid).splitlines() if line.startswith("## ")]
+    assert headings.pop() == "## Recipe"
     last = ["## bone", "## joint_motion", "## bone_motion", "## skip_motion"]
     assert [line for line in headings if line not in last] == [f"## {source}" for source in fused]
     assert sorted(headings[3:]) == sorted(last)

@@ -261,7 +261,7 @@ def test_trainings_of_other_code_are_counted_but_not_repeated(grid, epochs, code
     assert len(epochs) == 4
 
 
-@pytest.mark.parametrize("module", ["classifier.py", "prediction.py", "streams/frames.py"])
+@pytest.mark.parametrize("module", ["classifier.py", "prediction.py"])
 def test_scores_of_other_code_are_computed_again_from_kept_weights(
     grid, epochs, code, monkeypatch, module
 ):
