@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
+from brl.comparison.made import note, present_code
 from brl.comparison.plan import Comparison, Run, planned_runs, read_comparison
 from brl.comparison.run import Data
 from brl.config.params import Params, read_params
@@ -33,8 +36,8 @@ class Grid:
         subset = Subset(chosen, np.bincount(labels[chosen]))
         write_subset(folder / "data/subset", store, subset, np.bincount(labels[clips]))
         (folder / "presets").mkdir()
-        (folder / "presets/t.yaml").write_text("dataset: {name: t, split: half}\n")
-        for name in ("brl", "stages", "presets/methods", "presets/nw_ucla.yaml", "dvc.yaml"):
+        presets = [f"presets/{path.name}" for path in (HERE / "presets").iterdir()]
+        for name in ("brl", "stages", "dvc.yaml", *presets):
             (folder / name).symlink_to(HERE / name)
         content = PARAMS.model_dump()
         content["dataset"] |= {"name": "t", "split": "half"}
@@ -46,6 +49,16 @@ class Grid:
         self.compare({"cross_entropy": JOINT})
 
     def write_params(self, content: dict[str, Any]) -> None:
+        """Writes params.yaml, and the preset that makes it."""
+        text = yaml.safe_dump(content, sort_keys=False)
+        for name in ("params.yaml", "presets/t.yaml"):
+            (self.folder / name).write_text(text, encoding="utf-8")
+
+    def edit_params(self, name: str, value: Any) -> None:
+        """Sets a dotted parameter in params.yaml, but not in the preset."""
+        content = self.params().model_dump()
+        *sections, key = name.split(".")
+        reduce(getitem, sections, content)[key] = value
         text = yaml.safe_dump(content, sort_keys=False)
         (self.folder / "params.yaml").write_text(text, encoding="utf-8")
 
@@ -75,15 +88,16 @@ class Grid:
     def pretend(self, predicted: Callable[[Run, np.ndarray], np.ndarray]) -> None:
         """Writes scores of all runs: the class that `predicted` says, of the run and the clips'
         labels (n,), gets 0.8."""
-        data = Data.read()
-        for run in self.runs():
-            clips = data.evaluation_clips(run)
+        data, runs = Data.read(), self.runs()
+        code = present_code(runs)
+        for run in runs:
+            _, clips = data.parts(run)
             labels = data.store.labels[clips]
             probabilities = np.full((len(clips), 3), 0.1, dtype=np.float32)
             probabilities[np.arange(len(clips)), predicted(run, labels)] = 0.8
-            save_scores(
-                data.scores_file(run), Scores(data.store.names[clips], labels, probabilities)
-            )
+            file = data.scores_file(run)
+            save_scores(file, Scores(data.store.names[clips], labels, probabilities))
+            note(file, code[run.network].scoring, predict=run.params.predict.precision)
 
 
 class InThisProcess:

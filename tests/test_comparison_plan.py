@@ -92,9 +92,9 @@ CROSS_ENTROPY = {"cross_entropy": JOINT}
         (
             CROSS_ENTROPY,
             {"preset": "nw_ucla"},
-            "is for dataset.name nw_ucla, params.yaml has t; first: brl preset nw_ucla",
+            "preset nw_ucla has dataset.name nw_ucla, params.yaml has t; first: brl preset nw_ucla",
         ),
-        (CROSS_ENTROPY, {"preset": "x"}, "unknown preset 'x'; known: nw_ucla, t"),
+        (CROSS_ENTROPY, {"preset": "x"}, "unknown preset 'x'; known: custom, "),
         (CROSS_ENTROPY, {"reference": "brl"}, "reference: brl is none of its methods"),
         (CROSS_ENTROPY, {"seeds": []}, "seeds: needs 1 or more"),
         (CROSS_ENTROPY, {"seed": 0}, "seed: unknown key; known here: preset, seeds"),
@@ -107,6 +107,54 @@ def test_a_mistake_is_one_line_before_any_work(grid, methods, changes, message):
     grid.compare(methods, **changes)
     assert message in refused("compare", "tiny")
     assert not (grid.folder / ".comparison").exists() and not (grid.folder / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "had"),
+    [
+        ("dataset.split", "whole", "half"),
+        ("subsample.imbalance_factor", 2.0, 30.0),
+        ("train.epochs", 1, 2),
+        ("train.augment.rotation", [0.1, 0.1, 0.1], [0.3, 0.3, 0.3]),
+        ("streams.joint.lr", 0.3, None),
+        ("model.absent_bodies", "pad", "skip"),
+        ("ensemble.weights.joint", 5.0, 2.0),
+    ],
+)
+def test_another_recipe_than_the_presets_is_refused_with_the_first_difference(
+    grid, name, value, had
+):
+    grid.edit_params("evaluate.few_shot_below", 3)  # a later difference
+    grid.edit_params(name, value)
+    had, value = ("null" if each is None else each for each in (had, value))
+    message = f"preset t has {name} {had}, params.yaml has {value}; first: brl preset t"
+    assert refused("compare", "tiny") == f"comparisons/tiny.yaml: {message}"
+    assert refused("compare", "tiny", "--report").endswith(message)
+
+
+def test_what_all_rows_set_themselves_and_the_mirror_may_differ_from_the_preset(grid):
+    grid.compare({"brl": JOINT, "ldam": JOINT}, settings={"train.lr": 0.2})
+    expected = grid.runs()
+    for name, value in {
+        "seed": 7,
+        "train.lr": 0.4,
+        "method.mix": "mixup",
+        "classifier.kind": "retrained",
+        "dataset.mirror": "elsewhere",
+    }.items():
+        grid.edit_params(name, value)
+    mirrored = grid.params().dataset
+    assert [run.params for run in grid.runs()] == [
+        run.params.model_copy(update={"dataset": mirrored}) for run in expected
+    ]
+    grid.edit_params("train.epochs", 1)
+    assert refused("compare", "tiny").endswith("first: brl preset t --mirror elsewhere")
+
+
+def test_what_only_some_rows_set_may_not_differ(grid):
+    grid.compare({"brl": {"settings": {"train.lr": 0.2}} | JOINT, "ldam": JOINT})
+    grid.edit_params("train.lr", 0.4)
+    assert "preset t has train.lr 0.05, params.yaml has 0.4" in refused("compare", "tiny")
 
 
 @pytest.mark.parametrize(
@@ -130,12 +178,13 @@ def test_the_clips_are_brought_up_to_date_first(grid, monkeypatch):
 
 
 def test_a_stream_that_was_taken_out(grid):
+    grid.compare({"brl": {"streams": ["joint", "skip"]}})
+    comparison = grid.comparison()
     content = grid.params().model_dump()
     del content["streams"]["skip"]
     grid.write_params(content)
-    grid.compare({"brl": {"streams": ["joint", "skip"]}})
     with pytest.raises(UserError, match=r"brl: params\.yaml has no stream skip"):
-        grid.runs()
+        planned_runs(comparison, grid.params())
 
 
 @pytest.mark.parametrize("path", sorted(Path("comparisons").glob("*.yaml")), ids=lambda p: p.stem)
@@ -148,6 +197,14 @@ def test_a_comparison_of_ours_fits_its_datasets_preset(path, tmp_path):
     comparison: Comparison = read_comparison(path.stem, params)
     wanted = sum(len(row.streams) for row in comparison.methods.values())
     assert len(planned_runs(comparison, params)) == wanted * len(comparison.seeds)
+
+
+def test_the_published_recipe_is_not_taken_for_the_best_one(tmp_path):
+    file = tmp_path / "params.yaml"
+    file.write_text(Path("params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    apply_preset("nw_ucla", file)
+    with pytest.raises(UserError, match=r"nw_ucla_best has train\.rescale false, .* has true"):
+        read_comparison("nw_ucla_best", read_params(file))
 
 
 def test_the_two_views_of_nw_ucla_are_asked_the_same():

@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.image import imread
 
 from brl.comparison.figure import GAP
+from brl.comparison.made import Code, note
 from brl.comparison.report import write_report
 from brl.comparison.results import finished
-from brl.comparison.run import Data
+from brl.comparison.run import Data, weights_file
 from brl.tracking.store import EXPERIMENT, tracking_uri
 from tests.comparing import JOINT, Grid
 
@@ -145,6 +146,7 @@ def test_streams_are_fused_where_all_are_there_with_the_parameters_weights(grid)
     expected = [(5 * 0.8 + 3 * 0.1) / 8, (5 * 0.1 + 3 * 0.8) / 8, 0.1]
     np.testing.assert_allclose(four.scores.probabilities[first], expected, rtol=1e-5)
     headings = [line for line in report(grid).splitlines() if line.startswith("## ")]
+    assert headings.pop() == "## Recipe"
     last = ["## bone", "## joint_motion", "## bone_motion", "## skip_motion"]
     assert [line for line in headings if line not in last] == [f"## {source}" for source in fused]
     assert sorted(headings[3:]) == sorted(last)
@@ -215,24 +217,61 @@ def test_the_page_says_how_to_repeat_a_row_and_what_it_was_judged_by(grid):
     )
     assert "`brl preset t --method …`, in params.yaml its seed, train.lr: 0.2, " in page
     assert "- half: --method brl, method.mix_share: 0.5\n" in page
-    assert "the best epoch of the validation part" in page and "learning rate 0.2" in page
+    assert "learning rate 0.2, the last epoch. " in page
+    assert "Here the validation part judges, so the last epoch is taken." in page
     assert "other code" not in page
 
 
-def test_trainings_of_other_code_are_told(grid):
+def test_the_page_states_the_whole_recipe(grid, monkeypatch):
+    half = {"preset": "brl", "settings": {"train.lr": 0.4}, "streams": ["joint", "bone"]}
+    content = grid.params().model_dump()
+    content["streams"]["bone"]["lr"] = 0.3
+    content["dataset"]["mirror"] = "here"
+    grid.write_params(content)
+    grid.compare({"cross_entropy": JOINT, "half": half})
+    monkeypatch.setattr("brl.tracking.machine.processor", lambda: "EPYC")
+    monkeypatch.setattr("torch.get_num_threads", lambda: 3)
+    grid.pretend(lambda run, labels: labels)
+    recipe = report(grid).split("## Recipe")[1]
+    for line in (
+        "- dataset: name t, split half\n",
+        "augment.rotation [0.3, 0.3, 0.3], augment.scale 0.1, augment.flip 0.5, ",
+        "- streams: joint.hops 0, joint.lr 0.05\n",
+        "method.mix partial, ",
+        "train.lr 0.4, streams.joint.lr 0.4, streams.bone.hops 1, streams.bone.lr 0.3\n",
+        "- 3 of the 3 scores: device EPYC; device.features ",
+        "; threads 3; processes 1; python ",
+        "; precision.predict float32",
+    ):
+        assert line in recipe, line
+    assert "mirror" not in recipe.replace("flip_kind mirror", "")
+
+
+def test_other_code_is_told(grid):
     grid.compare({"cross_entropy": JOINT, "brl": JOINT})
     grid.pretend(lambda run, labels: labels)
-    kept = grid.folder / ".comparison/trained"
-    kept.mkdir()
-    (kept / f"{Data.read().trained_key(grid.runs()[0])}.safetensors").touch()
-    assert "**1 of the 1 trainings were computed by other code" in report(grid)
+    data, runs = Data.read(), grid.runs()
+    weights, others = (weights_file(data.trained_key(run)) for run in runs)
+    note(weights, Code.of("stgcnpp").training)
+    weights.touch()
+    assert "other code" not in report(grid)
+    others.touch()  # without a note
+    assert "**1 of the 2 trainings were computed by other code" in report(grid)
+    note(data.scores_file(runs[0]), "other")
+    assert "**1 of the 2 trainings and 1 of the 2 scores were computed by other" in report(grid)
+    note(others, Code.of("stgcnpp").training)
+    assert "**1 of the 2 scores were computed by other code" in report(grid)
 
 
 def test_results_are_recorded_once(grid, monkeypatch):
     monkeypatch.setenv("BRL_TRACKING", "on")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     grid.compare({"brl": {"streams": ["joint", "bone"]}, "mixup": JOINT}, seeds=[4])
-    grid.pretend(lambda run, labels: first_wrong(labels, {} if run.stream == "joint" else {0: 4}))
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("brl.tracking.machine.processor", lambda: "EPYC elsewhere")
+        grid.pretend(
+            lambda run, labels: first_wrong(labels, {} if run.stream == "joint" else {0: 4})
+        )
     report(grid)
     report(grid)
     mlflow.set_tracking_uri(tracking_uri())
@@ -241,6 +280,7 @@ def test_results_are_recorded_once(grid, monkeypatch):
     assert sorted(runs) == ["tiny: brl, seed 4", "tiny: mixup, seed 4"]
     brl, mixup = (runs[name].data for name in sorted(runs))
     expected = {"kind": "comparison", "comparison": "tiny", "method": "brl"}
+    expected |= {"device": "EPYC elsewhere", "precision.predict": "float32"}
     assert expected.items() <= brl.tags.items()
     assert brl.tags["subset.digest"] == Data.read().digest
     assert brl.params["method.mix"] == "partial" and brl.params["seed"] == "4"

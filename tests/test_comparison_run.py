@@ -1,29 +1,36 @@
 """Runs of a comparison: each is computed once, as the pipeline would, also after interruptions."""
 
+import copy
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 import torch
 
+from brl import classifier
 from brl.balance.holdout import hold_out
 from brl.clips.store import ClipStore
 from brl.commands import pipeline
 from brl.comparison import run as running
+from brl.comparison.made import Code, facts, note_of
 from brl.comparison.results import finished
-from brl.comparison.run import Data, compute, trained_by_other_code
+from brl.comparison.run import Data, compute, made_by_other_code
 from brl.config.presets import METHODS, overwrite
 from brl.scores.scores import load_scores
+from brl.streams.weights import load_weights
 from brl.support.errors import UserError
 from brl.training.loop import Training
 from stages import classify, predict, train
 from tests.command import brl
 from tests.comparing import JOINT, Grid, InThisProcess
+from tests.project import HERE
 from tests.test_jobs import until
 
 # The console script, of a folder in which DVC has nothing to do: the clips are there.
@@ -174,6 +181,42 @@ def test_with_a_validation_part_test_clips_are_not_used(grid, monkeypatch):
     assert "test" not in opened
 
 
+def test_the_clips_that_judge_do_not_choose_the_epoch(grid, monkeypatch):
+    """The first epoch would be the best by them: the last one is kept."""
+    grid.compare({"cross_entropy": JOINT}, settings={"train.validation": 0.4})
+    curve = iter([0.9, 0.1])
+    monkeypatch.setattr("sklearn.metrics.balanced_accuracy_score", lambda *_: next(curve))
+    run_epoch, states = Training.run_epoch, []
+
+    def followed(self, bar):
+        row = run_epoch(self, bar)
+        states.append(copy.deepcopy(self.model.state_dict()))
+        return row
+
+    monkeypatch.setattr(Training, "run_epoch", followed)
+    compute_all(grid)
+    kept = load_weights(running.weights_file(Data.read().trained_key(grid.runs()[0])))
+    same = [
+        all(torch.equal(tensor, state[name]) for name, tensor in kept.model.state_dict().items())
+        for state in states
+    ]
+    assert same == [False, True]
+
+
+@pytest.mark.parametrize("method", ["logit_adjustment", "retrained"])
+def test_a_changed_classifier_does_not_know_the_clips_that_judge(grid, monkeypatch, method):
+    grid.compare({method: JOINT}, settings={"train.validation": 0.4})
+    known = []
+    monkeypatch.setitem(
+        classifier.ADJUSTMENTS, method, lambda _, part, _tau: known.append(part.subset)
+    )
+    compute_all(grid)
+    data = Data.read()
+    kept, _ = hold_out(data.store, data.subset, 0.4, 0)
+    assert known[0].clips.tolist() == kept.clips.tolist()
+    assert known[0].counts.tolist() == kept.counts.tolist() == [5, 3, 1]
+
+
 @pytest.mark.parametrize("method", ["brl", "retrained"])
 def test_a_run_is_what_the_pipeline_makes_of_the_same_parameters(grid, method):
     grid.compare({method: JOINT}, seeds=[2], settings={"train.validation": 0.0})
@@ -192,32 +235,91 @@ def test_a_run_is_what_the_pipeline_makes_of_the_same_parameters(grid, method):
     np.testing.assert_array_equal(computed, theirs.probabilities)
 
 
-def test_trainings_of_other_code_are_counted(grid, epochs, monkeypatch):
+@pytest.fixture
+def code(grid) -> Path:
+    """A copy of brl/, to change it."""
+    (grid.folder / "brl").unlink()
+    shutil.copytree(HERE / "brl", "brl", ignore=shutil.ignore_patterns("__pycache__"))
+    return grid.folder / "brl"
+
+
+def append(file: Path) -> None:
+    with file.open("a") as text:
+        text.write("# may have an influence\n")
+
+
+def test_trainings_of_other_code_are_counted_but_not_repeated(grid, epochs, code):
     grid.compare({"cross_entropy": JOINT, "logit_adjustment": JOINT, "mixup": JOINT})
     compute_all(grid)
     runs, data = grid.runs(), Data.read()
-    assert trained_by_other_code(runs, data) == (0, 2)
-    running.weights_file(data.trained_key(runs[2])).with_suffix(".code").unlink()
-    assert trained_by_other_code(runs, data) == (1, 2)  # its hash was not recorded
-    code = running.present_code
-    monkeypatch.setattr(running, "present_code", lambda run: code(run) + "changed")
-    assert trained_by_other_code(runs, data) == (2, 2)
+    assert made_by_other_code(runs, data) == (0, 0)
+    note_of(running.weights_file(data.trained_key(runs[2]))).unlink()
+    assert made_by_other_code(runs, data) == (1, 0)
+    append(code / "training/losses.py")
+    assert made_by_other_code(runs, data) == (2, 0)
     compute_all(grid)
-    assert len(epochs) == 4  # none is trained again because of it
+    assert len(epochs) == 4
 
 
-def test_what_decides_a_training_is_its_code(grid, monkeypatch):
-    (run,) = grid.runs()
-    before = running.present_code(run)
-    (grid.folder / "brl").unlink()
-    copied = subprocess.run(["cp", "-r", str(running.Path(running.__file__).parents[1]), "brl"])
-    assert copied.returncode == 0 and running.present_code(run) == before
-    with (grid.folder / "brl/comparison/run.py").open("a") as file:
-        file.write("# no influence\n")
-    assert running.present_code(run) == before
-    with (grid.folder / "brl/training/losses.py").open("a") as file:
-        file.write("# may have some\n")
-    assert running.present_code(run) != before
+@pytest.mark.parametrize("module", ["classifier.py", "prediction.py"])
+def test_scores_of_other_code_are_computed_again_from_kept_weights(
+    grid, epochs, code, monkeypatch, module
+):
+    grid.compare({"logit_adjustment": JOINT})
+    first = compute_all(grid)
+    stronger = classifier.logit_adjustment
+    monkeypatch.setitem(
+        classifier.ADJUSTMENTS, "logit_adjustment", lambda *given: stronger(*given[:2], 5.0)
+    )
+    compute_all(grid)
+    data, (run,) = Data.read(), grid.runs()
+    append(code / module)
+    assert made_by_other_code([run], data)[1] == 1
+    second = compute_all(grid)
+    assert len(epochs) == 2 and not np.array_equal(first[run.title], second[run.title])
+    assert made_by_other_code([run], data)[1] == 0
+
+
+def test_without_weights_scores_of_other_code_stay_and_are_counted(grid, epochs, code):
+    first = compute_all(grid)
+    data, (run,) = Data.read(), grid.runs()
+    running.weights_file(data.trained_key(run)).unlink()
+    append(code / "prediction.py")
+    second = compute_all(grid)
+    assert len(epochs) == 2 and np.array_equal(first[run.title], second[run.title])
+    assert made_by_other_code([run], data) == (0, 1)
+
+
+def test_code_without_influence_is_no_other_code(code):
+    before = Code.of("stgcnpp")
+    append(code / "comparison/run.py")
+    append(code / "models/msg3d.py")
+    assert Code.of("stgcnpp") == before
+    append(code / "training/losses.py")
+    after = Code.of("stgcnpp")
+    assert after.training != before.training and after.scoring == before.scoring
+
+
+def test_a_training_that_resumes_is_of_both_codes_and_both_machines(grid, monkeypatch):
+    save = Training.save
+
+    def interrupted(self, checkpoint):
+        save(self, checkpoint)
+        raise OSError("the light went out")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "save", interrupted)
+        patch.setattr("brl.tracking.machine.processor", lambda: "old")
+        with pytest.raises(UserError, match="the light went out"):
+            compute_all(grid)
+    monkeypatch.setattr("brl.tracking.machine.processor", lambda: "new")
+    compute_all(grid)
+    data, (run,) = Data.read(), grid.runs()
+    weights = running.weights_file(data.trained_key(run))
+    assert facts([weights])["device"] == "old | new"
+    assert facts([weights])["precision.train"] == "float32"
+    assert facts([data.scores_file(run)])["device"] == "new"
+    assert made_by_other_code([run], data) == (0, 0)
 
 
 @pytest.mark.slow

@@ -2,15 +2,18 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
+import pandas as pd
+import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from brl.config.params import Params, Seed, StreamName
-from brl.config.presets import DATASETS, METHODS, overwrite
+from brl.config.params import Params, Seed, StreamName, read_params
+from brl.config.presets import METHODS, apply_preset, overwrite
 from brl.support.errors import UserError
 from brl.support.yaml_file import read_yaml, validated
 from brl.training.job import Job
@@ -42,7 +45,7 @@ class Method(_Section):
 class Comparison(_Section):
     """A file of comparisons/.
 
-    preset           a file of presets/: params.yaml must have its dataset and split
+    preset           a file of presets/: params.yaml must have its recipe
     seeds            seeds from which every method is trained
     settings         dotted parameters for all methods; they override params.yaml and the methods'
                      presets
@@ -70,8 +73,18 @@ class Run:
 
     @property
     def job(self) -> Job:
-        """The training job. Methods that differ only after the training share it."""
-        return Job.of(self.params, self.stream)
+        """The training job. Methods that differ only after the training share it.
+
+        It holds nothing out by itself: held-out clips judge here, so they may not also choose the
+        epoch. See `Data.parts`.
+        """
+        job = Job.of(self.params, self.stream)
+        return replace(job, train=job.train.model_copy(update={"validation": 0.0}))
+
+    @property
+    def network(self) -> str:
+        """The name of the network."""
+        return self.params.model.name
 
     @property
     def title(self) -> str:
@@ -82,24 +95,65 @@ class Run:
 def read_comparison(name: str, params: Params) -> Comparison:
     """Reads comparisons/NAME.yaml.
 
-    Raises UserError if it is missing or invalid, or made for another dataset or split.
+    Raises UserError if it is missing or invalid, or params.yaml does not have its recipe.
     """
     path = COMPARISONS / f"{name}.yaml"
     if not path.exists():
         known = ", ".join(sorted(file.stem for file in COMPARISONS.glob("*.yaml")))
         raise UserError(f"unknown comparison {name!r}; known: {known}")
     comparison = read_yaml(path, Comparison, name=str(path))
-    wanted = DATASETS.read(comparison.preset)["dataset"]
-    for key, value in wanted.items():
-        present = getattr(params.dataset, key)
-        if present != value:
-            raise UserError(
-                f"{path}: is for dataset.{key} {value}, params.yaml has {present}; "
-                f"first: brl preset {comparison.preset}"
-            )
     if comparison.reference not in comparison.methods:
         raise UserError(f"{path}: reference: {comparison.reference} is none of its methods")
+    check_recipe(comparison, params, path)
     return comparison
+
+
+def check_recipe(comparison: Comparison, params: Params, path: Path) -> None:
+    """Raises UserError if a row would have other parameters than right after `brl preset`.
+
+    Parameters that all rows set themselves may differ. path: of the comparison, for the message.
+    """
+    wanted = after_preset(comparison.preset, params)
+    if params == wanted:
+        return  # saves a second that reading the methods' presets takes
+    for method in comparison.methods:
+        present, right = (flat(params_of(comparison, each, method, 0)) for each in (params, wanted))
+        for key in right | present:
+            if present.get(key) == right.get(key):
+                continue
+            has, should = (in_words(each.get(key)) for each in (present, right))
+            mirror = f" --mirror {params.dataset.mirror}" if params.dataset.mirror else ""
+            raise UserError(
+                f"{path}: preset {comparison.preset} has {key} {should}, params.yaml has {has}; "
+                f"first: brl preset {comparison.preset}{mirror}"
+            )
+
+
+def after_preset(preset: str, params: Params) -> Params:
+    """The parameters that `brl preset` makes of these, with the same mirror."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "params.yaml"
+        file.write_text(yaml.safe_dump(content_of(params)), encoding="utf-8")
+        apply_preset(preset, file, params.dataset.mirror)
+        return read_params(file)
+
+
+def content_of(params: Params) -> dict[str, Any]:
+    """The parameters as params.yaml has them: also with empty settings of the network."""
+    content = params.model_dump()
+    content["model"].setdefault("settings", {})
+    return content
+
+
+def flat(params: Params) -> dict[str, Any]:
+    """The parameters by their dotted names."""
+    (row,) = pd.json_normalize(content_of(params)).to_dict("records")
+    return {str(name): value for name, value in row.items()}
+
+
+def in_words(value: Any) -> str:
+    """A parameter's value as params.yaml has it."""
+    return json.dumps(value, ensure_ascii=False).strip('"')
 
 
 def planned_runs(comparison: Comparison, params: Params) -> list[Run]:
@@ -144,8 +198,7 @@ def params_of(comparison: Comparison, params: Params, method: str, seed: int) ->
     by the method's own. Raises UserError if the result is invalid.
     """
     row = comparison.methods[method]
-    content = params.model_dump()
-    content["model"].setdefault("settings", {})
+    content = content_of(params)
     overwrite(content, METHODS.read(row.preset or method))
     put(content, comparison.settings)
     put(content, row.settings)

@@ -1,8 +1,9 @@
 """Records the results of a comparison in MLflow."""
 
+from brl.comparison.made import facts
 from brl.comparison.plan import Run, key_of
 from brl.comparison.results import FUSED, Scored
-from brl.comparison.run import Data
+from brl.comparison.run import Data, kept_files
 from brl.report.words import data_in_words
 from brl.scores.metrics import accuracy_by_class, headline, shot_groups
 from brl.tracking import runs as tracking
@@ -20,12 +21,14 @@ def record(scored: list[Scored], runs: list[Run], data: Data, comparison: str) -
         of_seed = [run for run in runs if (run.method, run.seed) == (method, seed)]
         files = [data.scores_file(run) for run in of_seed]
         params = of_seed[0].params
+        kept = [file for files in kept_files(of_seed, data) for file in files]
         used_files = [file.name for file in files if file.exists()]
         tracking.record_comparison(
             name=f"{comparison}: {method}, seed {seed}",
             fingerprint=key_of(comparison, method, used_files, params.ensemble, params.evaluate),
             params=params.model_dump(),
-            tags={
+            tags=facts(kept)
+            | {
                 "comparison": comparison,
                 "method": method,
                 "data": data_in_words(params),

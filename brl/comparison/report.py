@@ -7,9 +7,10 @@ import pandas as pd
 
 from brl.comparison.figure import draw_comparison
 from brl.comparison.plan import Comparison, Run
+from brl.comparison.recipe import recipe_lines
 from brl.comparison.record import record
 from brl.comparison.results import FUSED, Scored, accuracies, finished, predictions, undefined
-from brl.comparison.run import Data, trained_by_other_code
+from brl.comparison.run import Data, kept_files, made_by_other_code
 from brl.comparison.statistics import Paired, holm, paired
 from brl.comparison.tables import how_to_read, pairs_table, summary_table
 from brl.support.errors import UserError
@@ -97,12 +98,11 @@ def page_lines(
         f"`brl preset {comparison.preset}`, then `brl compare {name}`. All methods "
         f"under one recipe{exceptions}: {model.name}, {model.base_channels} channels, "
         f"{train.epochs} epochs of {train.passes} passes, batches of {train.batch_size}, "
-        f"learning rate {train.lr:g}, the "
-        f"{'best epoch of the validation part' if train.validation else 'last epoch'}.",
+        f"learning rate {train.lr:g}, the last epoch.",
         "",
         how_to_read(results, of_reference, len(comparison.seeds)),
         "",
-        *how_to_repeat(comparison),
+        *how_to_repeat(comparison, train.validation > 0),
         *note_on_code(runs, data),
         "![](comparison.png)",
     ]
@@ -125,7 +125,7 @@ def page_lines(
     if comparison.without_classes:
         left_out = ", ".join(comparison.without_classes)
         lines += ["", f"*Mean class, others*: without {left_out}."]
-    return lines
+    return lines + recipe_lines(comparison, runs, data)
 
 
 def of_recipe(parameter: str) -> bool:
@@ -133,14 +133,21 @@ def of_recipe(parameter: str) -> bool:
     return parameter.startswith(("train.", "predict.", "model.")) and parameter != "model.head"
 
 
-def how_to_repeat(comparison: Comparison) -> list[str]:
-    """Lines that say how to repeat one row, and which rows differ from their preset."""
+def how_to_repeat(comparison: Comparison, held_out: bool) -> list[str]:
+    """Lines that say how to repeat one row, and which rows differ from their preset.
+
+    held_out: whether a validation part judges.
+    """
     edits = ", ".join(
         ["its seed", *(f"{key}: {value}" for key, value in comparison.settings.items())]
     )
+    pipeline = (
+        " That run is judged by the test clips, after the epoch that is best by the validation "
+        "part. Here the validation part judges, so the last epoch is taken."
+    )
     lines = [
         f"A row by itself: `brl preset {comparison.preset} --method …`, in params.yaml "
-        f"{edits}; then `make repro`.",
+        f"{edits}; then `make repro`.{pipeline if held_out else ''}",
         "",
     ]
     for method, row in comparison.methods.items():
@@ -152,12 +159,14 @@ def how_to_repeat(comparison: Comparison) -> list[str]:
 
 
 def note_on_code(runs: list[Run], data: Data) -> list[str]:
-    """A warning if trainings were computed by other code; else no lines."""
-    others, trainings = trained_by_other_code(runs, data)
-    if not others:
+    """A warning if weights or scores were made by other code; else no lines."""
+    others = made_by_other_code(runs, data)
+    if not any(others):
         return []
+    told = zip(others, kept_files(runs, data), ("trainings", "scores"), strict=True)
+    numbers = [f"{number} of the {len(files)} {what}" for number, files, what in told if number]
     return [
-        f"**{others} of the {trainings} trainings were computed by other code than the present "
-        "one.** To compute all anew, remove `.comparison/` and compare again.",
+        f"**{' and '.join(numbers)} were computed by other code than the present one.** To compute "
+        "all anew, remove `.comparison/` and compare again.",
         "",
     ]

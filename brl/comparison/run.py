@@ -1,10 +1,11 @@
 """Computes the runs of a comparison. Runs that have finished are not computed again.
 
-The folder .comparison/ holds `trained/KEY.safetensors`, `KEY.csv` and `KEY.code` (weights, curve,
-and a hash of the code that the training started with) and `scores/KEY.npz` (scores of the clips
-that the run is judged by). A key is a hash of the parameters and data that decide the content. It
-does not depend on the code, so a changed comment does not cost hours of training. The report says
-if trainings were computed by other code.
+The folder .comparison/ holds `trained/KEY.safetensors` and `KEY.csv` (weights and curve) and
+`scores/KEY.npz` (scores of the clips that the run is judged by), with notes on what made them
+(`made.py`). A key is a hash of the parameters and data that decide the content. It does not depend
+on the code, so a changed comment does not cost hours of training. Scores take seconds: if code
+after the training has changed, they are computed again from the kept weights. The report says what
+was made by other code.
 """
 
 import os
@@ -27,6 +28,7 @@ import torch
 from brl.balance.holdout import hold_out
 from brl.classifier import adjusted
 from brl.clips.store import ClipStore
+from brl.comparison.made import Code, is_of, note, present_code
 from brl.comparison.plan import Run, key_of
 from brl.prediction import predict
 from brl.report.words import data_in_words
@@ -35,7 +37,7 @@ from brl.scores.scores import Scores, save_scores
 from brl.streams.weights import Trained, load_weights, save_weights
 from brl.subset.subset import Subset, read_subset, read_summary
 from brl.support.errors import UserError
-from brl.support.files import project_root, sha256, stage_code, write_csv, written_whole
+from brl.support.files import project_root, sha256, write_csv
 from brl.support.paths import STORE, SUBSET
 from brl.support.progress import keep_quiet, progress
 from brl.tracking import runs as tracking
@@ -62,7 +64,9 @@ class Data:
         job = run.job
         of_job = [job.stream.name, job.stream.hops, job.seed, job.lr]
         of_job += [job.model, job.method, job.train]
-        return key_of(*of_job, self.store.digest, self.digest)
+        share = run.params.train.validation
+        left_out = f", {share} held out" if share else ""
+        return key_of(*of_job, self.store.digest, self.digest + left_out)
 
     def scores_file(self, run: Run) -> Path:
         """The file for a run's scores."""
@@ -70,16 +74,19 @@ class Data:
         parts = (self.trained_key(run), params.classifier, params.predict, params.dataset.split)
         return folder() / "scores" / f"{key_of(*parts)}.npz"
 
-    def evaluation_clips(self, run: Run) -> np.ndarray:
-        """Indices of the clips that a run is judged by, (N,).
+    def parts(self, run: Run) -> tuple[Subset, np.ndarray]:
+        """The training part of a run, and the indices of the clips that it is judged by, (N,).
 
-        They are the test clips, unless a validation part is held out. Then methods and settings
-        are being chosen: they are judged by that part, and test clips are not used.
+        These are the test clips, unless a validation part is held out. Then methods and settings
+        are being chosen: they are judged by that part, test clips are not used, and the weights
+        are those of the last epoch. The best epoch by that part would be judged by the maximum of
+        a curve, which flatters methods with restless curves.
         """
         share = run.params.train.validation
         if share == 0:
-            return self.store.part(run.params.dataset.split, "test")
-        return hold_out(self.store, self.subset, share, run.seed)[1].clips
+            return self.subset, self.store.part(run.params.dataset.split, "test")
+        training, held_out = hold_out(self.store, self.subset, share, run.seed)
+        return training, held_out.clips
 
     def check_classes(self, names: list[str]) -> None:
         """Raises UserError if a name is not that of a class."""
@@ -104,24 +111,35 @@ def weights_file(key: str) -> Path:
     return folder() / "trained" / f"{key}.safetensors"
 
 
-def present_code(run: Run) -> str:
-    """Hash of the code that the training of a run uses."""
-    files = stage_code("train", run.params.model.name)
-    return key_of([sha256(path) for path in files if path.parts[0] == "brl"])
+def kept_files(runs: list[Run], data: Data) -> tuple[dict[Path, Run], dict[Path, Run]]:
+    """The finished weights and scores of runs, each file with one of its runs."""
+    weights = {weights_file(data.trained_key(run)): run for run in runs}
+    scores = {data.scores_file(run): run for run in runs}
+    trained, scored = (
+        {file: run for file, run in files.items() if file.exists()} for files in (weights, scores)
+    )
+    return trained, scored
 
 
-def trained_by_other_code(runs: list[Run], data: Data) -> tuple[int, int]:
-    """The number of finished trainings that started with other code, and that of all finished.
+def made_by_other_code(runs: list[Run], data: Data) -> tuple[int, int]:
+    """The numbers of finished weights and scores that were not made by the present code alone.
 
-    A training without a recorded hash counts as one with other code.
+    Files without a note count as made by other code.
     """
-    same = {}
-    for run in runs:
-        weights = weights_file(data.trained_key(run))
-        if weights.exists() and weights not in same:
-            note = weights.with_suffix(".code")
-            same[weights] = note.exists() and note.read_text() == present_code(run)
-    return len(same) - sum(same.values()), len(same)
+    present = present_code(runs)
+    trained, scored = kept_files(runs, data)
+    return (
+        sum(not is_of(file, present[run.network].training) for file, run in trained.items()),
+        sum(not is_of(file, present[run.network].scoring) for file, run in scored.items()),
+    )
+
+
+def is_to_do(run: Run, data: Data, code: Code) -> bool:
+    """Whether a run has no scores, or scores of other code that kept weights can renew."""
+    scores = data.scores_file(run)
+    if not scores.exists():
+        return True
+    return weights_file(data.trained_key(run)).exists() and not is_of(scores, code.scoring)
 
 
 def compute(runs: list[Run], data: Data, name: str, jobs: int) -> None:
@@ -130,24 +148,25 @@ def compute(runs: list[Run], data: Data, name: str, jobs: int) -> None:
     A failed run does not stop the others. At the end, UserError is raised with the message of the
     first failure.
     """
-    waiting = [run for run in runs if not data.scores_file(run).exists()]
+    present = present_code(runs)
+    waiting = [run for run in runs if is_to_do(run, data, present[run.network])]
     by_training: dict[str, list[Run]] = {}
     for run in waiting:
         by_training.setdefault(data.trained_key(run), []).append(run)
     print(f"{name}: {len(runs)} runs, {len(waiting)} to do", file=sys.stderr)
     if not waiting:
         return
-    failed = list(_failures(list(by_training.values()), name, min(jobs, len(by_training))))
+    tasks = [(group, name, present[group[0].network]) for group in by_training.values()]
+    failed = list(_failures(tasks, min(jobs, len(tasks))))
     if failed:
         raise UserError(f"{len(failed)} of {len(by_training)} trainings failed: {failed[0]}")
 
 
-def _failures(groups: list[list[Run]], name: str, jobs: int) -> Iterator[str]:
-    """Computes groups of runs, each with one training; yields a message for each failure."""
+def _failures(tasks: list[tuple[list[Run], str, Code]], jobs: int) -> Iterator[str]:
+    """Does tasks, the arguments of `compute_group`; yields a message for each failure."""
     context = get_context("spawn")
     begun = context.Value("i", 0)
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(jobs, begun))
-    tasks = [(group, name, present_code(group[0])) for group in groups]
     # Ctrl-C reaches the workers too. They inherit the handler that ignores it, stay silent, and
     # are terminated below.
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -192,14 +211,14 @@ def _begin(jobs: int, begun: "Synchronized[int]") -> None:
         torch.set_num_threads(max(1, joblib.cpu_count() // jobs))
 
 
-def compute_group(group: list[Run], name: str, code: str) -> list[str]:
+def compute_group(group: list[Run], name: str, code: Code) -> list[str]:
     """Trains once, unless that training has finished, and scores every run of the group.
 
-    code: hash of the code that the program was started with. Returns a line for each run.
+    code: that which the program was started with. Returns a line for each run.
     """
     data = Data.read()
-    trained = trained_once(group[0], data, name, code)
-    return [score(run, trained, data) for run in group]
+    trained = trained_once(group[0], data, name, code.training)
+    return [score(run, trained, data, code.scoring) for run in group]
 
 
 def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
@@ -210,9 +229,7 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
         return load_weights(weights)
     checkpoint = unfinished_folder() / f"{key}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    if not checkpoint.exists():
-        with written_whole(weights.with_suffix(".code")) as unfinished:
-            unfinished.write_text(code)
+    note(weights, code, resumes=checkpoint.exists(), train=run.params.train.precision)
     later = {"streams", "classifier", "predict", "ensemble", "evaluate"}
     params = run.params.model_dump(exclude=later)
     described = tracking.SubsetRecord(run.params.dataset.name, data.digest, data.summary)
@@ -223,7 +240,7 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
         trained, curve = train_stream(
             run.job,
             data.store,
-            data.subset,
+            data.parts(run)[0],
             checkpoint,
             on_epoch=recorded.log_epoch if recorded else lambda _row: None,
         )
@@ -235,14 +252,15 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
     return trained
 
 
-def score(run: Run, trained: Trained, data: Data) -> str:
+def score(run: Run, trained: Trained, data: Data, code: str) -> str:
     """Writes the scores of the clips that a run is judged by; returns a line with its accuracy."""
     params, store = run.params, data.store
+    training, chosen = data.parts(run)
     if params.classifier.kind != "none":
-        trained = adjusted(trained, store, data.subset, params.classifier, run.seed)
-    chosen = data.evaluation_clips(run)
+        trained = adjusted(trained, store, training, params.classifier, run.seed)
     probabilities = predict(trained, store, chosen, params.predict)
     scores = Scores(store.names[chosen], store.labels[chosen], probabilities)
     save_scores(data.scores_file(run), scores)
+    note(data.scores_file(run), code, predict=params.predict.precision)
     numbers = overall(scores)
     return f"{run.title}: top-1 {numbers['top1']:.1f}, mean class {numbers['mean_class']:.1f}"

@@ -7,6 +7,12 @@ import torch
 
 # Parameters of mallopt (malloc.h); Python has no names for them.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+# Units of processors that compute in bfloat16, and functions of torch.cpu that find them. These are
+# private: a torch release without one counts as unsupported.
+BFLOAT16_UNITS = {
+    "avx512_bf16": "_is_avx512_bf16_supported",
+    "amx_tile": "_is_amx_tile_supported",
+}
 
 
 def best_device() -> torch.device:
@@ -20,14 +26,22 @@ def has_bfloat16(device: torch.device) -> bool:
     """Whether the device computes in bfloat16 natively; emulation would be slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    # These are private functions: a torch release without one counts as unsupported.
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, bool)() for name in checks)
+    return bool(bfloat16_units())
+
+
+def bfloat16_units() -> list[str]:
+    """The names of the processor's units for bfloat16."""
+    return [name for name, check in BFLOAT16_UNITS.items() if getattr(torch.cpu, check, bool)()]
+
+
+def used_precision(precision: str, device: torch.device) -> str:
+    """`bfloat16` if `precision` asks for it and the device has it, else `float32`."""
+    return "bfloat16" if precision == "bfloat16" and has_bfloat16(device) else "float32"
 
 
 def arithmetic(precision: str, device: torch.device) -> contextlib.AbstractContextManager:
-    """Autocast to bfloat16 if `precision` asks for it and the device has it, else plain float32."""
-    enabled = precision == "bfloat16" and has_bfloat16(device)
+    """Autocast to bfloat16 if that is the precision used, else plain float32."""
+    enabled = used_precision(precision, device) == "bfloat16"
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 

@@ -19,7 +19,7 @@ from brl.report.words import data_in_words, method_in_words
 from brl.support.addresses import without_passwords
 from brl.support.errors import UserError
 from brl.support.processes import this_process
-from brl.tracking.machine import describe_device, peak_memory_mb
+from brl.tracking.machine import peak_memory_mb, surroundings
 from brl.tracking.store import connect, enabled, find_run, log_metrics, tracking_uri
 from brl.tracking.view import run_address
 
@@ -102,7 +102,7 @@ def training_run(
     )
     run_id = unfinished.info.run_id if unfinished else None
     tags = {"kind": "stream", "stream": stream.name, "fingerprint": fingerprint}
-    tags |= _surroundings()
+    tags |= _surroundings(train=params["train"]["precision"])
     with mlflow.start_run(run_id, experiment_id, run_name=name or stream.name) as run:
         mlflow.set_tags(tags | (more_tags or {}))
         if unfinished is None:
@@ -265,7 +265,10 @@ def record_comparison(
     tags: dict[str, str],
     metrics: dict[str, float],
 ) -> None:
-    """Records a method from one seed in a comparison, unless a run with the fingerprint exists."""
+    """Records a method from one seed in a comparison, unless a run with the fingerprint exists.
+
+    tags: also those of the machines that computed it, which may differ from the present one.
+    """
     if not enabled():
         return
     client, experiment_id = connect()
@@ -274,7 +277,7 @@ def record_comparison(
         return
     import mlflow
 
-    tags = {"kind": "comparison", "fingerprint": fingerprint, **tags, **_surroundings()}
+    tags = {"kind": "comparison", "fingerprint": fingerprint, **_surroundings(), **tags}
     with mlflow.start_run(experiment_id=experiment_id, run_name=name):
         mlflow.set_tags(tags)
         mlflow.log_params(flattened(params))
@@ -294,11 +297,11 @@ def record_benchmark(name: str, metrics: dict[str, float], report: Path) -> None
         mlflow.log_artifact(str(report))
 
 
-def _surroundings() -> dict[str, str]:
-    """Tags of a run's environment: DVC stage and experiment, process, device, torch version."""
+def _surroundings(**asked: str) -> dict[str, str]:
+    """Tags of a run's environment: DVC stage and experiment, process, machine and software.
+
+    asked: the precisions that the run asks for, see `surroundings`.
+    """
     names = {"dvc.stage": "DVC_STAGE", "dvc.exp": "DVC_EXP_NAME"}
     from_dvc = {tag: os.environ[name] for tag, name in names.items() if name in os.environ}
-    import torch
-
-    here = {"process": this_process(), "device": describe_device(), "torch": torch.__version__}
-    return from_dvc | here
+    return from_dvc | {"process": this_process()} | surroundings(**asked)

@@ -1,0 +1,76 @@
+"""What made the weights and scores that a comparison keeps: code, machine and arithmetic.
+
+Beside each such file lies a note, `KEY.made`, with one line of JSON for each process that worked on
+it: a hash of the code, and the facts of `brl.tracking.machine.surroundings`.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from brl.comparison.plan import Run, key_of
+from brl.support.files import sha256, stage_code
+from brl.tracking.machine import surroundings
+
+
+@dataclass(frozen=True)
+class Code:
+    """Hashes of the present code: of the training, and of what follows until there are scores."""
+
+    training: str
+    scoring: str
+
+    @classmethod
+    def of(cls, network: str) -> "Code":
+        """The code in brl/ of the stages of a network."""
+
+        def hashed(*stages: str) -> str:
+            files = {path for stage in stages for path in stage_code(stage, network)}
+            return key_of([sha256(path) for path in sorted(files) if path.parts[0] == "brl"])
+
+        return cls(hashed("train"), hashed("classify", "predict"))
+
+
+def present_code(runs: list[Run]) -> dict[str, Code]:
+    """The present code of each network in these runs."""
+    return {network: Code.of(network) for network in {run.network for run in runs}}
+
+
+def note(file: Path, code: str, *, resumes: bool = False, **precisions: str) -> None:
+    """Notes that this process makes a file with some code; see `surroundings` for precisions.
+
+    resumes: whether it goes on with the work of another process, whose line stays.
+    """
+    path = note_of(file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a" if resumes else "w", encoding="utf-8") as lines:
+        lines.write(json.dumps({"code": code} | surroundings(**precisions)) + "\n")
+
+
+def note_of(file: Path) -> Path:
+    """The path of a file's note."""
+    return file.with_suffix(".made")
+
+
+def noted(file: Path) -> list[dict[str, str]]:
+    """The lines of a file's note; empty if it has none."""
+    path = note_of(file)
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def is_of(file: Path, code: str) -> bool:
+    """Whether a file is noted to be made by this code alone."""
+    return {line["code"] for line in noted(file)} == {code}
+
+
+def facts(files: Iterable[Path]) -> dict[str, str]:
+    """What is noted of files, apart from their code; different values of a fact are all named."""
+    values: dict[str, dict[str, None]] = {}
+    for file in files:
+        for line in noted(file):
+            for name, value in line.items():
+                values.setdefault(name, {})[value] = None
+    values.pop("code", None)
+    return {name: " | ".join(different) for name, different in values.items()}
