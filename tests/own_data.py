@@ -45,10 +45,14 @@ def write_stick_figures(folder: Path, clips: int = 12) -> None:
 
 
 def in_split_order(dataset: Dataset) -> Dataset:
-    """NW-UCLA with its clips in the order of the official split, which own data have by rows."""
+    """NW-UCLA with its clips in the order of the official split, which own data have by rows.
+
+    Own data have no official split whose copies are left out of the other splits.
+    """
     items = {Path(item).stem: item for item in dataset.items}
     parts = dataset.splits(list(items))["cross_view"]
-    return replace(dataset, items=[items[name] for name in (*parts["train"], *parts["test"])])
+    ordered = [items[name] for name in (*parts["train"], *parts["test"])]
+    return replace(dataset, items=ordered, final=None)
 
 
 def write_as_own(folder: Path, dataset: Dataset) -> None:

@@ -117,7 +117,7 @@ def test_a_mistake_is_one_line_before_any_work(grid, methods, changes, message):
         ("train.epochs", 1, 2),
         ("train.augment.rotation", [0.1, 0.1, 0.1], [0.3, 0.3, 0.3]),
         ("streams.joint.lr", 0.3, None),
-        ("model.absent_bodies", "pad", "skip"),
+        ("model.base_channels", 12, 6),
         ("ensemble.weights.joint", 5.0, 2.0),
     ],
 )

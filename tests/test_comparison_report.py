@@ -217,7 +217,7 @@ def test_the_page_says_how_to_repeat_a_row_and_what_it_was_judged_by(grid):
     )
     assert "`brl preset t --method …`, in params.yaml its seed, train.lr: 0.2, " in page
     assert "- half: --method brl, method.mix_share: 0.5\n" in page
-    assert "learning rate 0.2, the last epoch. " in page
+    assert "learning rate 0.2, the last epoch.\n" in page
     assert "Here the validation part judges, so the last epoch is taken." in page
     assert "other code" not in page
 
@@ -235,7 +235,7 @@ def test_the_page_states_the_whole_recipe(grid, monkeypatch):
     recipe = report(grid).split("## Recipe")[1]
     for line in (
         "- dataset: name t, split half\n",
-        "augment.rotation [0.3, 0.3, 0.3], augment.scale 0.1, augment.flip 0.5, ",
+        "augment.rotation [0.3, 0.3, 0.3], augment.rotation_order xyz, augment.scale 0.1, ",
         "- streams: joint.hops 0, joint.lr 0.05\n",
         "method.mix partial, ",
         "train.lr 0.4, streams.joint.lr 0.4, streams.bone.hops 1, streams.bone.lr 0.3\n",

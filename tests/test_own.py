@@ -2,10 +2,12 @@
 
 import pickle
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from brl.clips.layout import COCO17
 from brl.clips.store import ClipStore
@@ -14,6 +16,8 @@ from brl.datasets.own import source as own
 from brl.datasets.own.description import read_description
 from brl.datasets.prepare import prepare
 from brl.support.errors import UserError
+from brl.support.paths import OWN_LIST
+from stages import own as list_own
 from tests.own_data import (
     STICK,
     in_split_order,
@@ -21,7 +25,7 @@ from tests.own_data import (
     write_description,
     write_stick_figures,
 )
-from tests.project import SMALL, Project
+from tests.project import HERE, SMALL, Project
 from tests.reference import SHARED, shared
 
 
@@ -256,5 +260,22 @@ def test_real_clips_as_own_data_give_the_same_results(tmp_path, monkeypatch):
     # The pipeline notices changes in the folder.
     table = pd.read_csv(project.folder / "own/clips.csv")
     table.iloc[:-1].to_csv(project.folder / "own/clips.csv", index=False)
-    assert project.reproduce("subsample") == {"prepare", "subsample"}
+    assert project.reproduce("subsample") == {"own", "prepare", "subsample"}
     assert project.affected() >= {"train@joint", "predict@joint", "evaluate"}
+
+
+@pytest.mark.parametrize(("name", "changes"), [("custom", True), ("nw_ucla", False)])
+def test_a_file_in_own_prepares_no_other_dataset_again(tmp_path, monkeypatch, name, changes):
+    """`prepare` depends on the list that the stage `own` writes, not on the folder."""
+    monkeypatch.chdir(tmp_path)
+    params = yaml.safe_load((HERE / "params.yaml").read_text(encoding="utf-8"))
+    params["dataset"] |= {"name": name, "mirror": None}
+    Path("params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    write_stick_figures(Path("own"), clips=3)
+    list_own.main()
+    before = OWN_LIST.read_bytes()
+    Path("own/note.txt").write_text("mine")
+    list_own.main()
+    assert (OWN_LIST.read_bytes() != before) == changes
+    stages = yaml.safe_load((HERE / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    assert str(OWN_LIST) in stages["prepare"]["deps"] and "own" not in stages["prepare"]["deps"]

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+OWN = Path("own")
+OWN_LIST = Path("data/own.json")
 RAW = Path("data/raw")
 STORE = Path("data/store")
 SUBSET = Path("data/subset")

@@ -38,7 +38,7 @@ def follow_store(uri: str, experiment: "Experiment") -> None:
         return
     from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
     from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel, SqlRun
-    from sqlalchemy import create_engine, select
+    from sqlalchemy import create_engine, select, update
     from sqlalchemy.orm import Session
 
     columns = (
@@ -47,7 +47,8 @@ def follow_store(uri: str, experiment: "Experiment") -> None:
         (SqlModelVersion, "storage_location"),
     )
     with Session(create_engine(uri)) as session, session.begin():
-        session.get_one(SqlExperiment, int(experiment.experiment_id)).artifact_location = present
+        own = update(SqlExperiment).filter_by(experiment_id=int(experiment.experiment_id))
+        session.execute(own.values(artifact_location=present))
         for table, column in columns:
             inside = getattr(table, column).startswith(f"{former}/", autoescape=True)
             for row in session.scalars(select(table).where(inside)):

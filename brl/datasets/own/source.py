@@ -21,12 +21,13 @@ from brl.datasets.own.description import Description, read_description
 from brl.datasets.source import Dataset, Source
 from brl.support.errors import UserError
 from brl.support.files import project_root, written_whole
+from brl.support.paths import OWN
 from brl.support.progress import progress
 
-# Own data are read in place from here. The stage `prepare` depends on this folder, so that changes
-# are noticed. It is relative to the working folder, which DVC has checked, not to the project's
-# root.
-FOLDER = Path("own")
+# Own data are read in place from here. The stage `prepare` depends on a list of its files, so that
+# changes are noticed. It is relative to the working folder, which DVC has checked, not to the
+# project's root.
+FOLDER = OWN
 DESCRIPTION_FILE = "dataset.yaml"
 NOTE = "Nothing to fetch: the stage `prepare` reads the folder own.\n"
 
