@@ -10,21 +10,16 @@ from brl.config.params import Params, read_params
 from brl.streams.weights import load_weights, save_weights
 from brl.subset.subset import read_subset
 from brl.support.errors import one_line_errors
-from brl.support.files import sha256, written_whole
+from brl.support.files import written_whole
 from brl.support.paths import STORE, SUBSET, tested_weights, trained_weights
-from brl.tracking import runs as tracking
 
 
 def adjust_classifier(weights: Path, tested: Path, params: Params) -> None:
-    """Writes the weights with an adjusted classifier, and records them in MLflow."""
+    """Writes the weights with an adjusted classifier."""
     store = ClipStore.open(STORE)
     subset = read_subset(SUBSET, store)
     trained = load_weights(weights)
     save_weights(tested, adjusted(trained, store, subset, params.classifier, params.seed))
-    recorded = params.model_dump(include={"seed", "dataset", "subsample", "model", "classifier"})
-    tracking.record_weights(
-        trained.recipe.stream, recorded, tested, sha256(tested), sha256(weights)
-    )
 
 
 def main(stream: str) -> None:

@@ -120,8 +120,9 @@ def test_the_outputs_are_those_of_the_code():
                 name = entry if isinstance(entry, str) else next(iter(entry))
                 outputs.add(Path(name.replace("${key}", "joint")))
     per_stream = ("trained_weights", "tested_weights", "training_curve", "stream_scores")
-    in_code = {getattr(paths, name)("joint") for name in (*per_stream, "stream_metrics")}
+    in_code = {getattr(paths, name)("joint") for name in per_stream}
     in_code |= {paths.RAW, paths.FUSED_SCORES, paths.PAGE, paths.METRICS, paths.RESULTS}
+    in_code |= {paths.STREAM_METRICS}
     assert in_code | {paths.LONG_TAIL} <= outputs
     folders = {paths.STORE, paths.SUBSET, paths.REPORTS}
     assert {output for output in outputs if output.parent not in folders} <= in_code

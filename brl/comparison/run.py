@@ -11,10 +11,10 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import active_children, get_context
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
@@ -28,8 +28,8 @@ from brl.balance.holdout import hold_out
 from brl.classifier import adjusted
 from brl.clips.store import ClipStore
 from brl.comparison.plan import Run, key_of
+from brl.config.params import Params, StreamName
 from brl.prediction import predict
-from brl.report.words import data_in_words
 from brl.scores.metrics import overall
 from brl.scores.scores import Scores, save_scores
 from brl.streams.weights import Trained, load_weights, save_weights
@@ -38,7 +38,8 @@ from brl.support.errors import UserError
 from brl.support.files import project_root, sha256, stage_code, write_csv, written_whole
 from brl.support.paths import STORE, SUBSET
 from brl.support.progress import keep_quiet, progress
-from brl.tracking import runs as tracking
+from brl.tracking.description import Description, SubsetRecord, of_training
+from brl.tracking.training import training_run
 from brl.training.loop import train_stream
 
 
@@ -208,26 +209,26 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
     if not checkpoint.exists():
         with written_whole(weights.with_suffix(".code")) as unfinished:
             unfinished.write_text(code)
-    later = {"streams", "classifier", "predict", "ensemble", "evaluate"}
-    params = run.params.model_dump(exclude=later)
-    described = tracking.SubsetRecord(run.params.dataset.name, data.digest, data.summary)
-    tags = {"comparison": name, "method": run.method, "data": data_in_words(run.params)}
-    with tracking.training_run(
-        run.job.stream, key, params | {"lr": run.job.lr}, described, name=run.title, more_tags=tags
-    ) as recorded:
-        trained, curve = train_stream(
-            run.job,
-            data.store,
-            data.subset,
-            checkpoint,
-            on_epoch=recorded.log_epoch if recorded else lambda _row: None,
-        )
+    with training_run(compared(of_training, run, data, name), key) as recorded:
+        trained, curve = train_stream(run.job, data.store, data.subset, checkpoint, recorded)
         write_csv(pd.DataFrame(curve), weights.with_suffix(".csv"))
         save_weights(weights, trained)
-        if recorded:
-            recorded.finish(weights, sha256(weights))
+        recorded.finish(weights, sha256(weights))
     checkpoint.unlink()
     return trained
+
+
+def compared(
+    of: Callable[[Params, StreamName, SubsetRecord, str], Description],
+    run: Run,
+    data: Data,
+    comparison: str,
+) -> Description:
+    """The description of a run of a comparison; of: makes that of the stream in a pipeline."""
+    subset = SubsetRecord(run.params.dataset.name, data.digest, data.summary)
+    about = of(run.params, run.stream, subset, f"{comparison}: {run.title}")
+    tags = about.tags | {"comparison": comparison, "row": run.method}
+    return replace(about, kind="compared", tags=tags)
 
 
 def score(run: Run, trained: Trained, data: Data) -> str:

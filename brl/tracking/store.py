@@ -14,13 +14,12 @@ from brl.support.files import project_root
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
 
 EXPERIMENT = "long-tailed skeleton actions"
 DESCRIPTION = (
-    "One run per trained stream; one per evaluated pipeline (kind = pipeline), which links the "
-    "runs of its streams; one per method and seed of a comparison (kind = comparison). Compare "
-    "accuracy/… and accuracy/class/…."
+    "One run per result: of a stream (kind = stream), of a pipeline, which links the runs of its "
+    "streams (kind = pipeline), and of a comparison (kind = compared). The tag streams says whose "
+    "result it is. Compare accuracy/… and accuracy/class/…."
 )
 
 
@@ -69,18 +68,3 @@ def _experiment(client: "MlflowClient", local: bool) -> str:
         "mlflow.experimentKind": "custom_model_development",
     }
     return client.create_experiment(EXPERIMENT, artifacts if local else None, tags)
-
-
-def find_run(client: "MlflowClient", experiment_id: str, *conditions: str) -> "Run | None":
-    """The newest run that meets all conditions, in MLflow's filter syntax; None without one."""
-    runs = client.search_runs([experiment_id], " and ".join(conditions), max_results=1)
-    return runs[0] if runs else None
-
-
-def log_metrics(client: "MlflowClient", run_id: str, metrics: dict[str, float]) -> None:
-    """Adds metrics to a run, which may have finished."""
-    from mlflow.entities import Metric
-    from mlflow.utils.time import get_current_time_millis
-
-    now = get_current_time_millis()
-    client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])

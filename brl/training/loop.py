@@ -4,7 +4,7 @@ import math
 import pickle
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -41,8 +41,35 @@ class MakeObjective(Protocol):
         """The objective, on the CPU."""
 
 
-def ignore_epoch(_row: CurveRow) -> None:
-    """An `on_epoch` that does nothing."""
+class Record(Protocol):
+    """Follows a training."""
+
+    def start(self, run: str) -> str:
+        """Called once, before the first epoch: a name for this record, kept in the checkpoints.
+
+        run: the name that the checkpoint holds; empty for a training that starts afresh.
+        """
+
+    def log_epoch(self, row: CurveRow) -> None:
+        """Called after each epoch with a row of the curve.
+
+        A resumed training first calls it for all earlier epochs, since a killed process may not
+        have recorded them.
+        """
+
+
+class NoRecord:
+    """Follows a training without a trace; keeps the name of an earlier record."""
+
+    def start(self, run: str) -> str:
+        """Keeps the name."""
+        return run
+
+    def log_epoch(self, row: CurveRow) -> None:
+        """Does nothing."""
+
+
+NOT_RECORDED = NoRecord()
 
 
 def train_stream(
@@ -50,17 +77,15 @@ def train_stream(
     store: ClipStore,
     subset: Subset,
     checkpoint: Path,
-    on_epoch: Callable[[CurveRow], None] = ignore_epoch,
+    record: Record = NOT_RECORDED,
     objective: MakeObjective = Classification,
     start: Mapping[str, Tensor] | None = None,
 ) -> tuple[Trained, list[CurveRow]]:
     """Trains one stream on a subset; resumes from `checkpoint` if that file exists.
 
     checkpoint  replaced after each epoch; may be resumed with another number of processes
-    on_epoch    called after each epoch with a row of the curve: `epoch` (from 1), `loss`, the
-                objective's measures in % (`accuracy`), `lr`, and `validation` if there is a
-                validation part. A resumed training first calls it for all earlier epochs, since a
-                killed process may not have logged them.
+    record      gets each row of the curve: `epoch` (from 1), `loss`, the objective's measures in %
+                (`accuracy`), `lr`, and `validation` if there is a validation part
     start       the state dict of a pretrained backbone; None: random initial weights
 
     Returns the network on the CPU, in eval mode, and the whole curve. The weights are those of the
@@ -77,14 +102,15 @@ def train_stream(
             print(f"{checkpoint}: unreadable; {job.stream.name} starts afresh", file=sys.stderr)
             training = Training(job, store, subset, objective, start)
     wait_for_all()  # All processes must have read the checkpoint before it is replaced.
+    training.run = record.start(training.run)
     for row in training.curve:
-        on_epoch(row)
+        record.log_epoch(row)
     with fraction_bar(job.stream.name) as bar:
         while training.epoch < job.train.epochs:
             row = training.run_epoch(bar)
             if is_first():
                 training.save(checkpoint)
-            on_epoch(row)
+            record.log_epoch(row)
     return training.result(), training.curve
 
 
@@ -121,6 +147,7 @@ class Training:
         self.epoch = 0
         self.curve: list[CurveRow] = []
         self.best: tuple[float, dict[str, Tensor]] | None = None
+        self.run = ""  # under which the training is recorded
 
     def run_epoch(self, bar: FractionBar) -> CurveRow:
         """Trains one epoch; appends its row to the curve and returns it.
@@ -214,6 +241,7 @@ class Training:
             "order_generator": self.order_generator.get_state(),
             "augment_generator": self.augment_generator.get_state(),
             "best": self.best,
+            "run": self.run,
         }
         with written_whole(checkpoint) as unfinished:
             torch.save(content, unfinished)
@@ -227,7 +255,7 @@ class Training:
         self.optimizer.load_state_dict(content["optimizer"])
         self.order_generator.set_state(content["order_generator"])
         self.augment_generator.set_state(content["augment_generator"])
-        self.best = content["best"]
+        self.best, self.run = content["best"], content["run"]
 
 
 def sgd(parameters: list[nn.Parameter], params: TrainParams) -> torch.optim.Optimizer:
