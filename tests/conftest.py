@@ -10,6 +10,7 @@ from hypothesis import settings
 import brl  # noqa: F401  # before torch: it chooses how threads wait
 from brl.config.params import read_params
 from brl.streams.stream import Stream
+from brl.tracking.store import connect
 from tests.reference import (  # noqa: F401  # hooks
     pytest_runtest_makereport,
     pytest_terminal_summary,
@@ -40,6 +41,17 @@ def elsewhere(tmp_path_factory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(tmp_path_factory.mktemp("root")))
         yield
+
+
+@pytest.fixture(scope="session")
+def mlflow_db(tmp_path_factory) -> Path:
+    """A store without runs, to be copied: MLflow takes seconds to create one."""
+    folder = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(folder))
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+        connect()
+    return folder / "mlflow.db"
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,6 @@
-"""An empty MLflow store, made once and copied, and results to record in it."""
-
-import shutil
-from functools import cache
-from pathlib import Path
-from tempfile import mkdtemp
+"""Trainings and results to record in MLflow."""
 
 import numpy as np
-import pytest
 
 from brl.config.params import Params, StreamName
 from brl.scores.scores import Scores, save_scores
@@ -19,26 +13,9 @@ from brl.support.paths import (
     training_curve,
 )
 from brl.tracking.description import Description, SubsetRecord, of_training
-from brl.tracking.store import connect
 from tests.tiny import PARAMS
 
 SUBSET = SubsetRecord("t", "digest", {"clips": 3})
-
-
-@cache
-def _made_once() -> Path:
-    """A store with the project's experiment. To create one takes seconds."""
-    root = Path(mkdtemp())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DVC_ROOT", str(root))
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/mlflow.db")  # MLflow sets it, too
-        connect()
-    return root / "mlflow.db"
-
-
-def empty_store(root: Path) -> None:
-    """Puts a store without runs at a project's root."""
-    shutil.copy(_made_once(), root)
 
 
 def describe(stream: StreamName, params: Params = PARAMS) -> Description:

@@ -1,5 +1,7 @@
 """The runs of a comparison of invented scores: 12 test clips, four of each of three classes."""
 
+import shutil
+
 import pytest
 from mlflow.entities import Run
 
@@ -8,18 +10,17 @@ from brl.comparison.results import finished
 from brl.comparison.run import Data, trained_once, weights_file
 from brl.tracking.runs import Runs
 from tests.comparing import JOINT, Grid
-from tests.recorded import empty_store
 from tests.test_comparison_report import first_wrong
 
 TWO = {"streams": ["joint", "bone"]}
 
 
 @pytest.fixture
-def grid(tmp_path, monkeypatch) -> Grid:
+def grid(mlflow_db, tmp_path, monkeypatch) -> Grid:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("BRL_TRACKING", "on")
-    empty_store(tmp_path)
+    shutil.copy(mlflow_db, tmp_path)
     grid = Grid(tmp_path)
     monkeypatch.chdir(tmp_path)
     return grid

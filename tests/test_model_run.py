@@ -1,5 +1,6 @@
 """A model that cannot be logged or registered leaves the run of its pipeline as it is."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +9,13 @@ import pytest
 from brl.serving.mlflow_model import check_name, log
 from brl.support.errors import UserError
 from brl.tracking.runs import Runs
-from tests.recorded import empty_store
 
 
 @pytest.fixture
-def runs(tmp_path, monkeypatch) -> Runs:
+def runs(mlflow_db, tmp_path, monkeypatch) -> Runs:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    empty_store(tmp_path)
+    shutil.copy(mlflow_db, tmp_path)
     return Runs()
 
 

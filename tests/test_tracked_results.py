@@ -1,5 +1,6 @@
 """The runs of results: one result is one run, and what DVC restored is recorded afterwards."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ from brl.tracking.results import Result, record_fused
 from brl.tracking.runs import Runs
 from brl.tracking.training import training_run
 from tests.comparing import Grid
-from tests.recorded import empty_store, write_results
+from tests.recorded import write_results
 
 LABELS = [0, 1, 2, 2]
 
@@ -57,11 +58,11 @@ class Workspace(Grid):
 
 
 @pytest.fixture
-def workspace(tmp_path, monkeypatch) -> Workspace:
+def workspace(mlflow_db, tmp_path, monkeypatch) -> Workspace:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("BRL_TRACKING", "on")
-    empty_store(tmp_path)
+    shutil.copy(mlflow_db, tmp_path)
     workspace = Workspace(tmp_path)
     monkeypatch.chdir(tmp_path)
     return workspace

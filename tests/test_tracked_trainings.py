@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,17 +15,17 @@ from brl.tracking.runs import Runs
 from brl.tracking.training import training_run
 from stages.train import train
 from tests.comparing import Grid
-from tests.recorded import describe, empty_store
+from tests.recorded import describe
 
 ROW = {"epoch": 1, "loss": 2.0, "accuracy": 50.0, "lr": 0.1}
 
 
 @pytest.fixture
-def root(tmp_path, monkeypatch) -> Path:
+def root(mlflow_db, tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("BRL_TRACKING", "on")
-    empty_store(tmp_path)
+    shutil.copy(mlflow_db, tmp_path)
     return tmp_path
 
 

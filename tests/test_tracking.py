@@ -1,6 +1,7 @@
 """Tracking: one store for many processes, an off-switch, and no telemetry."""
 
 import os
+import shutil
 import subprocess
 import sys
 from multiprocessing import get_context
@@ -18,7 +19,7 @@ from brl.tracking.present import record
 from brl.tracking.runs import Runs
 from brl.tracking.store import EXPERIMENT, tracking_uri
 from brl.tracking.training import RecordedTraining, training_run
-from tests.recorded import describe, empty_store
+from tests.recorded import describe
 
 PARAMS = read_params(Path("params.yaml"))
 
@@ -67,8 +68,8 @@ def test_switched_off_nothing_is_written(root, monkeypatch):
     assert list(root.iterdir()) == []
 
 
-def test_a_benchmark_is_a_run_with_its_figures_and_its_table(root):
-    empty_store(root)
+def test_a_benchmark_is_a_run_with_its_figures_and_its_table(mlflow_db, root):
+    shutil.copy(mlflow_db, root)
     table = root / "table.md"
     table.write_text("# made by\n")
     record_benchmark("bench-x", {"ratio/train-1-ours": 6.5}, table)
@@ -105,8 +106,8 @@ def test_a_store_that_cannot_be_used_is_named(root, monkeypatch, uri):
     assert "\n" not in str(caught.value)
 
 
-def test_an_experiment_deleted_by_hand_comes_back(root):
-    empty_store(root)
+def test_an_experiment_deleted_by_hand_comes_back(mlflow_db, root):
+    shutil.copy(mlflow_db, root)
     runs = Runs()
     runs.client.delete_experiment(runs.experiment_id)
     Runs().create("another", {})
