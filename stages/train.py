@@ -35,7 +35,9 @@ def train(params: Params, stream: StreamName) -> None:
         return
     about = of_training(params, stream, SubsetRecord(params.dataset.name, digest, summary))
     with training_run(about, identity) as run:
-        trained, curve = train_stream(job, store, subset, checkpoint, run)
+        trained, curve = train_stream(
+            job, store, subset, checkpoint, run.log_epoch, on_start=run.start
+        )
         weights = write(trained, pd.DataFrame(curve))
         run.finish(weights, sha256(weights))
     checkpoint.unlink()

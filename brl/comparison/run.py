@@ -210,7 +210,14 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
         with written_whole(weights.with_suffix(".code")) as unfinished:
             unfinished.write_text(code)
     with training_run(compared(of_training, run, data, name), key) as recorded:
-        trained, curve = train_stream(run.job, data.store, data.subset, checkpoint, recorded)
+        trained, curve = train_stream(
+            run.job,
+            data.store,
+            data.subset,
+            checkpoint,
+            on_epoch=recorded.log_epoch,
+            on_start=recorded.start,
+        )
         write_csv(pd.DataFrame(curve), weights.with_suffix(".csv"))
         save_weights(weights, trained)
         recorded.finish(weights, sha256(weights))

@@ -4,7 +4,7 @@ import math
 import pickle
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -41,35 +41,13 @@ class MakeObjective(Protocol):
         """The objective, on the CPU."""
 
 
-class Record(Protocol):
-    """Follows a training."""
-
-    def start(self, run: str) -> str:
-        """Called once, before the first epoch: a name for this record, kept in the checkpoints.
-
-        run: the name that the checkpoint holds; empty for a training that starts afresh.
-        """
-
-    def log_epoch(self, row: CurveRow) -> None:
-        """Called after each epoch with a row of the curve.
-
-        A resumed training first calls it for all earlier epochs, since a killed process may not
-        have recorded them.
-        """
+def ignore_epoch(_row: CurveRow) -> None:
+    """An `on_epoch` that does nothing."""
 
 
-class NoRecord:
-    """Follows a training without a trace; keeps the name of an earlier record."""
-
-    def start(self, run: str) -> str:
-        """Keeps the name."""
-        return run
-
-    def log_epoch(self, row: CurveRow) -> None:
-        """Does nothing."""
-
-
-NOT_RECORDED = NoRecord()
+def keep_run(run: str) -> str:
+    """An `on_start` that starts nothing."""
+    return run
 
 
 def train_stream(
@@ -77,16 +55,21 @@ def train_stream(
     store: ClipStore,
     subset: Subset,
     checkpoint: Path,
-    record: Record = NOT_RECORDED,
+    on_epoch: Callable[[CurveRow], None] = ignore_epoch,
     objective: MakeObjective = Classification,
     start: Mapping[str, Tensor] | None = None,
+    on_start: Callable[[str], str] = keep_run,
 ) -> tuple[Trained, list[CurveRow]]:
     """Trains one stream on a subset; resumes from `checkpoint` if that file exists.
 
     checkpoint  replaced after each epoch; may be resumed with another number of processes
-    record      gets each row of the curve: `epoch` (from 1), `loss`, the objective's measures in %
-                (`accuracy`), `lr`, and `validation` if there is a validation part
+    on_epoch    called after each epoch with a row of the curve: `epoch` (from 1), `loss`, the
+                objective's measures in % (`accuracy`), `lr`, and `validation` if there is a
+                validation part. A resumed training first calls it for all earlier epochs, since a
+                killed process may not have logged them.
     start       the state dict of a pretrained backbone; None: random initial weights
+    on_start    called before the first epoch with the name under which the resumed training is
+                recorded, empty for one that starts afresh; returns the name that checkpoints keep
 
     Returns the network on the CPU, in eval mode, and the whole curve. The weights are those of the
     last epoch, or of the best epoch if there is a validation part. If several processes train
@@ -102,15 +85,15 @@ def train_stream(
             print(f"{checkpoint}: unreadable; {job.stream.name} starts afresh", file=sys.stderr)
             training = Training(job, store, subset, objective, start)
     wait_for_all()  # All processes must have read the checkpoint before it is replaced.
-    training.run = record.start(training.run)
+    training.run = on_start(training.run)
     for row in training.curve:
-        record.log_epoch(row)
+        on_epoch(row)
     with fraction_bar(job.stream.name) as bar:
         while training.epoch < job.train.epochs:
             row = training.run_epoch(bar)
             if is_first():
                 training.save(checkpoint)
-            record.log_epoch(row)
+            on_epoch(row)
     return training.result(), training.curve
 
 
@@ -147,7 +130,7 @@ class Training:
         self.epoch = 0
         self.curve: list[CurveRow] = []
         self.best: tuple[float, dict[str, Tensor]] | None = None
-        self.run = ""  # under which the training is recorded
+        self.run = ""  # the name under which the training is recorded
 
     def run_epoch(self, bar: FractionBar) -> CurveRow:
         """Trains one epoch; appends its row to the curve and returns it.
