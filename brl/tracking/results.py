@@ -148,7 +148,7 @@ def adopt(runs: Runs, parent: str, children: list[str], again: bool = False) -> 
 
 
 def _add_result(runs: Runs, run_id: str, result: Result) -> None:
-    """Adds a result to a run. The digest comes last: until then the result is not recorded."""
+    """Adds a result to a run; the digest last, since until then the result is not recorded."""
     runs.log_params(run_id, result.about)
     runs.log_metrics(run_id, result.metrics)
     if len(by_class := result.by_class) > MAX_CLASS_METRICS:
@@ -156,4 +156,4 @@ def _add_result(runs: Runs, run_id: str, result: Result) -> None:
         # MLflow asks pandas for columns of objects, and means text.
         table = table.astype({"class": object})
         runs.client.log_table(run_id, table, "by_class.json")
-    runs.set_tags(run_id, {RESULT: result.digest})
+    runs.set_tags(run_id, result.about.tags | {RESULT: result.digest})
