@@ -12,7 +12,7 @@ from benchmarks.pairs import Compared, Turns, compared
 from benchmarks.report import mb, report
 from benchmarks.training_steps import BATCHES, STEPS
 from brl.support.paths import BENCHMARK_REPORTS
-from brl.tracking.runs import record_benchmark
+from brl.tracking.benchmarks import record_benchmark
 
 REPORT = BENCHMARK_REPORTS / "training.md"
 PAIRS = 7

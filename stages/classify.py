@@ -6,13 +6,12 @@ from pathlib import Path
 
 from brl.config.params import Params, read_params
 from brl.support.errors import one_line_errors
-from brl.support.files import sha256, written_whole
+from brl.support.files import written_whole
 from brl.support.paths import STORE, SUBSET, tested_weights, trained_weights
-from brl.tracking import runs as tracking
 
 
 def adjust_classifier(weights: Path, tested: Path, params: Params) -> None:
-    """Writes the weights with an adjusted classifier, and records them in MLflow."""
+    """Writes the weights with an adjusted classifier."""
     # They import torch, which takes longer than the copy that most runs make instead.
     from brl.classifier import adjusted
     from brl.clips.store import ClipStore
@@ -23,10 +22,6 @@ def adjust_classifier(weights: Path, tested: Path, params: Params) -> None:
     subset = read_subset(SUBSET, store)
     trained = load_weights(weights)
     save_weights(tested, adjusted(trained, store, subset, params.classifier, params.seed))
-    recorded = params.model_dump(include={"seed", "dataset", "subsample", "model", "classifier"})
-    tracking.record_weights(
-        trained.recipe.stream, recorded, tested, sha256(tested), sha256(weights)
-    )
 
 
 def main(stream: str) -> None:

@@ -1,6 +1,7 @@
 """Stage `evaluate`: metrics, tables, figures and the report page of streams and ensemble."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 
@@ -9,28 +10,28 @@ from brl.config.params import Params, read_params
 from brl.report.figure import draw_by_class
 from brl.report.page import write_page
 from brl.report.results import ENSEMBLE, Results
-from brl.scores.metrics import GROUPS, shot_groups
+from brl.scores.metrics import Headline, shot_groups
 from brl.scores.scores import load_scores
-from brl.subset.subset import read_counts, read_summary
+from brl.subset.subset import read_counts
 from brl.support.errors import one_line_errors
 from brl.support.files import write_csv, written_whole
 from brl.support.paths import (
+    BY_CLASS,
+    BY_CLASS_FIGURE,
+    CONFUSION,
     FUSED_SCORES,
-    LONG_TAIL,
     METRICS,
     PAGE,
     REPORTS,
     RESULTS,
     STORE,
     SUBSET,
+    stream_metrics,
     stream_scores,
     training_curve,
 )
-from brl.tracking import runs as tracking
+from brl.tracking.present import record
 
-BY_CLASS = REPORTS / "by_class.csv"
-BY_CLASS_FIGURE = REPORTS / "by_class.png"
-CONFUSION = REPORTS / "confusion.csv"
 CURVES = REPORTS / "curves.csv"
 
 
@@ -40,7 +41,7 @@ def main() -> None:
     write_tables(results)
     draw_by_class(BY_CLASS_FIGURE, results.classes, results.by_class)
     write_page(PAGE, results)
-    track(results)
+    record(results.params, evaluated_now=True)
 
 
 def read_results(params: Params) -> Results:
@@ -68,33 +69,15 @@ def write_tables(results: Results) -> None:
     write_csv(results.classes.join(results.by_class.round(2)), BY_CLASS)
     write_csv(confusion, CONFUSION)
     write_csv(pd.concat(results.curves, names=["stream"]).reset_index("stream"), CURVES)
-    with written_whole(METRICS) as unfinished:
-        text = json.dumps(results.headlines[ENSEMBLE], indent=2)
-        unfinished.write_text(text + "\n", encoding="utf-8")
-
-
-def track(results: Results) -> None:
-    """Records the pipeline and its metrics in MLflow."""
-    params = results.params
-    by_class = dict(zip(results.names, results.by_class[ENSEMBLE], strict=True))
-    metrics = tracking.accuracy_metrics(results.headlines[ENSEMBLE], by_class)
+    write_json(results.headlines[ENSEMBLE], METRICS)
     for stream in results.streams:
-        metrics |= {
-            f"streams/{stream}/{name}": value
-            for name, value in results.headlines[stream].items()
-            if value is not None
-        }
-    digest, summary = read_summary(SUBSET)
-    sizes = results.classes["group"].value_counts()
-    group_sizes = {f"{group}_shot_classes": float(sizes.get(group, 0)) for group in GROUPS}
-    metrics |= tracking.subset_metrics(summary | group_sizes)
-    tracking.record_pipeline(
-        params,
-        tracking.SubsetRecord(params.dataset.name, digest, summary),
-        metrics=metrics,
-        weights_digests={name: s.weights_digest for name, s in results.streams.items()},
-        artifacts=[PAGE, BY_CLASS_FIGURE, BY_CLASS, CONFUSION, LONG_TAIL],
-    )
+        write_json(results.headlines[stream], stream_metrics(stream))
+
+
+def write_json(content: Headline, path: Path) -> None:
+    """Writes metrics as JSON, whole or not at all."""
+    with written_whole(path) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

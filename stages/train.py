@@ -14,15 +14,17 @@ from brl.subset.subset import read_subset, read_summary
 from brl.support.errors import one_line_errors
 from brl.support.files import sha256, write_csv
 from brl.support.paths import STORE, SUBSET, trained_weights, training_curve
-from brl.tracking import runs as tracking
+from brl.tracking.description import SubsetRecord, of_training
+from brl.tracking.training import training_run
 from brl.training.distributed import is_first, launch, requested_processes
 from brl.training.job import Job
-from brl.training.loop import ignore_epoch, train_stream
+from brl.training.loop import train_stream
 from brl.training.resuming import checkpoint_file, fingerprint
 
 
-def train(job: Job, params: Params) -> None:
+def train(params: Params, stream: StreamName) -> None:
     """Trains a stream; of several processes only the first writes and records the results."""
+    job = Job.of(params, stream)
     store = ClipStore.open(STORE)
     subset = read_subset(SUBSET, store)
     digest, summary = read_summary(SUBSET)
@@ -31,34 +33,22 @@ def train(job: Job, params: Params) -> None:
     if not is_first():
         train_stream(job, store, subset, checkpoint)
         return
-    recorded = params.model_dump(
-        exclude={"streams", "classifier", "predict", "ensemble", "evaluate"}
-    )
-    subset_record = tracking.SubsetRecord(params.dataset.name, digest, summary)
-    tags = tracking.in_words(params)
-    with tracking.training_run(
-        job.stream, identity, recorded | {"lr": job.lr}, subset_record, more_tags=tags
-    ) as run:
+    about = of_training(params, stream, SubsetRecord(params.dataset.name, digest, summary))
+    with training_run(about, identity) as run:
         trained, curve = train_stream(
-            job, store, subset, checkpoint, on_epoch=run.log_epoch if run else ignore_epoch
+            job, store, subset, checkpoint, run.log_epoch, on_start=run.start
         )
         weights = write(trained, pd.DataFrame(curve))
-        if run:
-            run.finish(weights, sha256(weights))
+        run.finish(weights, sha256(weights))
     checkpoint.unlink()
 
 
-def use_checkpoint(checkpoint: CheckpointParams, job: Job, params: Params) -> None:
+def use_checkpoint(checkpoint: CheckpointParams, job: Job) -> None:
     """Writes the weights of a published checkpoint, and a curve without rows."""
     store = ClipStore.open(STORE)
     recipe = Recipe.on(store, stream=job.stream, model=job.model, train=job.train)
     curve = pd.DataFrame(columns=["epoch", "loss", "accuracy", "lr"])
-    weights = write(load_checkpoint(checkpoint, recipe), curve)
-    recorded = params.model_dump(include={"dataset", "prepare", "model"})
-    # Of the train section only the settings that test clips depend on.
-    frames = job.train.model_dump(include={"clip_len", "sampling", "rescale"})
-    recorded |= {"train": frames, "weights": checkpoint.model_dump()}
-    tracking.record_weights(job.stream, recorded, weights, sha256(weights))
+    write(load_checkpoint(checkpoint, recipe), curve)
 
 
 def write(trained: Trained, curve: pd.DataFrame) -> Path:
@@ -75,13 +65,13 @@ def main(stream: StreamName) -> None:
     params = read_params()
     job = Job.of(params, stream)
     if job.stream.weights:
-        use_checkpoint(job.stream.weights, job, params)
+        use_checkpoint(job.stream.weights, job)
         return
     processes = requested_processes()
     if processes == 1:
-        train(job, params)
+        train(params, stream)
     else:
-        launch(processes, train, job, params)
+        launch(processes, train, params, stream)
 
 
 if __name__ == "__main__":

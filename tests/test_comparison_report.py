@@ -1,6 +1,5 @@
 """The report of a comparison of invented scores: 12 test clips, four of each of three classes."""
 
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +11,6 @@ from brl.comparison.made import Code, note
 from brl.comparison.report import write_report
 from brl.comparison.results import finished
 from brl.comparison.run import Data, weights_file
-from brl.tracking.store import EXPERIMENT, tracking_uri
 from tests.comparing import JOINT, Grid
 
 FOUR = ["joint", "bone", "joint_motion", "bone_motion"]
@@ -261,39 +259,3 @@ def test_other_code_is_told(grid):
     assert "**1 of the 2 trainings and 1 of the 2 scores were computed by other" in report(grid)
     note(others, Code.of("stgcnpp").training)
     assert "**1 of the 2 scores were computed by other code" in report(grid)
-
-
-def test_results_are_recorded_once(grid, monkeypatch):
-    monkeypatch.setenv("BRL_TRACKING", "on")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    grid.compare({"brl": {"streams": ["joint", "bone"]}, "mixup": JOINT}, seeds=[4])
-    with monkeypatch.context() as elsewhere:
-        elsewhere.setattr("brl.tracking.machine.processor", lambda: "EPYC elsewhere")
-        grid.pretend(
-            lambda run, labels: first_wrong(labels, {} if run.stream == "joint" else {0: 4})
-        )
-    report(grid)
-    report(grid)
-    mlflow.set_tracking_uri(tracking_uri())
-    experiment = mlflow.get_experiment_by_name(EXPERIMENT).experiment_id
-    runs = {run.info.run_name: run for run in mlflow.MlflowClient().search_runs([experiment])}
-    assert sorted(runs) == ["tiny: brl, seed 4", "tiny: mixup, seed 4"]
-    brl, mixup = (runs[name].data for name in sorted(runs))
-    expected = {"kind": "comparison", "comparison": "tiny", "method": "brl"}
-    expected |= {"device": "EPYC elsewhere", "precision.predict": "float32"}
-    assert expected.items() <= brl.tags.items()
-    assert brl.tags["subset.digest"] == Data.read().digest
-    assert brl.params["method.mix"] == "partial" and brl.params["seed"] == "4"
-    by_source = {"joint": 100.0, "bone": pytest.approx(66.667, abs=1e-3)}
-    for source, top1 in by_source.items():
-        assert brl.metrics[f"streams/{source}/top1"] == top1
-    # Two streams of equal share, one for class 0 and one for class 1: the first of equals.
-    assert brl.metrics["accuracy/top1"] == brl.metrics["streams/2 streams/top1"] == 100
-    assert brl.metrics["accuracy/class/2_third"] == 100
-    assert mixup.metrics["accuracy/top1"] == 100 and "streams/bone/top1" not in mixup.metrics
-
-    grid.compare({"mixup": {"streams": ["joint", "bone"]}}, seeds=[4])
-    grid.pretend(lambda run, labels: labels)
-    report(grid)
-    recorded = mlflow.MlflowClient().search_runs([experiment], "tags.method = 'mixup'")
-    assert len(recorded) == 2  # the second one has more streams

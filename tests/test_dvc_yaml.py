@@ -120,7 +120,7 @@ def test_the_outputs_are_those_of_the_code():
                 name = entry if isinstance(entry, str) else next(iter(entry))
                 outputs.add(Path(name.replace("${key}", "joint")))
     per_stream = ("trained_weights", "tested_weights", "training_curve", "stream_scores")
-    in_code = {getattr(paths, name)("joint") for name in (*per_stream, "stream_metrics")}
+    in_code = {getattr(paths, name)("joint") for name in per_stream}
     in_code |= {
         paths.RAW,
         paths.OWN_LIST,
@@ -128,6 +128,7 @@ def test_the_outputs_are_those_of_the_code():
         paths.PAGE,
         paths.METRICS,
         paths.RESULTS,
+        paths.STREAM_METRICS,
     }
     assert in_code | {paths.LONG_TAIL} <= outputs
     folders = {paths.STORE, paths.SUBSET, paths.REPORTS}

@@ -14,7 +14,6 @@ from brl.scores.fusion import fuse
 from brl.scores.metrics import accuracy_by_class, headline, overall, shot_groups
 from brl.scores.scores import Scores, load_scores, save_scores
 from brl.support.errors import UserError
-from brl.tracking.runs import accuracy_metrics, class_metric
 
 GROUPED = EvaluateParams(many_shot_above=100, few_shot_below=20)
 
@@ -124,13 +123,3 @@ def test_scores_read_back(tmp_path):
     assert again.weights_digest == "digest"
     for column in ("names", "labels", "probabilities"):
         np.testing.assert_array_equal(getattr(again, column), getattr(scores, column))
-
-
-def test_metric_names_sort_by_label_and_hold_no_character_mlflow_refuses():
-    assert class_metric(7, "eat meal/snack", 60) == "accuracy/class/07_eat_meal_snack"
-    assert class_metric(7, "touch head (headache) 100%", 120) == (
-        "accuracy/class/007_touch_head_headache_100"
-    )
-    assert class_metric(0, "Müller's", 10) == "accuracy/class/0_m_ller_s"
-    metrics = accuracy_metrics({"top1": 50.0, "few": None}, {"a": 1.0, "b": float("nan")})
-    assert metrics == {"accuracy/top1": 50.0, "accuracy/class/0_a": 1.0}

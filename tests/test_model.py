@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from brl.scores.scores import load_scores
+from brl.tracking.store import EXPERIMENT
 from tests.own_data import STICK, write_stick_figures
 from tests.project import SMALL, Project
 
@@ -146,9 +147,28 @@ def test_the_model_is_served(project, address, scores):
 
 def test_after_an_edit_a_model_needs_a_new_run(project, address):
     project.edit({"ensemble.weights.joint": 7})
-    refused = project.brl("model")
+    refused, recorded = project.brl("model"), project.brl("record")
     project.edit({"ensemble.weights.joint": 2})
-    assert refused.returncode == 1
+    assert refused.returncode == recorded.returncode == 1
     assert re.fullmatch(
         r"error: sqlite:.*: has no run of the present pipeline; make repro .*\n", refused.stderr
     )
+    assert recorded.stderr == (
+        "error: the results are not those of params.yaml and the code (ensemble, evaluate would "
+        "run); first: make repro\n"
+    )
+
+
+def test_a_result_whose_run_is_lost_is_recorded_again(project, address):
+    """As after `dvc pull`: DVC has nothing to run."""
+    mlflow.set_tracking_uri(f"sqlite:///{project.folder / 'mlflow.db'}")
+    client = mlflow.MlflowClient()
+    (experiment,) = client.search_experiments(filter_string=f"name = '{EXPERIMENT}'")
+    (lost,) = client.search_runs([experiment.experiment_id], "tags.kind = 'pipeline'")
+    client.delete_run(lost.info.run_id)
+    assert project.brl("record").returncode == 0
+    (again,) = client.search_runs([experiment.experiment_id], "tags.kind = 'pipeline'")
+    assert again.info.run_id != lost.info.run_id and again.data.metrics == lost.data.metrics
+    assert {"index.html", "by_class.png"} <= {
+        file.path for file in client.list_artifacts(again.info.run_id)
+    }

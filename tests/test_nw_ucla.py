@@ -252,9 +252,10 @@ def test_its_runs_hold_parameters_curves_and_every_class(project):
     for run_id in runs["run_id"]:
         assert client.get_run(run_id).inputs.dataset_inputs[0].dataset.name == "nw_ucla"
     parent = runs.iloc[-1]
-    data = "nw_ucla (cross_view), long-tailed at factor 10"
+    words = "nw_ucla (cross_view), long-tailed at factor 10"
+    data = f"{words}, at most 100 clips of a class, subset seed 0"
     assert (runs["tags.method"] == "cross-entropy").all() and (runs["tags.data"] == data).all()
-    assert parent["tags.mlflow.runName"] == f"cross-entropy: {data}, seed 0"
+    assert parent["tags.mlflow.runName"] == f"cross-entropy: {words}, seed 0"
     assert (runs["metrics.subset/imbalance_factor"] == 10).all()
     assert (runs["metrics.subset/clips"] == 403).all()
     groups = [parent[f"metrics.subset/{group}_shot_classes"] for group in ("many", "medium", "few")]
@@ -297,7 +298,7 @@ def test_a_killed_training_resumes_in_its_own_run(project):
     killed.wait()
     assert not (project.folder / "models/joint.safetensors").exists()
     interrupted = tracked(project).iloc[-1]
-    assert (interrupted["tags.stream"], interrupted["status"]) == ("joint", "RUNNING")
+    assert (interrupted["tags.streams"], interrupted["status"]) == ("joint", "RUNNING")
 
     project.reproduce()
     (run,) = tracked(project).query("run_id == @interrupted.run_id").to_dict("records")

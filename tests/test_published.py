@@ -200,7 +200,7 @@ def test_a_pipeline_evaluates_a_checkpoint_without_training(project, monkeypatch
     mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
     runs = mlflow.search_runs(experiment_names=[EXPERIMENT], order_by=["start_time"])
     (taken,) = runs[runs["tags.trained"] == "elsewhere"].to_dict("records")
-    assert (taken["tags.stream"], taken["params.weights.file"]) == ("joint", "j.pth")
+    assert (taken["tags.streams"], taken["params.weights.file"]) == ("joint", "j.pth")
     assert taken["metrics.accuracy/top1"] == pytest.approx(results.loc["joint", "top1"], abs=0.01)
     assert runs.iloc[-1]["tags.run.joint"] == taken["run_id"]
 

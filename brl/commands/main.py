@@ -15,7 +15,7 @@ from brl.commands.command_line import Commands, Count, ImageSize, names_in, stre
 # Commands, in the order in which they are needed.
 SECTIONS = {
     "Prepare": ("preset", "weights", "check", "data"),
-    "Run": ("repro", "why", "compare"),
+    "Run": ("repro", "why", "compare", "record"),
     "Look at results": ("results", "ui"),
     "Use what was trained": ("predict", "export", "model"),
     "Housekeeping": ("clean", "completion"),
@@ -126,7 +126,8 @@ def data() -> None:
 def repro(jobs: int | None) -> None:
     """Run the pipeline; only what changed runs.
 
-    Then prints the table of results. An interrupted run resumes with the same command.
+    Then prints the table of results, and records those that MLflow lacks. An interrupted run
+    resumes with the same command.
 
     \b
     Examples:
@@ -143,6 +144,10 @@ def repro(jobs: int | None) -> None:
 
         reproduce_side_by_side(jobs)
     results.show()
+    from brl.config.params import read_params
+    from brl.tracking import present
+
+    present.record(read_params())
 
 
 @commands.command()
@@ -181,6 +186,22 @@ def compare(name: str | None, jobs: int, report: bool) -> None:
     from brl.commands.compare import compare
 
     compare(name, jobs, trains=not report)
+
+
+@commands.command()
+def record() -> None:
+    """Record the present results in MLflow, if they are not there.
+
+    DVC restores results without running a stage: after `dvc pull`, from its cache, after
+    `dvc exp apply`. `brl repro` does this at its end.
+
+    \b
+    Example:
+      dvc pull && brl record
+    """
+    from brl.commands.record import record
+
+    record()
 
 
 @commands.command()

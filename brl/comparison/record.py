@@ -1,58 +1,95 @@
 """Records the results of a comparison in MLflow."""
 
+from dataclasses import replace
+
+import pandas as pd
+
 from brl.comparison.made import facts
-from brl.comparison.plan import Run, key_of
+from brl.comparison.plan import Run
 from brl.comparison.results import FUSED, Scored
-from brl.comparison.run import Data, kept_files
-from brl.report.words import data_in_words
-from brl.scores.metrics import accuracy_by_class, headline, shot_groups
-from brl.tracking import runs as tracking
+from brl.comparison.run import Data, compared, kept_files, weights_file
+from brl.scores.metrics import shot_groups
+from brl.support.files import sha256
+from brl.tracking.description import Description, of_pipeline, of_stream, of_training
+from brl.tracking.results import Result, Weights, adopt, record_fused, record_stream
+from brl.tracking.runs import Runs
 from brl.tracking.store import enabled
+
+# Clips that were held out of the training set are no test clips: their accuracy has another name.
+TESTED, HELD_OUT = "accuracy", "held_out"
 
 
 def record(scored: list[Scored], runs: list[Run], data: Data, comparison: str) -> None:
-    """Records one run for each method and seed, and another one once more streams have scores."""
+    """Records one run for each result: of a stream, or of a fusion, of a method from a seed."""
     if not enabled():
         return
+    store = Runs()
     by_seed: dict[tuple[str, int], dict[str, Scored]] = {}
     for one in scored:
         by_seed.setdefault((one.method, one.seed), {})[one.source] = one
     for (method, seed), by_source in by_seed.items():
         of_seed = [run for run in runs if (run.method, run.seed) == (method, seed)]
-        files = [data.scores_file(run) for run in of_seed]
-        params = of_seed[0].params
-        kept = [file for files in kept_files(of_seed, data) for file in files]
-        used_files = [file.name for file in files if file.exists()]
-        tracking.record_comparison(
-            name=f"{comparison}: {method}, seed {seed}",
-            fingerprint=key_of(comparison, method, used_files, params.ensemble, params.evaluate),
-            params=params.model_dump(),
-            tags=facts(kept)
-            | {
-                "comparison": comparison,
-                "method": method,
-                "data": data_in_words(params),
-                "subset.digest": data.digest,
-            },
-            metrics=metrics(by_source, of_seed[0], data),
-        )
+        record_seed(store, by_source, of_seed, data, comparison)
 
 
-def metrics(by_source: dict[str, Scored], run: Run, data: Data) -> dict[str, float]:
-    """The metrics of a method and seed.
+def record_seed(
+    store: Runs, by_source: dict[str, Scored], runs: list[Run], data: Data, comparison: str
+) -> None:
+    """Records the results of a method from a seed; streams are shown below the largest fusion."""
+    of_streams: dict[str, str] = {}
+    for run in runs:
+        if run.stream in by_source:
+            about = with_facts(compared(of_stream, run, data, comparison), [run], data)
+            digest = about.digest(sha256(data.scores_file(run)))
+            result = result_of(about, digest, by_source[run.stream], run, data)
+            weights = weights_of(run, data, comparison)
+            of_streams[run.stream] = record_stream(store, result, weights)
+    fused: list[str] = []
+    for source, streams in FUSED.items():
+        if source in by_source:
+            members = {stream: of_streams[stream] for stream in streams}
+            fused_runs = [run for run in runs if run.stream in members]
+            about = with_facts(fusion(source, runs[0], data, comparison), fused_runs, data)
+            digest = about.digest(*(sha256(data.scores_file(run)) for run in fused_runs))
+            result = result_of(about, digest, by_source[source], runs[0], data)
+            fused.append(record_fused(store, result, members, {}))
+    if fused:
+        adopt(store, fused[-1], [*of_streams.values(), *fused[:-1]], again=True)
 
-    `accuracy/…`, also by class, belongs to the largest fusion, or to the first stream if nothing
-    is fused. `streams/SOURCE/…` holds the headline of each stream and fusion.
-    """
+
+def fusion(source: str, run: Run, data: Data, comparison: str) -> Description:
+    """The description of a fusion; run: one of its streams."""
+    of_run = compared(of_stream, run, data, comparison)
+    name = f"{comparison}: {run.method} {source}, seed {run.seed}"
+    about = of_pipeline(run.params, of_run.subset, name)
+    tags = of_run.tags | {"streams": ", ".join(FUSED[source])}
+    return replace(about, kind="compared", tags=tags)
+
+
+def with_facts(about: Description, runs: list[Run], data: Data) -> Description:
+    """The description with the machines and versions that computed these runs."""
+    files = [file for kept in kept_files(runs, data) for file in kept]
+    return replace(about, tags=about.tags | facts(files))
+
+
+def result_of(about: Description, digest: str, scored: Scored, run: Run, data: Data) -> Result:
+    """The result of a stream or of a fusion."""
     groups = shot_groups(data.subset.counts, run.params.evaluate)
-    headlines = {source: headline(one.scores, groups) for source, one in by_source.items()}
-    fused = [source for source in FUSED if source in by_source]
-    chosen = fused[-1] if fused else next(iter(by_source))
-    by_class = accuracy_by_class(by_source[chosen].scores).tolist()
-    named = dict(zip(data.store.classes, by_class, strict=True))
-    return tracking.accuracy_metrics(headlines[chosen], named) | {
-        f"streams/{source}/{name}": value
-        for source, numbers in headlines.items()
-        for name, value in numbers.items()
-        if value is not None
-    }
+    classes = pd.DataFrame({"class": data.store.classes, "group": groups})
+    part = HELD_OUT if run.params.train.validation else TESTED
+    return Result.of(about, digest, scored.scores, classes, part)
+
+
+def weights_of(run: Run, data: Data, comparison: str) -> Weights:
+    """The weights of a run. Those with a changed classifier are not kept: they have no hash."""
+    file = weights_file(data.trained_key(run))
+    trained = sha256(file) if file.exists() else ""
+    changed = run.params.classifier.kind != "none"
+    curve = file.with_suffix(".csv")
+    return Weights(
+        training=compared(of_training, run, data, comparison),
+        trained=trained,
+        tested="" if changed else trained,
+        file=None if changed else file,
+        curve=pd.read_csv(curve) if curve.exists() else pd.DataFrame(),
+    )

@@ -12,10 +12,10 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import active_children, get_context
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
@@ -30,8 +30,8 @@ from brl.classifier import adjusted
 from brl.clips.store import ClipStore
 from brl.comparison.made import Code, is_of, note, present_code
 from brl.comparison.plan import Run, key_of
+from brl.config.params import Params, StreamName
 from brl.prediction import predict
-from brl.report.words import data_in_words
 from brl.scores.metrics import overall
 from brl.scores.scores import Scores, save_scores
 from brl.streams.weights import Trained, load_weights, save_weights
@@ -40,7 +40,8 @@ from brl.support.errors import UserError
 from brl.support.files import project_root, sha256, write_csv
 from brl.support.paths import STORE, SUBSET
 from brl.support.progress import keep_quiet, progress
-from brl.tracking import runs as tracking
+from brl.tracking.description import Description, SubsetRecord, of_training
+from brl.tracking.training import training_run
 from brl.training.loop import train_stream
 
 
@@ -230,26 +231,33 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
     checkpoint = unfinished_folder() / f"{key}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     note(weights, code, resumes=checkpoint.exists(), train=run.params.train.precision)
-    later = {"streams", "classifier", "predict", "ensemble", "evaluate"}
-    params = run.params.model_dump(exclude=later)
-    described = tracking.SubsetRecord(run.params.dataset.name, data.digest, data.summary)
-    tags = {"comparison": name, "method": run.method, "data": data_in_words(run.params)}
-    with tracking.training_run(
-        run.job.stream, key, params | {"lr": run.job.lr}, described, name=run.title, more_tags=tags
-    ) as recorded:
+    with training_run(compared(of_training, run, data, name), key) as recorded:
         trained, curve = train_stream(
             run.job,
             data.store,
             data.parts(run)[0],
             checkpoint,
-            on_epoch=recorded.log_epoch if recorded else lambda _row: None,
+            on_epoch=recorded.log_epoch,
+            on_start=recorded.start,
         )
         write_csv(pd.DataFrame(curve), weights.with_suffix(".csv"))
         save_weights(weights, trained)
-        if recorded:
-            recorded.finish(weights, sha256(weights))
+        recorded.finish(weights, sha256(weights))
     checkpoint.unlink()
     return trained
+
+
+def compared(
+    of: Callable[[Params, StreamName, SubsetRecord, str], Description],
+    run: Run,
+    data: Data,
+    comparison: str,
+) -> Description:
+    """The description of a run of a comparison; of: makes that of the stream in a pipeline."""
+    subset = SubsetRecord(run.params.dataset.name, data.digest, data.summary)
+    about = of(run.params, run.stream, subset, f"{comparison}: {run.title}")
+    tags = about.tags | {"comparison": comparison, "row": run.method}
+    return replace(about, kind="compared", tags=tags)
 
 
 def score(run: Run, trained: Trained, data: Data, code: str) -> str:

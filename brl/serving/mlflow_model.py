@@ -9,13 +9,15 @@ import numpy as np
 
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
+from brl.scores.scores import load_scores
 from brl.serving.recognizer import ARTIFACT, Recognizer
 from brl.serving.registry import described_version
 from brl.support.addresses import without_passwords
+from brl.support.errors import UserError
 from brl.support.files import sha256
-from brl.support.paths import STORE, tested_weights
-from brl.tracking import runs as tracking
-from brl.tracking.store import tracking_uri
+from brl.support.paths import STORE, stream_scores, tested_weights
+from brl.tracking.present import find_pipeline
+from brl.tracking.store import connect, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -44,15 +46,38 @@ def requirements() -> list[str]:
     return [f"{name}=={version(name).split('+')[0]}" for name in PACKAGES]
 
 
-def log(recognizer: Recognizer, run_id: str, example: np.ndarray, register: str | None) -> str:
-    """Adds the model to a run and returns its URI; register: a name in MLflow's registry."""
-    import mlflow
+def check_name(name: str) -> None:
+    """Raises UserError if MLflow's registry does not accept a name."""
+    from mlflow import MlflowException
 
-    with TemporaryDirectory() as folder, mlflow.start_run(run_id):
+    client, _ = connect()
+    try:
+        client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code == "INVALID_PARAMETER_VALUE":
+            raise UserError(f"--register {name!r}: {error.message}") from error
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+
+
+def log(recognizer: Recognizer, run_id: str, example: np.ndarray, register: str | None) -> str:
+    """Adds the model to a run and returns its URI; register: a name in MLflow's registry.
+
+    The run stays finished, whatever happens: it is not made the active one.
+    """
+    import mlflow
+    from mlflow.models import Model
+
+    _, experiment_id = connect()
+    mlflow.set_experiment(experiment_id=experiment_id)
+    with TemporaryDirectory() as folder:
         saved = Path(folder) / ARTIFACT
         recognizer.save(saved)
-        logged = mlflow.pyfunc.log_model(
+        logged = Model.log(
+            artifact_path=None,
             name="model",
+            flavor=mlflow.pyfunc,
+            run_id=run_id,
             python_model=Path(__file__).with_name("served.py"),
             artifacts={ARTIFACT: str(saved)},
             signature=signature(recognizer.classes),
@@ -66,11 +91,18 @@ def log(recognizer: Recognizer, run_id: str, example: np.ndarray, register: str 
 
 
 def log_project(register: str | None) -> None:
-    """Logs the trained streams as a model, and prints how to load and serve it."""
+    """Logs the trained streams as a model, and prints how to load and serve it.
+
+    Raises UserError if the results in the workspace are of other weights, or not recorded.
+    """
     params = read_params()
     recognizer = Recognizer.of_project(params)
-    digests: dict[str, str] = {stream: sha256(tested_weights(stream)) for stream in params.streams}
-    run_id = tracking.find_pipeline(tracking.pipeline_digest(digests, params))
+    if register is not None:
+        check_name(register)
+    run_id = find_pipeline(params)
+    for stream in params.streams:
+        if load_scores(stream_scores(stream)).weights_digest != sha256(tested_weights(stream)):
+            raise UserError(f"{stream_scores(stream)}: of other weights; first: make repro")
     example = example_clip(ClipStore.open(STORE), params.dataset.split)
     uri = log(recognizer, run_id, example, register)
     print(

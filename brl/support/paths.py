@@ -14,6 +14,10 @@ REPORTS = Path("reports")
 PAGE = REPORTS / "index.html"
 METRICS = REPORTS / "metrics.json"
 RESULTS = REPORTS / "results.csv"
+BY_CLASS = REPORTS / "by_class.csv"
+BY_CLASS_FIGURE = REPORTS / "by_class.png"
+CONFUSION = REPORTS / "confusion.csv"
+STREAM_METRICS = REPORTS / "streams"
 LONG_TAIL = REPORTS / "long_tail.png"
 COMPARISON_REPORTS = REPORTS / "comparisons"
 BENCHMARK_REPORTS = REPORTS / "benchmarks"
@@ -41,4 +45,4 @@ def stream_scores(stream: str) -> Path:
 
 def stream_metrics(stream: str) -> Path:
     """Test accuracy of a stream."""
-    return REPORTS / "streams" / f"{stream}.json"
+    return STREAM_METRICS / f"{stream}.json"

@@ -16,11 +16,20 @@ def is_gone(process: str) -> bool:
 
     False if it ran on another machine, or if the text is no such identifier: then nobody knows.
     """
+    return _runs_here(process) is False
+
+
+def is_running(process: str) -> bool:
+    """Whether a process runs on this machine. False if it ran elsewhere: then nobody knows."""
+    return _runs_here(process) is True
+
+
+def _runs_here(process: str) -> bool | None:
     node, *rest = process.rsplit(" ", 2)
     if node != platform.node() or len(rest) < 2:
-        return False
+        return None
     pid, started = rest
     try:
-        return f"{psutil.Process(int(pid)).create_time():.0f}" != started
+        return f"{psutil.Process(int(pid)).create_time():.0f}" == started
     except psutil.NoSuchProcess:
-        return True
+        return False

@@ -18,13 +18,13 @@ from brl.tracking.artifacts import artifacts_beside, follow_store, is_sqlite
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Experiment, Run
+    from mlflow.entities import Experiment
 
 EXPERIMENT = "long-tailed skeleton actions"
 DESCRIPTION = (
-    "One run per trained stream; one per evaluated pipeline (kind = pipeline), which links the "
-    "runs of its streams; one per method and seed of a comparison (kind = comparison). Compare "
-    "accuracy/… and accuracy/class/…."
+    "One run per result: of a stream (kind = stream), of a pipeline, which links the runs of its "
+    "streams (kind = pipeline), and of a comparison (kind = compared). The tag streams says whose "
+    "result it is. Compare accuracy/… and accuracy/class/…."
 )
 
 
@@ -121,18 +121,3 @@ def _create_experiment(client: "MlflowClient") -> str:
     }
     artifacts = artifacts_beside(uri) if is_sqlite(uri) else None
     return client.create_experiment(experiment_name(), artifacts, tags)
-
-
-def find_run(client: "MlflowClient", experiment_id: str, *conditions: str) -> "Run | None":
-    """The newest run that meets all conditions, in MLflow's filter syntax; None without one."""
-    runs = client.search_runs([experiment_id], " and ".join(conditions), max_results=1)
-    return runs[0] if runs else None
-
-
-def log_metrics(client: "MlflowClient", run_id: str, metrics: dict[str, float]) -> None:
-    """Adds metrics to a run, which may have finished."""
-    from mlflow.entities import Metric
-    from mlflow.utils.time import get_current_time_millis
-
-    now = get_current_time_millis()
-    client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in metrics.items()])

@@ -45,6 +45,11 @@ def ignore_epoch(_row: CurveRow) -> None:
     """An `on_epoch` that does nothing."""
 
 
+def keep_run(run: str) -> str:
+    """An `on_start` that starts nothing."""
+    return run
+
+
 def train_stream(
     job: Job,
     store: ClipStore,
@@ -53,6 +58,7 @@ def train_stream(
     on_epoch: Callable[[CurveRow], None] = ignore_epoch,
     objective: MakeObjective = Classification,
     start: Mapping[str, Tensor] | None = None,
+    on_start: Callable[[str], str] = keep_run,
 ) -> tuple[Trained, list[CurveRow]]:
     """Trains one stream on a subset; resumes from `checkpoint` if that file exists.
 
@@ -62,6 +68,8 @@ def train_stream(
                 validation part. A resumed training first calls it for all earlier epochs, since a
                 killed process may not have logged them.
     start       the state dict of a pretrained backbone; None: random initial weights
+    on_start    called before the first epoch with the name under which the resumed training is
+                recorded, empty for one that starts afresh; returns the name that checkpoints keep
 
     Returns the network on the CPU, in eval mode, and the whole curve. The weights are those of the
     last epoch, or of the best epoch if there is a validation part. If several processes train
@@ -77,6 +85,7 @@ def train_stream(
             print(f"{checkpoint}: unreadable; {job.stream.name} starts afresh", file=sys.stderr)
             training = Training(job, store, subset, objective, start)
     wait_for_all()  # All processes must have read the checkpoint before it is replaced.
+    training.run = on_start(training.run)
     for row in training.curve:
         on_epoch(row)
     with fraction_bar(job.stream.name) as bar:
@@ -121,6 +130,7 @@ class Training:
         self.epoch = 0
         self.curve: list[CurveRow] = []
         self.best: tuple[float, dict[str, Tensor]] | None = None
+        self.run = ""  # the name under which the training is recorded
 
     def run_epoch(self, bar: FractionBar) -> CurveRow:
         """Trains one epoch; appends its row to the curve and returns it.
@@ -214,6 +224,7 @@ class Training:
             "order_generator": self.order_generator.get_state(),
             "augment_generator": self.augment_generator.get_state(),
             "best": self.best,
+            "run": self.run,
         }
         with written_whole(checkpoint) as unfinished:
             torch.save(content, unfinished)
@@ -227,7 +238,7 @@ class Training:
         self.optimizer.load_state_dict(content["optimizer"])
         self.order_generator.set_state(content["order_generator"])
         self.augment_generator.set_state(content["augment_generator"])
-        self.best = content["best"]
+        self.best, self.run = content["best"], content["run"]
 
 
 def sgd(parameters: list[nn.Parameter], params: TrainParams) -> torch.optim.Optimizer:

@@ -1,0 +1,121 @@
+"""What a run is about: its kind, its parameters, its data, and the machine it runs on."""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from brl.config.params import Params, StreamName
+from brl.report.words import method_in_words
+from brl.tracking import machine
+from brl.tracking.names import data_tag, run_name
+
+# Sections that do not matter to a stream's training, and to a stream's result.
+AFTER_TRAINING = ("classifier", "predict", "ensemble", "evaluate")
+AFTER_PREDICTION = ("ensemble",)
+# Of the section `train` of a stream that is not trained: the test clips depend on them.
+TEST_CLIPS = ("clip_len", "sampling", "rescale")
+# Tags that tell results apart whose parameters are the same.
+IDENTIFYING = ("streams", "comparison", "row")
+
+
+@dataclass(frozen=True)
+class SubsetRecord:
+    """The training subset as the dataset of a run: dataset name, hash, and summary in numbers."""
+
+    dataset: str
+    digest: str
+    summary: dict[str, float]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The summary as metrics."""
+        return {f"subset/{name}": value for name, value in self.summary.items()}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a run is about.
+
+    kind    `stream` or `pipeline` (what params.yaml describes), `compared` (of a comparison)
+    name    of the run
+    params  all parameters that made its content, nested
+    tags    `streams`, `method`, `data`, and those of a comparison
+    subset  the training subset
+    """
+
+    kind: str
+    name: str
+    params: dict[str, Any]
+    tags: dict[str, str]
+    subset: SubsetRecord
+
+    def digest(self, *files: str) -> str:
+        """Hash of what is described, and of the files that hold its content, by their hashes."""
+        tags = [self.tags.get(name) for name in IDENTIFYING]
+        content = [self.kind, tags, self.params, self.subset.digest, files]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def of_training(
+    params: Params, stream: StreamName, subset: SubsetRecord, name: str | None = None
+) -> Description:
+    """The training of a stream; without a name for its run, it says what differs."""
+    return _of_stream(params, stream, subset, name, AFTER_TRAINING)
+
+
+def of_stream(
+    params: Params, stream: StreamName, subset: SubsetRecord, name: str | None = None
+) -> Description:
+    """The result of a stream; without a name for its run, it says what differs."""
+    return _of_stream(params, stream, subset, name, AFTER_PREDICTION)
+
+
+def _of_stream(
+    params: Params,
+    stream: StreamName,
+    subset: SubsetRecord,
+    name: str | None,
+    without: tuple[str, ...],
+) -> Description:
+    settings = params.streams[stream]
+    content = _dumped(params, {"streams", *without})
+    content |= {"hops": settings.hops, "lr": settings.lr or params.train.lr}
+    tags = {"streams": str(stream), "method": method_in_words(params), "data": data_tag(params)}
+    if settings.weights:  # nothing of the training is known
+        content.pop("method")
+        content.pop("lr")
+        content["train"] = {name: content["train"][name] for name in TEST_CLIPS}
+        content["weights"] = settings.weights.model_dump()
+        tags |= {"method": f"checkpoint {Path(settings.weights.file).name}", "trained": "elsewhere"}
+    name = name or run_name(params, str(stream), without)
+    return Description("stream", name, content, tags, subset)
+
+
+def of_pipeline(params: Params, subset: SubsetRecord, name: str | None = None) -> Description:
+    """The result of all streams together; without a name for its run, it says what differs."""
+    tags = {
+        "streams": ", ".join(params.streams),
+        "method": method_in_words(params),
+        "data": data_tag(params),
+    }
+    return Description("pipeline", name or run_name(params), _dumped(params, set()), tags, subset)
+
+
+def _dumped(params: Params, without: set[str]) -> dict[str, Any]:
+    """The parameters, except the place of the raw files, which differs from machine to machine."""
+    content = params.model_dump(mode="json", exclude=without)
+    content["dataset"].pop("mirror")
+    return content
+
+
+def surroundings(**asked: str) -> dict[str, str]:
+    """Tags of a run's environment: DVC stage and experiment, machine and software.
+
+    asked: the precisions that the run asks for, see `machine.surroundings`.
+    """
+    names = {"dvc.stage": "DVC_STAGE", "dvc.exp": "DVC_EXP_NAME"}
+    from_dvc = {tag: os.environ[name] for tag, name in names.items() if name in os.environ}
+    return from_dvc | machine.surroundings(**asked)
