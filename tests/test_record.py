@@ -1,8 +1,11 @@
-"""`brl record`: which results it accepts."""
+"""`brl record`, and when it is run."""
 
 import pytest
 
+from brl.commands import pipeline, results
 from brl.commands.record import has_changed
+from brl.tracking import present
+from tests.command import brl
 
 
 @pytest.mark.parametrize(
@@ -20,3 +23,18 @@ from brl.commands.record import has_changed
 )
 def test_results_whose_files_are_missing_are_as_they_were(status, changed):
     assert has_changed(status) == changed
+
+
+def test_the_pipeline_is_recorded_when_it_has_run(monkeypatch):
+    """What DVC restored, no stage has recorded."""
+    called = []
+    for place, name in ((pipeline, "reproduce"), (results, "show"), (present, "record")):
+        monkeypatch.setattr(place, name, lambda *_, name=name: called.append(name))
+    assert brl("repro").exit_code == 0
+    assert called == ["reproduce", "show", "record"]
+
+
+def test_switched_off_it_says_so(monkeypatch):
+    monkeypatch.setenv("BRL_TRACKING", "off")
+    done = brl("record")
+    assert done.exit_code == 1 and done.stderr.startswith("error: BRL_TRACKING=off: ")
