@@ -157,7 +157,7 @@ def test_a_mistake_in_the_section_is_explained(folder, params_file):
         ("{file: a, sha: b}", r"joint\.weights\.sha: unknown key; known here: file, sha256"),
         ("j.pth", r"streams\.joint\.weights: must be a block of `key: value` lines"),
     ):
-        params_file.write_text(text.replace("weights: null", f"weights: {written}", 1))
+        params_file.write_text(text.replace("    weights:\n", f"    weights: {written}\n", 1))
         with pytest.raises(UserError, match=complaint):
             read_params(params_file)
 

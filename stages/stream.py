@@ -1,0 +1,47 @@
+"""A stage of one stream: `python3 -m stages.stream STAGE STREAM`.
+
+Of a stream that params.yaml leaves out, the stages write empty files. The later stages thus depend
+on the same files whatever streams there are, as DVC demands.
+"""
+
+import importlib
+import sys
+from pathlib import Path
+
+from brl.config.params import read_params
+from brl.support.errors import one_line_errors
+from brl.support.files import written_whole
+from brl.support.paths import (
+    stream_metrics,
+    stream_scores,
+    tested_weights,
+    trained_weights,
+    training_curve,
+)
+
+OUTPUTS = {
+    "train": (trained_weights, training_curve),
+    "classify": (tested_weights,),
+    "predict": (stream_scores, stream_metrics),
+}
+
+
+def main(stage: str, stream: str) -> None:
+    """Runs a stage for a stream."""
+    if stream in read_params().streams:
+        # torch takes seconds to import.
+        importlib.import_module(f"stages.{stage}").main(stream)
+        return
+    for output in OUTPUTS[stage]:
+        write_nothing(output(stream))
+
+
+def write_nothing(path: Path) -> None:
+    """Writes a file without content."""
+    with written_whole(path) as unfinished:
+        unfinished.write_text("{}\n" if path.suffix == ".json" else "", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main(*sys.argv[1:])
