@@ -34,7 +34,14 @@ class Grid:
         write_subset(folder / "data/subset", store, subset, np.bincount(labels[clips]))
         (folder / "presets").mkdir()
         (folder / "presets/t.yaml").write_text("dataset: {name: t, split: half}\n")
-        for name in ("brl", "stages", "presets/methods", "presets/nw_ucla.yaml", "dvc.yaml"):
+        for name in (
+            "brl",
+            "stages",
+            "presets/methods",
+            "presets/nw_ucla.yaml",
+            "presets/synthetic.yaml",
+            "dvc.yaml",
+        ):
             (folder / name).symlink_to(HERE / name)
         content = PARAMS.model_dump()
         content["dataset"] |= {"name": "t", "split": "half"}
