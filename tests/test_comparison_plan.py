@@ -84,7 +84,7 @@ CROSS_ENTROPY = {"cross_entropy": JOINT}
             {"preset": "nw_ucla"},
             "is for dataset.name nw_ucla, params.yaml has t; first: brl preset nw_ucla",
         ),
-        (CROSS_ENTROPY, {"preset": "x"}, "unknown preset 'x'; known: nw_ucla, t"),
+        (CROSS_ENTROPY, {"preset": "x"}, "unknown preset 'x'; known: nw_ucla, synthetic, t"),
         (CROSS_ENTROPY, {"reference": "brl"}, "reference: brl is none of its methods"),
         (CROSS_ENTROPY, {"seeds": []}, "seeds: needs 1 or more"),
         (CROSS_ENTROPY, {"seed": 0}, "seed: unknown key; known here: preset, seeds"),
