@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset weights why data-check test test-fast lint compare model bench-data bench-training bench-accuracy bench-networks ui clean clean-runs
+.PHONY: help setup repro results preset weights why dag data-check test test-fast lint compare model bench-data bench-training bench-accuracy bench-networks ui clean clean-runs
 
 help:  ## what there is; `brl --help` says more
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ repro: setup  ## the whole pipeline; only what changed runs; JOBS=2: two streams
 
 why: setup  ## which stages would run now, and because of what
 	@brl why
+
+dag: setup  ## the stages and what they read, with the streams as one
+	@brl dag
 
 results: setup  ## the table of the last run
 	@brl results

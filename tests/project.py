@@ -74,9 +74,18 @@ class Project:
         yaml.dump(content, self.folder / "params.yaml")
 
     def keep_streams(self, *names: str) -> None:
-        """Takes all other streams out."""
+        """Takes all other streams out of the project, also out of dvc.yaml: no stage runs."""
         content = YAML().load(self.folder / "params.yaml")
-        self.edit({f"streams.{name}": ... for name in content["streams"] if name not in names})
+        others = [name for name in content["streams"] if name not in names]
+        self.edit({f"streams.{name}": ... for name in others})
+        file = self.folder / "dvc.yaml"
+        pipeline = YAML().load(file)
+        del pipeline["stages"]["ensemble"]["desc"]
+        gone = {f"scores/{name}.npz" for name in others} | {f"curves/{name}.csv" for name in others}
+        for stage in ("ensemble", "evaluate"):
+            deps = pipeline["stages"][stage]["deps"]
+            deps[:] = [dep for dep in deps if dep not in gone]
+        YAML().dump(pipeline, file)
 
     def use_stick_figures(self, clips: int) -> None:
         """Own clips as the dataset: a hundred times fewer than the built-in one generates."""

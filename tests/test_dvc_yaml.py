@@ -1,14 +1,17 @@
 """dvc.yaml says of each stage what its script really reads: code, and nothing too much."""
 
 import ast
+import re
 from pathlib import Path
 from typing import get_args
 
 import pytest
 import yaml
 
-from brl.config.params import ModelParams
+from brl.config.params import ModelParams, StreamName
 from brl.support import paths
+from stages.stream import main as run_stage
+from tests.project import HERE
 
 NETWORKS = get_args(ModelParams.model_fields["name"].annotation)
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -80,7 +83,8 @@ def test_declared_code_is_imported_code(stage):
     definition = STAGES[stage].get("do", STAGES[stage])
     declared = set().union(*map(code_in, definition.get("deps", [])))
     script = Path(f"stages/{stage}.py")
-    assert definition["cmd"].startswith(f"python -m stages.{stage}")
+    of_stream = f"stream {stage} ${{key}}" if "do" in STAGES[stage] else stage
+    assert definition["cmd"] == f"python3 -m stages.{of_stream}"
     if stage == "download":
         assert declared == set()  # new code is no reason to fetch gigabytes again
     else:
@@ -88,7 +92,7 @@ def test_declared_code_is_imported_code(stage):
 
 
 def test_every_stage_script_is_a_stage():
-    scripts = {path.stem for path in Path("stages").glob("*.py")} - {"__init__"}
+    scripts = {path.stem for path in Path("stages").glob("*.py")} - {"__init__", "stream"}
     assert scripts == set(STAGES)
 
 
@@ -133,3 +137,24 @@ def test_the_outputs_are_those_of_the_code():
     assert in_code | {paths.LONG_TAIL} <= outputs
     folders = {paths.STORE, paths.SUBSET, paths.REPORTS}
     assert {output for output in outputs if output.parent not in folders} <= in_code
+
+
+def test_streams_are_left_out_by_empty_outputs_and_fused_from_all_outputs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    content = yaml.safe_load((HERE / "params.yaml").read_text(encoding="utf-8"))
+    for name, stream in content["streams"].items():
+        stream["use"] = name == "joint"
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    for stage in ("train", "classify", "predict"):
+        definition = STAGES[stage]["do"]
+        entries = [*definition["outs"], *definition.get("metrics", [])]
+        outs = [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
+        run_stage(stage, "bone")
+        paths = [Path(out.replace("${key}", "bone")) for out in outs]
+        assert all(path.read_text() in ("", "{}\n") for path in paths)
+    for stage, folders in {"ensemble": ["scores"], "evaluate": ["scores", "curves"]}.items():
+        for folder in folders:
+            of_streams = [dep for dep in STAGES[stage]["deps"] if dep.startswith(f"{folder}/")]
+            assert [Path(dep).stem for dep in of_streams] == [*content["streams"]]
+    named = set(re.findall(r"streams\.(\w+)\.hops", STAGES["ensemble"]["desc"]))
+    assert named == set(get_args(StreamName)) == set(content["streams"])

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from brl.commands import results
 from brl.commands.last_report import last_report, lines_on
-from brl.commands.results import since_the_last_report
+from brl.commands.results import RESULTS, since_the_last_report
 from tests.project import HERE
 from tests.tiny import PARAMS
 
@@ -49,10 +50,45 @@ class TestLastReport:
         assert re.fullmatch(r"[0-9a-f]+, \d{4}-\d\d-\d\d", found.commit)
         assert last_report(PARAMS).edits == []
 
-    def test_other_clips_are_not_compared(self):
+    @pytest.mark.parametrize(
+        ("section", "changes"),
+        [
+            ("dataset", {"name": "nw_ucla"}),
+            ("dataset", {"split": "x"}),
+            ("prepare", {"max_bodies": 1}),
+            ("subsample", {"imbalance_factor": 2.0}),
+            ("subsample", {"seed": 5}),
+            ("evaluate", {"few_shot_below": 3}),
+        ],
+    )
+    def test_other_clips_are_not_compared(self, section, changes):
         self.git("add", ".")
         self.git("commit", "-qm", "first")
-        assert not last_report(self.edited("dataset", name="nw_ucla", split="x")).comparable
+        assert not last_report(self.edited(section, **changes)).comparable
+        assert last_report(self.edited("dataset", mirror="elsewhere")).comparable
+
+    def test_the_metrics_count_with_the_parameters_that_they_were_made_with(self):
+        """Later commits change params.yaml only, and other data come and go."""
+        self.git("add", ".")
+        self.git("commit", "-qm", "first")
+        first = last_report(PARAMS)
+        text = Path("params.yaml").read_text()
+        later = text.replace("name: synthetic", "name: nw_ucla").replace("lr: 0.1 ", "lr: 0.2 ")
+        Path("params.yaml").write_text(later)
+        self.git("commit", "-qam", "second")
+        assert last_report(PARAMS) == first and first.edits == []
+        changed = self.edited("train", lr=0.2)
+        assert last_report(changed).edits == ["train.lr: 0.1 became 0.2"]
+
+    def test_another_table_is_not_compared(self, capsys):
+        self.git("add", ".")
+        self.git("commit", "-qm", "first")
+        for file in (RESULTS, Path("other.csv")):
+            file.write_text("stream,top1,mean_class,many,medium,few\nensemble,1,1,1,1,1\n")
+        results.show(Path("other.csv"))
+        assert "last committed report" not in capsys.readouterr().out
+        results.show()
+        assert "last committed report" in capsys.readouterr().out
 
     def test_many_edits_are_cut(self):
         content = yaml.safe_load(Path("params.yaml").read_text())

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.utils.serialize import load_yaml
 
 from brl.config.check import check
 from brl.config.params import ModelParams, read_params
@@ -22,17 +23,17 @@ MISTAKES = {
     "unknown key inside": ("epochs:", "epoch:", "train.epoch: unknown key; known here: epochs"),
     "unknown stream": ("  bone:\n", "  bon:\n", "streams.bon: unknown stream; known: 'joint'"),
     "unknown key of a stream": (
-        "    lr: null",
-        "    rate: null",
+        "    lr:",
+        "    rate:",
         "streams.joint.rate: unknown key",
     ),
     "unknown network": ("name: stgcnpp", "name: stgcn9", "model.name: must be 'stgcn"),
-    "too many stages": ("blocks: null", "blocks: [1, 1, 1, 1, 1, 1]", "model.blocks"),
-    "a stage without blocks": ("blocks: null", "blocks: [4, 0]", "model.blocks"),
-    "blocks as a number": ("blocks: null", "blocks: 3", "model.blocks: must be a valid list"),
+    "too many stages": ("  blocks:\n", "  blocks: [1, 1, 1, 1, 1, 1]\n", "model.blocks"),
+    "a stage without blocks": ("  blocks:\n", "  blocks: [4, 0]\n", "model.blocks"),
+    "blocks as a number": ("  blocks:\n", "  blocks: 3\n", "model.blocks: must be a valid list"),
     "absent bodies": ("bodies: skip", "bodies: drop", "absent_bodies: must be 'skip' or 'pad'"),
     "too narrow": ("base_channels: 12", "base_channels: 2", "model.base_channels: must be greater"),
-    "checkpoint by name": ("weights: null", "weights: j.pth", "streams.joint.weights"),
+    "checkpoint by name": ("    weights:\n", "    weights: j.pth\n", "streams.joint.weights"),
     "unknown sampler": ("sampler: instance", "sampler: x", "method.sampler: must be 'instance', "),
     "unknown loss": (
         "loss: cross_entropy",
@@ -63,7 +64,7 @@ MISTAKES = {
     "hops as text": ("hops: 2", "hops: two", "streams.skip.hops: must be a valid integer"),
     "negative hops": ("hops: 1", "hops: -1", "streams.bone.hops: must be greater than or equal"),
     "unknown head": ("head: linear", "head: round", "model.head: must be 'linear' or 'cosine'"),
-    "number as text": ("weight_decay: 5.0e-4", "weight_decay: 5e-4", "write 5.0e-4"),
+    "number as text": ("weight_decay: 0.0005", "weight_decay: '0.0005'", "must be a valid number"),
     "word for a number": ("batch_size: 32", "batch_size: many", "train.batch_size: must be"),
     "fraction for a count": ("clip_len: 16", "clip_len: 15.5", "train.clip_len: must be"),
     "yes for a number": ("seed: 0", "seed: yes", "seed: must be"),
@@ -72,7 +73,7 @@ MISTAKES = {
     "negative rate": ("  lr: 0.1", "  lr: -0.1", "train.lr: must be greater than 0"),
     "infinite rate": ("  lr: 0.1", "  lr: .inf", "train.lr: must be a finite number"),
     "probability above one": ("flip: 0.5", "flip: 1.5", "train.augment.flip: must be less than"),
-    "two angles": ("[0.3, 0.3, 0.3]", "[0.3, 0.3]", "train.augment.rotation"),
+    "two angles": ("    - 0.3\n    scale", "    scale", "train.augment.rotation"),
     "an unknown order": ("_order: xyz", "_order: xzy", "rotation_order: must be 'xyz' or 'yxz'"),
     "negative weight": ("    skip: 2", "    skip: -2", "ensemble.weights.skip: must be"),
     "weight missing": ("    skip: 2\n", "", "ensemble.weights has no weight for the stream skip"),
@@ -112,6 +113,29 @@ def test_files_without_parameters_are_refused(tmp_path):
         (tmp_path / "params.yaml").write_bytes(content)
         with pytest.raises(UserError, match=complaint):
             read_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("text", ["5e-4", "5E-04", "+5.e-4", "0.0005"])
+def test_numbers_are_read_as_dvc_reads_them(tmp_path, text):
+    file = tmp_path / "params.yaml"
+    content = PARAMS.read_text(encoding="utf-8")
+    file.write_text(content.replace("weight_decay: 0.0005", f"weight_decay: {text}"))
+    assert read_params(file).train.weight_decay == load_yaml(file)["train"]["weight_decay"] == 5e-4
+
+
+def test_a_stream_that_is_left_out_is_none_of_the_streams(tmp_path):
+    content = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    file = tmp_path / "params.yaml"
+    for name, stream in content["streams"].items():
+        stream["use"] = name == "bone"
+    file.write_text(yaml.safe_dump(content))
+    params = read_params(file)
+    assert list(params.streams) == ["bone"]
+    assert type(params).model_validate(params.model_dump()) == params
+    content["streams"]["bone"]["use"] = False
+    file.write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match="streams: at least one stream needs `use: true`"):
+        read_params(file)
 
 
 def test_a_block_without_content_is_named(tmp_path):

@@ -5,16 +5,19 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
 
+from brl.commands.differences import differences
 from brl.config.check import check
 from brl.config.params import Params, read_params
-from brl.config.presets import DATASETS, METHODS, apply_preset
+from brl.config.presets import DATASETS, METHODS, apply_preset, edit_params
 from brl.support.errors import UserError
 from tests.command import brl, refused
 from tests.own_data import write_stick_figures
 from tests.project import HERE
 
 ORIGINAL = (HERE / "params.yaml").read_text(encoding="utf-8")
+ORIGINAL_PARAMS = read_params(HERE / "params.yaml")
 
 
 @pytest.fixture
@@ -49,17 +52,103 @@ def test_a_dataset_changes_its_values_and_keeps_method_and_comments(name, file):
     params = read_params(file)
     check(params)
     assert params.dataset.mirror == mirror
-    assert_names(DATASETS.read(name), params.model_dump())
+    assert_names(DATASETS.read(name), yaml.safe_load(file.read_text(encoding="utf-8")))
     assert (params.method, params.classifier) == (before.method, before.classifier)
     assert params.model.head == "cosine"
     assert file.read_text(encoding="utf-8").count("#") == ORIGINAL.count("#")
     assert len(file.read_text(encoding="utf-8").splitlines()) == len(ORIGINAL.splitlines())
 
 
-def test_the_synthetic_preset_gives_the_default_file(file):
-    apply_preset("nw_ucla", file)
+def edited(value: object, key: str) -> object:
+    """Another valid value of a parameter."""
+    choices = {
+        "name": "dgstgcn",
+        "split": "xsub",
+        "settings": {"graphs": 4},
+        "blocks": [1, 2],
+        "lr": 0.3,
+        "weights": {"file": "j.pth", "sha256": "0"},
+        "list_file": "mine.txt",
+        "mirror": "clips",
+        "profile": "step",
+        "max_per_class": 33,
+        "sampling": "random",
+        "flip_kind": "swap",
+        "precision": "float32",
+        "kind": "weighted",
+        "rotation": [0.1, 0.2, 0.4],
+        "momentum": 0.5,
+        "scale": 0.25,
+        "flip": 0.25,
+        "validation": 0.25,
+    }
+    if isinstance(value, bool):
+        return not value
+    if key in choices:
+        return choices[key]
+    return value + 7
+
+
+def edit_everything(content: dict) -> None:
+    """Changes every parameter except those of the method."""
+    for key, value in content.items():
+        if isinstance(value, dict) and value:
+            if key not in ("method", "classifier"):
+                edit_everything(value)
+        elif key not in ("head", "absent_bodies", "weight_decay"):
+            content[key] = edited(value, key)
+
+
+@pytest.mark.parametrize("name", DATASETS.names)
+def test_a_dataset_gives_the_same_bytes_from_any_file(name, file):
+    apply_preset(name, file)
+    expected = file.read_bytes()
+
+    def change(content: dict) -> None:
+        edit_everything(content)
+        content["train"]["weight_decay"] = 0.001
+        content["streams"]["bone"]["use"] = True
+
+    edit_params(file, change)
+    before = read_params(file).model_dump()
+    unchanged = {"head", "absent_bodies", "kind", "method", "classifier"}
+    differ = [line.split(":")[0] for line in differences("", ORIGINAL_PARAMS.model_dump(), before)]
+    assert len(differ) > 30 and not unchanged & {name.split(".")[-1] for name in differ}
+    apply_preset(name, file)
+    assert file.read_bytes() == expected
+
+
+def test_a_dataset_puts_a_deleted_stream_back(file):
+    edit_params(file, lambda content: content["streams"].pop("skip"))
     apply_preset("synthetic", file)
-    assert read_params(file) == read_params(HERE / "params.yaml")
+    assert yaml.safe_load(file.read_text(encoding="utf-8")) == yaml.safe_load(ORIGINAL)
+
+
+def test_the_synthetic_preset_gives_the_default_file(file):
+    for name in DATASETS.names:
+        apply_preset(name, file, method="brl_aware")
+    apply_preset("synthetic", file, method="cross_entropy")
+    assert file.read_text(encoding="utf-8") == ORIGINAL
+
+
+def test_the_file_has_the_form_in_which_dvc_writes_it(file):
+    """`dvc exp run -S` writes it anew: then only what it sets changes."""
+    for change in ("seed=3", "streams.bone.use=false"):
+        apply_overrides(file, [change])
+    wanted = ORIGINAL.replace("\nseed: 0", "\nseed: 3")
+    wanted = wanted.replace("  bone:\n    use: true", "  bone:\n    use: false")
+    assert file.read_text(encoding="utf-8") == wanted
+
+
+def test_values_that_dvc_wrote_are_written_alike_by_presets(file):
+    sets = ["train.augment.rotation=[0.1,0.2,0.4]", "model.blocks=[1,2]", "dataset.mirror=clips"]
+    sets += ["streams.bone.lr=0.2", "method.class_weights=inverse_frequency", "train.lr=1.0e-5"]
+    sets += ["model.name=dgstgcn", "+model.settings.graphs=4"]
+    apply_overrides(file, sets)
+    params = read_params(file)
+    assert (params.model.blocks, params.train.lr) == ([1, 2], 1.0e-5)
+    apply_preset("synthetic", file, method="cross_entropy")
+    assert file.read_text(encoding="utf-8") == ORIGINAL
 
 
 def test_cross_entropy_is_the_method_of_the_default_file(file):
@@ -89,7 +178,7 @@ def test_a_method_sets_the_whole_method_and_nothing_else(method, before, file):
 
 def test_a_method_keeps_the_network_of_a_checkpoint(file):
     """The published networks compute absent bodies, and have a linear head."""
-    text = ORIGINAL.replace("weights: null", "weights: {file: j.pth, sha256: a}", 1)
+    text = ORIGINAL.replace("    weights:\n", "    weights: {file: j.pth, sha256: a}\n", 1)
     file.write_text(text.replace("absent_bodies: skip", "absent_bodies: pad"), encoding="utf-8")
     before = read_params(file).model
     apply_preset(None, file, method="logit_adjustment")

@@ -1,6 +1,7 @@
 """Long-tailed subsets: published counts, the draw of clips, and damaged files."""
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brl.clips.clip import Clip
+from brl.config import params
+from brl.config.check import check
 from brl.datasets.ntu.names import ntu_splits
-from brl.subset import subsample
 from brl.subset.subsample import check_subset, choose_clips, listed_clips, profile_counts
 from brl.subset.subset import Subset, read_counts, read_subset, read_summary, write_subset
 from brl.support.errors import UserError
 from tests.test_store import some_clips, stored
+from tests.tiny import PARAMS
 
 
 @pytest.mark.parametrize(
@@ -158,7 +161,7 @@ def test_a_damaged_summary_is_named_in_one_line(tmp_path, content):
 
 
 def test_a_list_file_is_used_unchanged(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(subsample, "LISTS", tmp_path)
+    monkeypatch.setattr(params, "LISTS", tmp_path)
     candidates = store.part("half", "train")
     (tmp_path / "list.txt").write_text("clip004\nclip000\n\nclip001\n")
     subset = listed_clips(store, candidates, "list.txt")
@@ -260,3 +263,23 @@ def test_the_draw_reproduces_the_published_list_of_ntu_120(tmp_path):
     chosen = [str(name) for name in store.names[subset.clips]]
     assert len(chosen) == 400
     assert chosen[: len(PUBLISHED)] == [f"{name}A001" for name in PUBLISHED]
+
+
+@pytest.mark.parametrize(
+    "name", ["../list.txt", "inside/../../list.txt", "link.txt", "folder/list.txt", "{}/list.txt"]
+)
+def test_a_list_that_dvc_does_not_watch_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path("list.txt").write_text("clip\n")
+    Path("lists").mkdir()
+    Path("lists/link.txt").symlink_to(tmp_path / "list.txt")
+    Path("lists/folder").symlink_to(tmp_path)
+    name = name.format(tmp_path)
+    subsample = PARAMS.subsample.model_copy(update={"list_file": name})
+    with pytest.raises(
+        UserError, match=r"list_file: .*list\.txt|link\.txt: is not in lists/"
+    ) as caught:
+        check(PARAMS.model_copy(update={"subsample": subsample}))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match="is not in lists/"):
+        params.list_path(name)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from brl.commands import why
+from brl.commands import dag, why
 from brl.commands.differences import differences
 from brl.support.errors import UserError
 from tests.project import HERE
@@ -69,6 +69,15 @@ def edit(change) -> None:
     content = yaml.load(Path("params.yaml"))
     change(content)
     yaml.dump(content, Path("params.yaml"))
+
+
+def test_the_graph_shows_streams_as_one(folder, capsys):
+    dag.show()
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    assert rows == [["first"], ["second@STREAM", "first"], ["third", "second@STREAM"]]
+    Path("dvc.yaml").write_text("stages: 3")
+    with pytest.raises(UserError, match="DVC cannot read the pipeline here"):
+        dag.show()
 
 
 def test_nothing_changed_nothing_runs(folder, capsys):

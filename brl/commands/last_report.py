@@ -16,6 +16,7 @@ from brl.support.paths import METRICS
 
 Headline = dict[str, float | None]
 SHOWN_EDITS = 12
+PARAMS = "params.yaml"
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class LastReport:
     commit      short hash and date
     headline    its metrics in %
     edits       changes of params.yaml since, in words
-    comparable  whether it is about the same dataset and split
+    comparable  whether it is about the same clips and groups of classes
     """
 
     commit: str
@@ -35,19 +36,27 @@ class LastReport:
 
 
 def last_report(params: Params) -> LastReport | None:
-    """The report of the current commit; None without git, or without a committed report."""
-    commit = _git("log", "-1", "--format=%h, %as", "--", str(METRICS))
-    committed = _git("show", "HEAD:./params.yaml")
-    metrics = _git("show", f"HEAD:./{METRICS}")
-    if not commit or committed is None or metrics is None:
+    """The report of the commit that last changed its metrics; None without one, or without git."""
+    found = _git("log", "-1", "--format=%H%n%h, %as", "--", str(METRICS))
+    if not found:
+        return None
+    commit, shown = found.splitlines()
+    committed = _git("show", f"{commit}:./{PARAMS}")
+    metrics = _git("show", f"{commit}:./{METRICS}")
+    if committed is None or metrics is None:
         return None
     old, new = _normalized(yaml.safe_load(committed)), params.model_dump(mode="json")
     edits = list(differences("", old, new))
     if len(edits) > SHOWN_EDITS:
         edits = [*edits[:SHOWN_EDITS], f"and {len(edits) - SHOWN_EDITS} more"]
-    keys = ("name", "split")
-    comparable = all(old["dataset"].get(key) == new["dataset"][key] for key in keys)
-    return LastReport(commit.strip(), json.loads(metrics), edits, comparable)
+    return LastReport(shown, json.loads(metrics), edits, _clips(old) == _clips(new))
+
+
+def _clips(content: dict[str, Any]) -> list[Any]:
+    """The parameters that decide which clips are trained on, tested and grouped."""
+    dataset = content.get("dataset", {})
+    sections = [content.get(name) for name in ("prepare", "subsample", "evaluate")]
+    return [dataset.get("name"), dataset.get("split"), *sections]
 
 
 def _normalized(content: dict[str, Any]) -> dict[str, Any]:
@@ -61,7 +70,7 @@ def _normalized(content: dict[str, Any]) -> dict[str, Any]:
 def lines_on(last: LastReport, headline: Headline) -> Iterator[str]:
     """Changes of the headline metrics, in percentage points, and edits of params.yaml."""
     if not last.comparable:
-        yield f"The last committed report ({last.commit}) is about other clips."
+        yield f"The last committed report ({last.commit}) is about other clips or groups."
         return
     changes = [
         f"{name} {now - before:+.1f}"

@@ -15,7 +15,7 @@ from brl.commands.command_line import Commands, Count, ImageSize, names_in, stre
 # Commands, in the order in which they are needed.
 SECTIONS = {
     "Prepare": ("preset", "weights", "check", "data"),
-    "Run": ("repro", "why", "compare", "record"),
+    "Run": ("repro", "why", "dag", "compare", "record"),
     "Look at results": ("results", "ui"),
     "Use what was trained": ("predict", "export", "model"),
     "Housekeeping": ("clean", "completion"),
@@ -56,7 +56,8 @@ def commands() -> None:
 def preset(name: str | None, method: str | None, mirror: str | None) -> None:
     """Put a dataset, a method, or both into params.yaml.
 
-    NAME is a file of presets/, without .yaml. Other settings and comments stay as they are.
+    NAME is a file of presets/, without .yaml. It sets everything except the method: the streams,
+    the network and the training, too. METHOD sets the method, the head and the classifier.
 
     \b
     Examples:
@@ -67,7 +68,9 @@ def preset(name: str | None, method: str | None, mirror: str | None) -> None:
     from brl.config.presets import apply_preset
 
     apply_preset(name, Path("params.yaml"), mirror, method)
-    click.echo(f"params.yaml: {' and '.join(filter(None, (name, method)))}. Next: make repro")
+    presets = " and ".join(filter(None, (name, method)))
+    stays = "" if name and method else f" The {'method' if name else 'dataset'} stays as it was."
+    click.echo(f"params.yaml: {presets}.{stays} Next: make repro")
 
 
 @commands.command()
@@ -162,6 +165,20 @@ def why() -> None:
 
     pipeline.work_without_git()
     why.show()
+
+
+@commands.command()
+def dag() -> None:
+    """Show the stages and what they read, with the streams as one.
+
+    \b
+    Example:
+      brl dag
+    """
+    from brl.commands import dag, pipeline
+
+    pipeline.work_without_git()
+    dag.show()
 
 
 @commands.command()

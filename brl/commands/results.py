@@ -58,7 +58,8 @@ def show(results: Path = RESULTS, *, as_markdown: bool = False) -> None:
     table.add_section()
     table.add_row(*rows[-1], style="bold")
     Console().print(table)
-    print("\n".join([*since_the_last_report(), *LOOK_FURTHER]))
+    since = since_the_last_report() if results == RESULTS else []
+    print("\n".join([*since, *LOOK_FURTHER]))
 
 
 def since_the_last_report() -> list[str]:

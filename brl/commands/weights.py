@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml.comments import CommentedSeq
-
 from brl.config.params import ModelParams, Params, read_params
 from brl.config.presets import edit_params
 from brl.published.checkpoint import read_state
@@ -41,8 +39,7 @@ def take_checkpoint(stream: str, file: str, params_file: Path) -> Published:
         if content["model"].get("settings"):  # of the network before
             content["model"]["settings"] = {}
         if published.model.blocks is not None:
-            content["model"]["blocks"] = blocks = CommentedSeq(published.model.blocks)
-            blocks.fa.set_flow_style()
+            content["model"]["blocks"] = published.model.blocks
 
     edit_params(params_file, change)
     return published

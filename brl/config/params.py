@@ -45,6 +45,21 @@ class PrepareParams(_Section):
     max_bodies: Count
 
 
+# The stage `subsample` depends on this folder: it runs again after a list was edited.
+LISTS = Path("lists")
+
+
+def list_path(list_file: str) -> Path:
+    """The path of a list of clips; raises UserError if DVC would not notice an edit of it."""
+    path = LISTS / list_file
+    if not path.resolve().is_relative_to(LISTS.resolve()):
+        raise UserError(
+            f"params.yaml: subsample.list_file: {list_file}: is not in {LISTS}/, where "
+            "DVC notices edits; copy the file there (a link is not enough) and give its name"
+        )
+    return path
+
+
 class SubsampleParams(_Section):
     """How the training subset is chosen: by a class profile, or by a list of clips."""
 
@@ -78,8 +93,12 @@ class CheckpointParams(_Section):
 
 
 class StreamParams(_Section):
-    """What a stream shows, and how its network gets its weights; see brl.streams.stream."""
+    """What a stream shows, and how its network gets its weights; see brl.streams.stream.
 
+    use: whether the stream is not left out; Params has only those in use, so dumps go without it.
+    """
+
+    use: Annotated[bool, Field(exclude=True)] = True
     hops: Annotated[int, Field(ge=0, le=20)]
     weights: CheckpointParams | None
     lr: Positive | None
@@ -238,6 +257,14 @@ class Params(_Section):
     predict: PredictParams
     ensemble: EnsembleParams
     evaluate: EvaluateParams
+
+    @field_validator("streams")
+    @classmethod
+    def _in_use(cls, streams: dict[StreamName, StreamParams]) -> dict[StreamName, StreamParams]:
+        used = {name: stream for name, stream in streams.items() if stream.use}
+        if not used:
+            raise ValueError("at least one stream needs `use: true`")
+        return used
 
     @model_validator(mode="after")
     def _ldam_has_cosine_head(self) -> "Params":

@@ -17,12 +17,12 @@ class Presets:
     """The presets of a folder.
 
     kind  the word for a preset in messages
-    base  the preset that the others extend: they only list the values that differ from it
+    base  the preset with all values; it has those that another preset does not list
     """
 
     folder: Path
     kind: str
-    base: str | None = None
+    base: str
 
     @property
     def names(self) -> list[str]:
@@ -34,14 +34,14 @@ class Presets:
         if name not in self.names:
             raise UserError(f"unknown {self.kind} {name!r}; known: {', '.join(self.names)}")
         own = YAML(typ="safe").load(self.folder / f"{name}.yaml")
-        if self.base is None or name == self.base:
+        if name == self.base:
             return own
         content = self.read(self.base)
         overwrite(content, own)
         return content
 
 
-DATASETS = Presets(Path("presets"), "preset")
+DATASETS = Presets(Path("presets"), "preset", base="synthetic")
 METHODS = Presets(Path("presets/methods"), "method", base="cross_entropy")
 
 
@@ -50,9 +50,9 @@ def apply_preset(
 ) -> None:
     """Applies the preset of a dataset, of a method, or of both to the parameter file.
 
-    Comments and all other settings stay. A mirror and checkpoints belong to a dataset: a new
-    dataset resets the streams' checkpoints, and sets the mirror to `mirror`. A method does not
-    change the network of a checkpoint.
+    A method is `method`, `classifier`, `model.head` and `model.absent_bodies`; a dataset is all
+    other settings, with `dataset.mirror` set to `mirror` and all streams in use. A method does not
+    change the network of a checkpoint. Comments stay.
 
     Raises UserError for an unknown preset, and where the result would not be valid; the file then
     stays unchanged.
@@ -69,11 +69,11 @@ def apply_preset(
     method_values = METHODS.read(method) if method else {}
 
     def change(content: dict[str, Any]) -> None:
-        overwrite(content, dataset_values)
         if name:
             content["dataset"]["mirror"] = mirror
-            for stream in content["streams"].values():
-                stream["weights"] = None
+            for stream in dataset_values["streams"]:
+                content["streams"].setdefault(stream, {})["use"] = True
+        overwrite(content, dataset_values)
         if any(stream["weights"] for stream in content["streams"].values()):
             method_values.pop("model", None)
         overwrite(content, method_values)
@@ -84,13 +84,13 @@ def apply_preset(
 def edit_params(params_file: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Changes values in the parameter file; comments and all other settings stay.
 
+    The file is written as DVC writes it (`dvc exp run -S`): null is nothing, lists are in blocks.
+
     Raises UserError where the file is not valid, or would not be valid afterwards; it then stays
     unchanged.
     """
     read_params(params_file)
     yaml = YAML()
-    yaml.width = 4096  # no line is folded
-    yaml.representer.add_representer(type(None), _null)
     content = yaml.load(params_file)
     change(content)
     with written_whole(params_file) as unfinished:
@@ -98,17 +98,15 @@ def edit_params(params_file: Path, change: Callable[[dict[str, Any]], None]) -> 
         read_params(unfinished)
 
 
-def _null(representer: Any, _value: None) -> Any:
-    """Writes null as `null`, as params.yaml has it; the default is an empty value."""
-    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
-
-
 def overwrite(content: dict[str, Any], changes: dict[str, Any]) -> None:
-    """Overwrites values in nested content, key by key."""
+    """Overwrites values in nested content, key by key.
+
+    An empty mapping replaces one with content. Equal values keep the form in which they stand.
+    """
     for key, value in changes.items():
-        if isinstance(value, dict):
+        if value and isinstance(value, dict) and isinstance(content.get(key), dict):
             overwrite(content[key], value)
-        elif isinstance(value, list):
-            content[key][:] = value  # keeps the list on its line
-        else:
+        elif isinstance(value, list) and isinstance(content.get(key), list):
+            content[key][:] = value  # keeps its comments
+        elif key not in content or content[key] != value:
             content[key] = value

@@ -3,16 +3,13 @@
 The profiles `exp` and `step` are those of LDAM (arXiv 1906.07413), section 4.
 """
 
-from pathlib import Path
-
 import numpy as np
 
 from brl.clips.store import ClipStore
+from brl.config.params import list_path
 from brl.subset.subset import Subset
 from brl.support.errors import UserError
 
-# The stage `subsample` depends on this folder: it runs again after a list was edited.
-LISTS = Path("lists")
 # Rounding may leave n_max / IF just below a whole number; floor must not lose that clip.
 ROUNDING = 1e-9
 
@@ -60,12 +57,13 @@ def choose_clips(store: ClipStore, candidates: np.ndarray, counts: np.ndarray, s
 
 
 def listed_clips(store: ClipStore, candidates: np.ndarray, list_file: str) -> Subset:
-    """The clips that a file in the folder `LISTS` names, one name per line.
+    """The clips that a file in lists/ names, one name per line.
 
     candidates: (n,), store indices of the split's training clips.
-    Raises UserError where the file cannot be read, or names an unknown clip or one clip twice.
+    Raises UserError where the file is elsewhere, cannot be read, or names an unknown clip or one
+    clip twice.
     """
-    path = LISTS / list_file
+    path = list_path(list_file)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -1,6 +1,6 @@
 """Reads YAML files that users write, and validates them; each mistake is a one-line error."""
 
-import math
+import re
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args
@@ -13,8 +13,11 @@ from brl.support.errors import UserError
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """A loader that refuses duplicate keys: PyYAML would silently take the last one."""
+class _Loader(yaml.SafeLoader):
+    """A loader that refuses duplicate keys, of which PyYAML would silently take the last one.
+
+    It reads numbers as DVC does: 1e-05 is one, as `dvc exp run -S` writes it.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -31,6 +34,13 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?e[-+]?[0-9]+$", re.I),
+    [*"-+0123456789"],
+)
+
+
 def read_yaml(path: Path, schema: type[Schema], name: str) -> Schema:
     """Reads a YAML file and validates it against a schema.
 
@@ -39,7 +49,7 @@ def read_yaml(path: Path, schema: type[Schema], name: str) -> Schema:
     Raises UserError that names the first wrong place and says what would be right.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_UniqueKeys)
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)
     except OSError as error:
         raise UserError(f"{name}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
@@ -97,8 +107,6 @@ def _first_problem(error: ValidationError, schema: type[BaseModel]) -> str:
     if kind == "model_type":
         return f"{key}: must be a block of `key: value` lines, not {given!r}{tail}"
     wanted = problem["msg"].removeprefix("Input should be ")
-    if isinstance(given, str) and _is_number(given):
-        wanted += f"; YAML reads {given} as text, write {_as_yaml_number(given)}"
     return f"{key}: must be {wanted}, not {given!r}{tail}"
 
 
@@ -113,20 +121,3 @@ def _known_keys(location: tuple[int | str, ...], schema: type[BaseModel]) -> str
         if isinstance(annotation, UnionType):  # a section or null
             annotation = get_args(annotation)[0]
     return ", ".join(annotation.model_fields)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
-
-
-def _as_yaml_number(text: str) -> str:
-    """The number in a form that every YAML reader parses as a number: 1e-3 becomes 1.0e-3."""
-    mantissa, exponent, power = text.lower().partition("e")
-    if exponent and "." not in mantissa:
-        mantissa += ".0"
-    if exponent and power[0] not in "+-":
-        power = f"+{power}"
-    return mantissa + exponent + power
