@@ -50,8 +50,9 @@ class Grid:
 
     def write_params(self, content: dict[str, Any]) -> None:
         """Writes params.yaml, and the preset that makes it."""
-        text = yaml.safe_dump(content, sort_keys=False)
-        for name in ("params.yaml", "presets/t.yaml"):
+        without_mirror = content | {"dataset": {"name": "t", "split": content["dataset"]["split"]}}
+        for name, values in {"params.yaml": content, "presets/t.yaml": without_mirror}.items():
+            text = yaml.safe_dump(values, sort_keys=False)
             (self.folder / name).write_text(text, encoding="utf-8")
 
     def edit_params(self, name: str, value: Any) -> None:

@@ -73,7 +73,7 @@ MISTAKES = {
     "negative rate": ("  lr: 0.1", "  lr: -0.1", "train.lr: must be greater than 0"),
     "infinite rate": ("  lr: 0.1", "  lr: .inf", "train.lr: must be a finite number"),
     "probability above one": ("flip: 0.5", "flip: 1.5", "train.augment.flip: must be less than"),
-    "two angles": ("    - 0.3\n    scale", "    scale", "train.augment.rotation"),
+    "two angles": ("    - 0.3\n    rotation_", "    rotation_", "train.augment.rotation"),
     "an unknown order": ("_order: xyz", "_order: xzy", "rotation_order: must be 'xyz' or 'yxz'"),
     "negative weight": ("    skip: 2", "    skip: -2", "ensemble.weights.skip: must be"),
     "weight missing": ("    skip: 2\n", "", "ensemble.weights has no weight for the stream skip"),

@@ -77,6 +77,7 @@ def edited(value: object, key: str) -> object:
         "precision": "float32",
         "kind": "weighted",
         "rotation": [0.1, 0.2, 0.4],
+        "rotation_order": "yxz",
         "momentum": 0.5,
         "scale": 0.25,
         "flip": 0.25,

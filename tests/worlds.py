@@ -61,13 +61,13 @@ def nw_ucla(root: Path) -> None:
     tested = [f"{action}_s{person:02d}_e{take:02d}_v03" for action, person, take in takes]
     trained = TRAIN_ORDER.read_text(encoding="utf-8").splitlines()
     with zipfile.ZipFile(new(root / NW_UCLA), "w") as archive:
-        for name in sorted([*trained, *tested]):
+        for value, name in enumerate(sorted([*trained, *tested]), 1):  # no clip is a copy
             label = actions.index(name[:3]) + 1
-            archive.writestr(f"all_sqe/{name}.json", nw_ucla_clip(label))
+            archive.writestr(f"all_sqe/{name}.json", nw_ucla_clip(label, value=value))
 
 
-def nw_ucla_clip(label: Any, shape: tuple[int, ...] = (1, 20, 3)) -> str:
-    return json.dumps({"skeletons": np.ones(shape).tolist(), "label": label})
+def nw_ucla_clip(label: Any, shape: tuple[int, ...] = (1, 20, 3), value: float = 1) -> str:
+    return json.dumps({"skeletons": np.full(shape, float(value)).tolist(), "label": label})
 
 
 def ntu60(root: Path) -> None:
