@@ -57,6 +57,16 @@ def test_dvc_shows_the_curves_of_all_streams_in_one_picture(project):
     assert list(dict.fromkeys(row["stream"] for row in rows)) == [*STREAMS]
 
 
+def test_dvc_shows_the_groups_of_each_stream(project):
+    (shown,) = json.loads(project.run("dvc", "metrics", "show", "--json").stdout).values()
+    metrics = {name: entry["data"] for name, entry in shown["data"].items()}
+    files = {f"reports/streams/{stream}.json" for stream in STREAMS}
+    assert set(metrics) == {"reports/metrics.json", *files}
+    for stream in STREAMS:
+        found = metrics[f"reports/streams/{stream}.json"]
+        assert found["few"] == results(project).loc[stream, "few"]
+
+
 def test_another_networks_code_runs_nothing(project):
     for network in ("stgcn", "aagcn", "ctrgcn", "msg3d", "dgstgcn"):
         with (project.folder / f"brl/models/{network}.py").open("a") as file:
