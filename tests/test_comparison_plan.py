@@ -174,6 +174,8 @@ def test_the_clips_are_brought_up_to_date_first(grid, monkeypatch):
     asked = []
     monkeypatch.setattr(pipeline, "reproduce", lambda *arguments: asked.append(arguments))
     assert brl("compare", "tinny").exit_code == 1
+    assert asked == []  # not for a mistake
+    assert brl("compare", "tiny", "--report").exit_code == 1  # no run has finished
     assert asked == [("--quiet", "subsample")]
 
 

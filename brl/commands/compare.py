@@ -1,5 +1,6 @@
 """Compares methods: `brl compare [NAME] [--jobs N] [--report]`."""
 
+from brl.commands import pipeline
 from brl.comparison.plan import planned_runs, read_comparison
 from brl.comparison.report import write_report
 from brl.comparison.run import Data, compute
@@ -11,6 +12,8 @@ from brl.support.paths import COMPARISON_REPORTS
 def compare(name: str | None, jobs: int, *, trains: bool) -> None:
     """Runs the missing trainings of comparisons/NAME.yaml, then writes and prints its report.
 
+    The clips are brought up to date first, but not for a comparison that is not valid.
+
     name    name of the comparison; None: that of the dataset
     jobs    number of trainings at a time
     trains  False: reports on the existing runs only
@@ -21,6 +24,7 @@ def compare(name: str | None, jobs: int, *, trains: bool) -> None:
     name = name or params.dataset.name
     comparison = read_comparison(name, params)
     runs = planned_runs(comparison, params)
+    pipeline.reproduce("--quiet", "subsample")
     data = Data.read()
     data.check_classes(comparison.without_classes)
     failure = None

@@ -197,9 +197,6 @@ def compare(name: str | None, jobs: int, report: bool) -> None:
       brl compare nw_ucla --jobs 2
       brl compare nw_ucla --report
     """
-    from brl.commands import pipeline
-
-    pipeline.reproduce("--quiet", "subsample")
     from brl.commands.compare import compare
 
     compare(name, jobs, trains=not report)
