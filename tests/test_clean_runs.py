@@ -11,6 +11,7 @@ from dvc.repo import Repo
 
 from brl.clips.store import ClipStore
 from brl.commands import clean
+from brl.comparison.made import note_of
 from brl.comparison.run import Data, unfinished_folder, weights_file
 from brl.subset.subset import read_summary
 from brl.support.processes import is_gone, this_process
@@ -121,14 +122,14 @@ def test_what_no_comparison_resumes_is_removed_and_the_rest_stays(grid):
     weights_file(finished).touch()
     for key in (resumes, finished, "former"):
         a_checkpoint(unfinished_folder() / f"{key}.pt")
-        weights_file(key).with_suffix(".code").touch()
+        note_of(weights_file(key)).touch()
         a_run(key, "FAILED", fingerprint=key)
     shown = cleaned()
     assert f"run {finished}" in shown and "run former" in shown and resumes not in shown
     assert shown.endswith("4 to remove: brl clean --yes\n")
     clean.remove(clean.old_checkpoints({resumes}))
     assert [file.name for file in unfinished_folder().iterdir()] == [f"{resumes}.pt"]
-    kept = {f"{resumes}.code", f"{finished}.code", f"{finished}.safetensors"}
+    kept = {f"{resumes}.made", f"{finished}.made", f"{finished}.safetensors"}
     assert {file.name for file in weights_file("").parent.iterdir()} == kept
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from brl.commands.why import reasons
+from brl.comparison.made import note_of
 from brl.comparison.plan import COMPARISONS, Run, planned_runs, read_comparison
 from brl.comparison.run import Data, unfinished_folder, weights_file
 from brl.config.params import Params, read_params
@@ -68,7 +69,7 @@ def old_checkpoints(current: set[str]) -> list[Leftover]:
         if identity in current:
             continue
         weights = weights_file(identity)  # of a comparison
-        begun_with = () if weights.exists() else (weights.with_suffix(".code"),)
+        begun_with = () if weights.exists() else (note_of(weights),)
         leftovers.append(
             Leftover(
                 what=f"{file.name} ({file.stat().st_size / 1e6:.1f} MB)",
