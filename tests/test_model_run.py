@@ -15,6 +15,7 @@ from brl.tracking.runs import Runs
 def runs(mlflow_db, tmp_path, monkeypatch) -> Runs:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "")  # MLflow sets it; afterwards it is unset again
     shutil.copy(mlflow_db, tmp_path)
     return Runs()
 

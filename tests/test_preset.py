@@ -2,6 +2,7 @@
 
 from itertools import takewhile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
@@ -44,13 +45,13 @@ def assert_names(wanted: dict, content: dict) -> None:
 
 @pytest.mark.parametrize("name", DATASETS.names)
 def test_a_dataset_changes_its_values_and_keeps_method_and_comments(name, file):
-    mirror = str(file.parent / "clips")
-    write_stick_figures(file.parent / "clips")
     apply_preset(None, file, method="ldam_drw")
     before = read_params(file)
-    apply_preset(name, file, mirror)
-    params = read_params(file)
-    check(params)
+    with TemporaryDirectory() as mirror:  # a longer path would be on a line of its own
+        write_stick_figures(Path(mirror))
+        apply_preset(name, file, mirror)
+        params = read_params(file)
+        check(params)
     assert params.dataset.mirror == mirror
     assert_names(DATASETS.read(name), yaml.safe_load(file.read_text(encoding="utf-8")))
     assert (params.method, params.classifier) == (before.method, before.classifier)

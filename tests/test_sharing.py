@@ -155,7 +155,7 @@ def first(tmp_path_factory) -> Iterator[Clone]:
 
 def test_a_stream_is_left_out_and_put_back_by_plain_dvc(first):
     before = first.lock()
-    assert len(first.ran()) == 3 + 3 * len(STREAMS) + 2
+    assert len(first.ran()) == 4 + 3 * len(STREAMS) + 2
     first.edit(*LEAVE_OUT)
     assert first.reproduce() == OF_SKIP | FUSED
     assert first.ran() == ["train skip", "classify skip", "predict skip", "ensemble", "evaluate"]
