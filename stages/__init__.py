@@ -9,6 +9,11 @@ import os
 import sys
 from importlib.util import find_spec
 
+# Two threads train the small networks here no faster than one, and beside a busy program on the
+# same cores they wait for each other: then a step takes three times as long. And results do not
+# depend on the number of cores. Read when torch is loaded, so set before.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 PACKAGES = ("torch", "mlflow", "pandas", "pydantic")
 
 

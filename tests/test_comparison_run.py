@@ -379,5 +379,5 @@ def test_workers_take_the_gpus_in_turn(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     begun = get_context("spawn").Value("i", 0)
     for _ in range(3):
-        running._begin(3, begun)
+        running._begin(begun)
     assert taken == [0, 1, 0]

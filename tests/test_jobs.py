@@ -2,12 +2,12 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import joblib
 import psutil
 import pytest
 import torch
@@ -78,17 +78,21 @@ def test_a_wrong_number_of_jobs_is_refused(command, text):
     assert f"'--jobs': {text!r}; must be a whole number of 1 or more" in done.stderr
 
 
-def test_cores_are_shared_unless_omp_num_threads_is_set(monkeypatch):
+def test_workers_train_with_one_process_each(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("BRL_PROCESSES", "4")
-    for count, threads in [(1, "8"), (3, "2"), (20, "1")]:
-        environments = jobs.worker_environments(count)
-        assert [each["OMP_NUM_THREADS"] for each in environments] == [threads] * count
-        assert {each["BRL_PROCESSES"] for each in environments} == {"1"}
-    monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    assert jobs.worker_environments(2)[1]["OMP_NUM_THREADS"] == "5"
+    environments = jobs.worker_environments(3)
+    assert [each["BRL_PROCESSES"] for each in environments] == ["1"] * 3
+
+
+@pytest.mark.parametrize(("given", "threads"), [(None, "1"), ("3", "3")])
+def test_a_stage_has_one_thread_unless_the_user_says_otherwise(monkeypatch, given, threads):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    program = "import os, stages; print(os.environ['OMP_NUM_THREADS'])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == threads, done.stderr
 
 
 @pytest.mark.parametrize(

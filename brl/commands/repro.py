@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
-import joblib
 import torch
 import yaml
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -42,11 +41,10 @@ def visible_gpus() -> list[str]:
 def worker_environments(jobs: int) -> list[dict[str, str]]:
     """The environment variables of each parallel process.
 
-    Each process gets one GPU, in turn. CPU cores are shared equally, unless OMP_NUM_THREADS is set.
+    Each process gets one GPU, in turn.
     """
     gpus = visible_gpus()
     environment = {
-        "OMP_NUM_THREADS": str(max(1, joblib.cpu_count() // jobs)),
         **os.environ,
         "BRL_PROCESSES": "1",
         "PYTHONUNBUFFERED": "1",  # logs are written at once

@@ -20,7 +20,6 @@ from multiprocessing import active_children, get_context
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
 import torch
@@ -167,7 +166,7 @@ def _failures(tasks: list[tuple[list[Run], str, Code]], jobs: int) -> Iterator[s
     """Does tasks, the arguments of `compute_group`; yields a message for each failure."""
     context = get_context("spawn")
     begun = context.Value("i", 0)
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(jobs, begun))
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(begun,))
     # Ctrl-C reaches the workers too. They inherit the handler that ignores it, stay silent, and
     # are terminated below.
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -197,7 +196,7 @@ def _failures(tasks: list[tuple[list[Run], str, Code]], jobs: int) -> Iterator[s
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(jobs: int, begun: "Synchronized[int]") -> None:
+def _begin(begun: "Synchronized[int]") -> None:
     """Initialises a worker, which shares terminal, cores and GPUs with the other ones.
 
     begun: the number of workers that have started before it.
@@ -209,7 +208,7 @@ def _begin(jobs: int, begun: "Synchronized[int]") -> None:
     if torch.cuda.is_available():
         torch.cuda.set_device(number % torch.cuda.device_count())
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, joblib.cpu_count() // jobs))
+        torch.set_num_threads(1)  # as in the pipeline
 
 
 def compute_group(group: list[Run], name: str, code: Code) -> list[str]:

@@ -121,8 +121,6 @@ def _run_connected(error: Path, function: Callable[..., None], *arguments: Any) 
         dist.init_process_group("nccl", device_id=best_device())
     else:
         dist.init_process_group("gloo")
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, torch.get_num_threads() // num_processes()))
     try:
         function(*arguments)
     except (UserError, OSError) as reason:
