@@ -19,7 +19,7 @@ setup: .venv/installed  ## the virtual environment, with everything installed
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-repro: setup  ## the whole pipeline; only what changed runs; JOBS=2: two streams at a time
+repro: setup  ## the whole pipeline; only what changed runs; JOBS=1: one stream at a time
 	@brl repro $(if $(JOBS),--jobs "$(JOBS)")
 
 why: setup  ## which stages would run now, and because of what

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import joblib
 import psutil
 import pytest
 import torch
@@ -83,6 +84,20 @@ def test_workers_train_with_one_process_each(monkeypatch):
     monkeypatch.setenv("BRL_PROCESSES", "4")
     environments = jobs.worker_environments(3)
     assert [each["BRL_PROCESSES"] for each in environments] == ["1"] * 3
+
+
+@pytest.mark.parametrize(
+    ("gpus", "cores", "processes", "expected"),
+    [(0, 8, None, 8), (1, 8, None, 1), (3, 8, None, 3), (0, 8, "2", 1)],
+)
+def test_streams_at_a_time_by_default(monkeypatch, gpus, cores, processes, expected):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: cores)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.delenv("BRL_PROCESSES", raising=False)
+    if processes:
+        monkeypatch.setenv("BRL_PROCESSES", processes)
+    assert jobs.default_jobs() == expected
 
 
 @pytest.mark.parametrize(("given", "threads"), [(None, "1"), ("3", "3")])

@@ -28,10 +28,12 @@ def test_results_whose_files_are_missing_are_as_they_were(status, changed):
 def test_the_pipeline_is_recorded_when_it_has_run(monkeypatch):
     """What DVC restored, no stage has recorded."""
     called = []
-    for place, name in ((pipeline, "reproduce"), (results, "show"), (present, "record")):
+    monkeypatch.setattr(pipeline, "set_up", lambda: None)
+    monkeypatch.setattr(pipeline, "streams_have_changed", lambda: False)
+    for place, name in ((pipeline, "run_dvc"), (results, "show"), (present, "record")):
         monkeypatch.setattr(place, name, lambda *_, name=name: called.append(name))
     assert brl("repro").exit_code == 0
-    assert called == ["reproduce", "show", "record"]
+    assert called == ["run_dvc", "show", "record"]
 
 
 def test_switched_off_it_says_so(monkeypatch):

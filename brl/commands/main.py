@@ -125,12 +125,14 @@ def data() -> None:
 
 
 @commands.command()
-@click.option("--jobs", type=Count(), help="Train N streams at a time.")
+@click.option(
+    "--jobs", type=Count(), help="Train N streams at a time; default: one per GPU or core."
+)
 def repro(jobs: int | None) -> None:
     """Run the pipeline; only what changed runs.
 
-    Then prints the table of results, and records those that MLflow lacks. An interrupted run
-    resumes with the same command.
+    Streams are trained side by side. Then prints the table of results, and records those that
+    MLflow lacks. An interrupted run resumes with the same command.
 
     \b
     Examples:
@@ -139,13 +141,13 @@ def repro(jobs: int | None) -> None:
     """
     from brl.commands import pipeline, results
 
-    if jobs is None:
-        pipeline.reproduce()
-    else:
-        pipeline.set_up()
-        from brl.commands.repro import reproduce_side_by_side
+    pipeline.set_up()
+    if pipeline.streams_have_changed():
+        from brl.commands.repro import reproduce_streams
 
-        reproduce_side_by_side(jobs)
+        reproduce_streams(jobs)
+    else:
+        pipeline.run_dvc()
     results.show()
     from brl.config.params import read_params
     from brl.tracking import present

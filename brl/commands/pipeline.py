@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from brl.commands.why import reasons
 from brl.config.check import check
 from brl.config.params import read_params
 from brl.support.process_groups import Processes
@@ -16,8 +17,18 @@ DVC = (sys.executable, "-m", "dvc", "--wait-for-lock", "repro")
 def reproduce(*arguments: str) -> None:
     """Runs `dvc repro`; exits with its code if it fails, since it has printed the reason."""
     set_up()
+    run_dvc(*arguments)
+
+
+def run_dvc(*arguments: str) -> None:
+    """Runs `dvc repro` after `set_up`."""
     with Processes() as processes:
         processes.run([*DVC, *arguments])
+
+
+def streams_have_changed() -> bool:
+    """Whether a stage of a stream would run now. Raises UserError as `reasons` does."""
+    return any("@" in stage for stage in reasons())
 
 
 def set_up() -> None:

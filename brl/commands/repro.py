@@ -1,4 +1,4 @@
-"""Runs the streams of the pipeline in parallel: `brl repro --jobs N`.
+"""Runs the streams of the pipeline in parallel: `brl repro [--jobs N]`.
 
 `dvc repro` runs one stage after the other. Here a separate DVC process runs the stages of each
 stream, at most N at a time; plain `dvc repro` runs the stages before and after them. N depends on
@@ -14,11 +14,12 @@ from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
+import joblib
 import torch
 import yaml
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from brl.commands.pipeline import DVC
+from brl.commands.pipeline import DVC, run_dvc
 from brl.config.params import read_params
 from brl.support.errors import UserError
 from brl.support.process_groups import Processes
@@ -171,13 +172,24 @@ def run_streams(streams: Iterable[str], jobs: int, processes: Processes) -> list
     return failed
 
 
-def reproduce_side_by_side(jobs: int) -> None:
-    """Runs the pipeline with at most `jobs` streams at a time.
+def default_jobs() -> int:
+    """One stream per GPU or else per core; a single one if several processes share its training."""
+    if "BRL_PROCESSES" in os.environ:
+        return 1
+    return len(visible_gpus()) or joblib.cpu_count()
 
-    Raises UserError if a stream failed, after the others have ended; nothing is fused then.
+
+def reproduce_streams(jobs: int | None) -> None:
+    """Runs the pipeline, its streams side by side; one stream at a time is plain `dvc repro`.
+
+    jobs: streams at a time; None: `default_jobs`. Raises UserError if a stream failed, after the
+    others have ended; nothing is fused then.
     """
     streams = read_params().streams
-    jobs = min(jobs, len(streams))
+    jobs = min(jobs or default_jobs(), len(streams))
+    if jobs == 1:
+        run_dvc()
+        return
     with Processes() as processes:
         processes.run([*DVC, "subsample"])
         failed = run_streams(streams, jobs, processes)
