@@ -108,7 +108,7 @@ def asked(monkeypatch) -> list[tuple[str, ...]]:
     """What DVC was asked to reproduce; it does nothing."""
     found: list[tuple[str, ...]] = []
     monkeypatch.setattr(pipeline, "run_dvc", lambda *arguments: found.append(arguments))
-    monkeypatch.setattr(pipeline, "streams_have_changed", lambda: False)
+    monkeypatch.setattr(pipeline, "changed_stages", lambda: ["evaluate"])
     return found
 
 
@@ -158,6 +158,12 @@ def test_what_a_command_asks_of_dvc(folder, asked):
     for command in ("repro", "data", "compare"):
         brl(command)
     assert asked == [(), ("--quiet", "prepare"), ("--quiet", "subsample")]
+
+
+def test_dvc_is_not_asked_where_nothing_has_changed(folder, asked, monkeypatch):
+    monkeypatch.setattr(pipeline, "changed_stages", list)
+    assert brl("repro").stdout.startswith("Nothing has changed")
+    assert asked == []
 
 
 def test_the_pipeline_is_not_begun_with_a_mistake_in_params(folder, monkeypatch):

@@ -29,7 +29,7 @@ def test_the_pipeline_is_recorded_when_it_has_run(monkeypatch):
     """What DVC restored, no stage has recorded."""
     called = []
     monkeypatch.setattr(pipeline, "set_up", lambda: None)
-    monkeypatch.setattr(pipeline, "streams_have_changed", lambda: False)
+    monkeypatch.setattr(pipeline, "changed_stages", lambda: ["evaluate"])
     for place, name in ((pipeline, "run_dvc"), (results, "show"), (present, "record")):
         monkeypatch.setattr(place, name, lambda *_, name=name: called.append(name))
     assert brl("repro").exit_code == 0

@@ -142,12 +142,15 @@ def repro(jobs: int | None) -> None:
     from brl.commands import pipeline, results
 
     pipeline.set_up()
-    if pipeline.streams_have_changed():
+    changed = pipeline.changed_stages()
+    if any("@" in stage for stage in changed):
         from brl.commands.repro import reproduce_streams
 
         reproduce_streams(jobs)
-    else:
+    elif changed:
         pipeline.run_dvc()
+    else:
+        click.echo("Nothing has changed, so nothing runs.")
     results.show()
     from brl.config.params import read_params
     from brl.tracking import present

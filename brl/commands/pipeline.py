@@ -26,9 +26,9 @@ def run_dvc(*arguments: str) -> None:
         processes.run([*DVC, *arguments])
 
 
-def streams_have_changed() -> bool:
-    """Whether a stage of a stream would run now. Raises UserError as `reasons` does."""
-    return any("@" in stage for stage in reasons())
+def changed_stages() -> list[str]:
+    """The stages that would run now, those of streams as STAGE@STREAM; UserError as `reasons`."""
+    return list(reasons())
 
 
 def set_up() -> None:
