@@ -1,7 +1,7 @@
 """A stage of one stream: `python3 -m stages.stream STAGE STREAM`.
 
-Of a stream that params.yaml leaves out, the stages write empty files. The later stages thus depend
-on the same files whatever streams there are, as DVC demands.
+Of a stream that params.yaml leaves out, the stages write files that only say so. The later stages
+thus depend on the same files whatever streams there are, as DVC demands.
 """
 
 import importlib
@@ -23,6 +23,8 @@ OUTPUTS = {
     "predict": (stream_scores,),
 }
 
+LEFT_OUT = "params.yaml leaves this stream out\n"  # DVC warns of empty files
+
 
 def main(stage: str, stream: str) -> None:
     """Runs a stage for a stream."""
@@ -32,7 +34,7 @@ def main(stage: str, stream: str) -> None:
         return
     for output in OUTPUTS[stage]:
         with written_whole(output(stream)) as unfinished:
-            unfinished.touch()
+            unfinished.write_text(LEFT_OUT, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -246,6 +246,6 @@ def export_project(path: Path) -> None:
         raise UserError(f"{path}: ends in {path.suffix or 'nothing'}; must be .onnx or .pt2")
     recognizer = Recognizer.of_project(read_params())
     clips = extreme_clips(store_of(recognizer.recipe))
-    print(f"{len(recognizer.streams)} streams as one graph: takes a minute or two", file=sys.stderr)
+    print(f"{len(recognizer.streams)} streams as one graph: takes a few minutes", file=sys.stderr)
     difference = export(recognizer, path, clips)
     print(f"{path}: agrees with the networks within {difference:.0e}")
