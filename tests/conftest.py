@@ -1,5 +1,6 @@
 """Shared by all tests: settings, and the word at the end on what was not shown."""
 
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,16 @@ def mlflow_db(tmp_path_factory) -> Path:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
         connect()
     return folder / "mlflow.db"
+
+
+@pytest.fixture
+def tracked(mlflow_db, tmp_path, monkeypatch) -> Path:
+    """A project's root in which runs are recorded; none is yet."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("BRL_TRACKING", "on")
+    shutil.copy(mlflow_db, tmp_path)
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """The runs of a comparison of invented scores: 12 test clips, four of each of three classes."""
 
-import shutil
-
 import pytest
 from mlflow.entities import Run
 
@@ -16,13 +14,9 @@ TWO = {"streams": ["joint", "bone"]}
 
 
 @pytest.fixture
-def grid(mlflow_db, tmp_path, monkeypatch) -> Grid:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setenv("BRL_TRACKING", "on")
-    shutil.copy(mlflow_db, tmp_path)
-    grid = Grid(tmp_path)
-    monkeypatch.chdir(tmp_path)
+def grid(tracked, monkeypatch) -> Grid:
+    grid = Grid(tracked)
+    monkeypatch.chdir(tracked)
     return grid
 
 

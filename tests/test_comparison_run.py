@@ -113,14 +113,17 @@ def test_methods_that_differ_after_the_training_share_it(grid, epochs):
     np.testing.assert_allclose(adjusted, expected / expected.sum(axis=1, keepdims=True), rtol=1e-4)
 
 
+SAVE = Training.save
+
+
+def interrupted(training: Training, checkpoint: Path) -> None:
+    """Stands for the method that saves a checkpoint: the first one is the last."""
+    SAVE(training, checkpoint)
+    raise OSError("the light went out")
+
+
 def test_an_interrupted_training_resumes(grid, epochs, monkeypatch):
     grid.compare({"mixup": JOINT})
-    save = Training.save
-
-    def interrupted(self, checkpoint):
-        save(self, checkpoint)
-        raise OSError("the light went out")
-
     with monkeypatch.context() as patch:
         patch.setattr(Training, "save", interrupted)
         with pytest.raises(UserError, match="mixup joint, seed 0: the light went out"):
@@ -301,12 +304,6 @@ def test_code_without_influence_is_no_other_code(code):
 
 
 def test_a_training_that_resumes_is_of_both_codes_and_both_machines(grid, monkeypatch):
-    save = Training.save
-
-    def interrupted(self, checkpoint):
-        save(self, checkpoint)
-        raise OSError("the light went out")
-
     with monkeypatch.context() as patch:
         patch.setattr(Training, "save", interrupted)
         patch.setattr("brl.tracking.machine.processor", lambda: "old")

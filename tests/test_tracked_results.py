@@ -1,6 +1,5 @@
 """The runs of results: one result is one run, and what DVC restored is recorded afterwards."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -58,13 +57,9 @@ class Workspace(Grid):
 
 
 @pytest.fixture
-def workspace(mlflow_db, tmp_path, monkeypatch) -> Workspace:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setenv("BRL_TRACKING", "on")
-    shutil.copy(mlflow_db, tmp_path)
-    workspace = Workspace(tmp_path)
-    monkeypatch.chdir(tmp_path)
+def workspace(tracked, monkeypatch) -> Workspace:
+    workspace = Workspace(tracked)
+    monkeypatch.chdir(tracked)
     return workspace
 
 

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,12 +20,8 @@ ROW = {"epoch": 1, "loss": 2.0, "accuracy": 50.0, "lr": 0.1}
 
 
 @pytest.fixture
-def root(mlflow_db, tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setenv("BRL_TRACKING", "on")
-    shutil.copy(mlflow_db, tmp_path)
-    return tmp_path
+def root(tracked) -> Path:
+    return tracked
 
 
 @pytest.fixture
