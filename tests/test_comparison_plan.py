@@ -97,6 +97,7 @@ CROSS_ENTROPY = {"cross_entropy": JOINT}
         (CROSS_ENTROPY, {"preset": "x"}, "unknown preset 'x'; known: custom, "),
         (CROSS_ENTROPY, {"reference": "brl"}, "reference: brl is none of its methods"),
         (CROSS_ENTROPY, {"seeds": []}, "seeds: needs 1 or more"),
+        (CROSS_ENTROPY, {"ensemble_seeds": [2]}, "ensemble_seeds: 2 must be one of `seeds`"),
         (CROSS_ENTROPY, {"seed": 0}, "seed: unknown key; known here: preset, seeds"),
         ({"cross_entropy": {"streams": []}}, {}, "streams: needs 1 or more"),
         ({"cross_entropy": {"streams": ["jont"]}}, {}, "methods.cross_entropy.streams.0: must be"),
@@ -197,8 +198,22 @@ def test_a_comparison_of_ours_fits_its_datasets_preset(path, tmp_path):
     apply_preset(preset, file)
     params = read_params(file)
     comparison: Comparison = read_comparison(path.stem, params)
-    wanted = sum(len(row.streams) for row in comparison.methods.values())
-    assert len(planned_runs(comparison, params)) == wanted * len(comparison.seeds)
+    rows = comparison.methods.values()
+    others = sum(len(row.streams) - 1 for row in rows) * len(comparison.fused_from)
+    wanted = len(rows) * len(comparison.seeds) + others
+    assert len(planned_runs(comparison, params)) == wanted
+
+
+def test_other_streams_than_the_first_may_have_fewer_seeds(grid):
+    two = {"streams": ["bone", "joint"]}
+    grid.compare({"cross_entropy": JOINT, "brl": two}, seeds=[0, 1], ensemble_seeds=[1])
+    assert [(run.method, run.stream, run.seed) for run in grid.runs()] == [
+        ("cross_entropy", "joint", 0),
+        ("brl", "bone", 0),
+        ("cross_entropy", "joint", 1),
+        ("brl", "bone", 1),
+        ("brl", "joint", 1),
+    ]
 
 
 def test_the_published_recipe_is_not_taken_for_the_best_one(tmp_path):

@@ -50,7 +50,7 @@ def test_a_loss_without_labels_fits_the_loop(store, tmp_path):
         settings, store, subset, tmp_path / "c.pt", told.append, Reconstruction
     )
     assert told == curve and [row["epoch"] for row in curve] == [1, 2, 3, 4, 5, 6]
-    assert set(curve[0]) == {"epoch", "loss", "lr"}
+    assert set(curve[0]) == {"epoch", "loss", "lr", "steps"}
     assert curve[-1]["loss"] < curve[0]["loss"]
     assert set(trained.model.state_dict()) == set(trained.recipe.build().state_dict())
 

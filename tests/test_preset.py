@@ -83,6 +83,7 @@ def edited(value: object, key: str) -> object:
         "scale": 0.25,
         "flip": 0.25,
         "validation": 0.25,
+        "warmup": 0.25,
     }
     if isinstance(value, bool):
         return not value

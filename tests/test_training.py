@@ -15,7 +15,7 @@ from brl.streams.weights import load_weights, save_weights
 from brl.subset.subset import Subset
 from brl.support.errors import UserError
 from brl.support.progress import fraction_bar
-from brl.training.loop import Training, cosine_lr, train_stream
+from brl.training.loop import Training, learning_rate, train_stream
 from tests.methods import method
 from tests.tiny import job, stored, swinging_arms, training_part, with_lr
 
@@ -109,7 +109,7 @@ def test_the_optimizer_is_nesterov_sgd_with_the_schedules_rate(store, subset):
         row = training.run_epoch(bar)
     (group,) = training.optimizer.param_groups
     steps = len(training._batches())
-    assert group["lr"] == row["lr"] == cosine_lr(0.05, (steps - 1) / steps / 4) < 0.05
+    assert group["lr"] == row["lr"] == learning_rate(0.05, (steps - 1) / steps / 4, 0) < 0.05
     assert isinstance(training.optimizer, torch.optim.SGD) and group["nesterov"]
     assert (group["momentum"], group["weight_decay"]) == (0.9, 5e-4)
 
@@ -139,10 +139,27 @@ def test_a_layout_with_one_half_only_refuses_partial_mixing(store, subset, upper
 
 
 def test_learning_rate_falls_along_half_a_cosine():
-    assert cosine_lr(0.1, 0) == 0.1
-    assert cosine_lr(0.1, 0.5) == pytest.approx(0.05)
-    assert cosine_lr(0.1, 1) == pytest.approx(0)
-    assert cosine_lr(0.2, 0.25) == pytest.approx(0.1 * (1 + math.sqrt(0.5)))
+    assert learning_rate(0.1, 0, warmup=0) == 0.1
+    assert learning_rate(0.1, 0.5, warmup=0) == pytest.approx(0.05)
+    assert learning_rate(0.1, 1, warmup=0) == pytest.approx(0)
+    assert learning_rate(0.2, 0.25, warmup=0) == pytest.approx(0.1 * (1 + math.sqrt(0.5)))
+
+
+def test_learning_rate_first_rises_over_the_warm_up():
+    assert learning_rate(0.1, 0, warmup=0.2) == 0
+    assert learning_rate(0.1, 0.05, warmup=0.2) == pytest.approx(0.025)
+    assert learning_rate(0.1, 0.2, warmup=0.2) == 0.1
+    assert learning_rate(0.1, 0.6, warmup=0.2) == pytest.approx(0.05)
+    assert learning_rate(0.1, 1, warmup=0.2) == pytest.approx(0)
+
+
+def test_a_training_warms_up(store, subset, tmp_path):
+    settings = job(epochs=4)
+    settings = replace(settings, train=settings.train.model_copy(update={"warmup": 0.5}))
+    _, curve = train_stream(settings, store, subset, tmp_path / "c.pt")
+    rates = [row["lr"] for row in curve]
+    assert 0 < rates[0] < rates[1] < 0.05  # half of the epochs, up to the last step of each
+    assert rates[1] > rates[2] > rates[3] > 0
 
 
 def test_weights_files_carry_their_recipe(store, subset, tmp_path):

@@ -61,6 +61,7 @@ def job(
 ) -> Job:
     """Cross-entropy if not told otherwise; changes: of the section `train`."""
     train = {
+        "warmup": 0.0,
         "epochs": 4,
         "passes": 2,
         "batch_size": 8,

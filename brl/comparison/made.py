@@ -1,7 +1,8 @@
 """What made the weights and scores that a comparison keeps: code, machine and arithmetic.
 
 Beside each such file lies a note, `KEY.made`, with one line of JSON for each process that worked on
-it: a hash of the code, and the facts of `brl.tracking.machine.surroundings`.
+it: a hash of the code, and the facts of `brl.tracking.machine.surroundings`. A process that ends a
+training adds `seconds`, its processor time.
 """
 
 import json
@@ -48,6 +49,19 @@ def note(file: Path, code: str, *, resumes: bool = False, **precisions: str) -> 
         lines.write(json.dumps({"code": code} | surroundings(**precisions)) + "\n")
 
 
+def note_seconds(file: Path, seconds: float) -> None:
+    """Notes the processor time of this process, whose line is the last one."""
+    *others, own = noted(file)
+    lines = [*others, own | {"seconds": f"{seconds:.1f}"}]
+    note_of(file).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def seconds_of(file: Path) -> float:
+    """The processor time in s that a file took; NaN if a process did not note its part."""
+    lines = noted(file)
+    return sum(float(line.get("seconds", "nan")) for line in lines) if lines else float("nan")
+
+
 def note_of(file: Path) -> Path:
     """The path of a file's note."""
     return file.with_suffix(".made")
@@ -72,5 +86,8 @@ def facts(files: Iterable[Path]) -> dict[str, str]:
         for line in noted(file):
             for name, value in line.items():
                 values.setdefault(name, {})[value] = None
-    values.pop("code", None)
-    return {name: " | ".join(different) for name, different in values.items()}
+    return {
+        name: " | ".join(different)
+        for name, different in values.items()
+        if name not in ("code", "seconds")
+    }

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from brl.config.params import Params, Seed, StreamName, read_params
 from brl.config.presets import METHODS, apply_preset, overwrite
@@ -46,7 +46,8 @@ class Comparison(_Section):
     """A file of comparisons/.
 
     preset           a file of presets/: params.yaml must have its recipe
-    seeds            seeds from which every method is trained
+    seeds            seeds from which every method's first stream is trained
+    ensemble_seeds   those of them from which the other streams are trained; None: all
     settings         dotted parameters for all methods; they override params.yaml and the methods'
                      presets
     reference        the method that the others are compared with
@@ -56,10 +57,24 @@ class Comparison(_Section):
 
     preset: str
     seeds: Annotated[list[Seed], Field(min_length=1)]
+    ensemble_seeds: list[Seed] | None = None
     settings: dict[str, Any]
     reference: str
     without_classes: list[str]
     methods: Annotated[dict[str, Method], Field(min_length=1)]
+
+    @field_validator("ensemble_seeds")
+    @classmethod
+    def _are_seeds(cls, chosen: list[Seed] | None, info: ValidationInfo) -> list[Seed] | None:
+        for seed in chosen or []:
+            if seed not in info.data.get("seeds", []):
+                raise ValueError(f"{seed} must be one of `seeds`")
+        return chosen
+
+    @property
+    def fused_from(self) -> list[Seed]:
+        """The seeds from which all streams are trained, so that they can be fused."""
+        return self.seeds if self.ensemble_seeds is None else self.ensemble_seeds
 
 
 @dataclass(frozen=True)
@@ -171,7 +186,7 @@ def planned_runs(comparison: Comparison, params: Params) -> list[Run]:
         Run(method, seed, stream, params_of(comparison, params, method, seed))
         for seed in comparison.seeds
         for method, row in comparison.methods.items()
-        for stream in row.streams
+        for stream in (row.streams if seed in comparison.fused_from else row.streams[:1])
     ]
     check_judged_alike(runs)
     first = {method: row.streams[0] for method, row in comparison.methods.items()}

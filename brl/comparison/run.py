@@ -11,6 +11,7 @@ was made by other code.
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -27,7 +28,7 @@ import torch
 from brl.balance.holdout import hold_out
 from brl.classifier import adjusted
 from brl.clips.store import ClipStore
-from brl.comparison.made import Code, is_of, note, present_code
+from brl.comparison.made import Code, is_of, note, note_seconds, present_code
 from brl.comparison.plan import Run, key_of
 from brl.config.params import Params, StreamName
 from brl.prediction import predict
@@ -230,6 +231,7 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
     checkpoint = unfinished_folder() / f"{key}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     note(weights, code, resumes=checkpoint.exists(), train=run.params.train.precision)
+    begun = time.process_time()
     with training_run(compared(of_training, run, data, name), key) as recorded:
         trained, curve = train_stream(
             run.job,
@@ -241,6 +243,7 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
         )
         write_csv(pd.DataFrame(curve), weights.with_suffix(".csv"))
         save_weights(weights, trained)
+        note_seconds(weights, time.process_time() - begun)
         recorded.finish(weights, sha256(weights))
     checkpoint.unlink()
     return trained

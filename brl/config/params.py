@@ -191,13 +191,17 @@ class AugmentParams(_Section):
 
 
 class TrainParams(_Section):
-    """Optimisation, and how frames are sampled and augmented."""
+    """Optimisation, and how frames are sampled and augmented.
+
+    warmup: the share of the training in which the learning rate rises to its highest.
+    """
 
     epochs: Count
     passes: Count
     validation: Annotated[float, Field(ge=0, le=0.5)]
     batch_size: Annotated[int, Field(ge=2)]
     lr: Positive
+    warmup: Annotated[float, Field(ge=0, lt=1)]
     momentum: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     clip_len: Annotated[int, Field(ge=4)]

@@ -64,9 +64,9 @@ def train_stream(
 
     checkpoint  replaced after each epoch; may be resumed with another number of processes
     on_epoch    called after each epoch with a row of the curve: `epoch` (from 1), `loss`, the
-                objective's measures in % (`accuracy`), `lr`, and `validation` if there is a
-                validation part. A resumed training first calls it for all earlier epochs, since a
-                killed process may not have logged them.
+                objective's measures in % (`accuracy`), `lr`, `steps` of the optimizer so far, and
+                `validation` if there is a validation part. A resumed training first calls it for
+                all earlier epochs, since a killed process may not have logged them.
     start       the state dict of a pretrained backbone; None: random initial weights
     on_start    called before the first epoch with the name under which the resumed training is
                 recorded, empty for one that starts afresh; returns the name that checkpoints keep
@@ -142,7 +142,8 @@ class Training:
         sums: dict[str, Tensor] = {}
         seen, started = 0, time.monotonic()
         for step, indices in enumerate(batches):
-            lr = cosine_lr(self.job.lr, (self.epoch + step / len(batches)) / params.epochs)
+            progress = (self.epoch + step / len(batches)) / params.epochs
+            lr = learning_rate(self.job.lr, progress, params.warmup)
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
             for name, value in self._step(indices.to(self.device)).items():
@@ -160,7 +161,7 @@ class Training:
             )
         row = {"epoch": self.epoch, "loss": round(float(sums.pop("loss")) / seen, 6)}
         row |= {name: round(100 * float(total) / seen, 4) for name, total in sums.items()}
-        row["lr"] = lr
+        row |= {"lr": lr, "steps": len(batches) + (self.curve[-1]["steps"] if self.curve else 0)}
         if len(self.validation):
             row["validation"] = self._validate()
         self.curve.append(row)
@@ -252,6 +253,11 @@ def sgd(parameters: list[nn.Parameter], params: TrainParams) -> torch.optim.Opti
     )
 
 
-def cosine_lr(peak: float, progress: float) -> float:
-    """Cosine decay from `peak` to 0; progress: the completed fraction of the training, 0 to 1."""
-    return peak * (1 + math.cos(math.pi * progress)) / 2
+def learning_rate(peak: float, progress: float, warmup: float) -> float:
+    """The learning rate: it rises linearly to `peak`, then falls to 0 along half a cosine.
+
+    progress: the completed share of the training; warmup: the share at which the peak is reached.
+    """
+    if progress < warmup:
+        return peak * progress / warmup
+    return peak * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
