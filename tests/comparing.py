@@ -88,14 +88,14 @@ class Grid:
 
     def pretend(self, predicted: Callable[[Run, np.ndarray], np.ndarray]) -> None:
         """Writes scores of all runs: the class that `predicted` says, of the run and the clips'
-        labels (n,), gets 0.8."""
+        labels (n,), gets 0.75."""
         data, runs = Data.read(), self.runs()
         code = present_code(runs)
         for run in runs:
             _, clips = data.parts(run)
             labels = data.store.labels[clips]
-            probabilities = np.full((len(clips), 3), 0.1, dtype=np.float32)
-            probabilities[np.arange(len(clips)), predicted(run, labels)] = 0.8
+            probabilities = np.full((len(clips), 3), 0.125, dtype=np.float32)
+            probabilities[np.arange(len(clips)), predicted(run, labels)] = 0.75
             file = data.scores_file(run)
             save_scores(file, Scores(data.store.names[clips], labels, probabilities))
             note(file, code[run.network].scoring, predict=run.params.predict.precision)

@@ -23,7 +23,7 @@ from brl.comparison.made import Code, facts, note_of
 from brl.comparison.results import finished
 from brl.comparison.run import Data, compute, made_by_other_code
 from brl.config.presets import METHODS, overwrite
-from brl.scores.scores import load_scores
+from brl.scores.scores import load_scores, rounded
 from brl.streams.weights import load_weights
 from brl.support.errors import UserError
 from brl.training.loop import Training
@@ -110,7 +110,8 @@ def test_methods_that_differ_after_the_training_share_it(grid, epochs):
         computed["logit_adjustment joint, seed 0"],
     )
     expected = plain / prior
-    np.testing.assert_allclose(adjusted, expected / expected.sum(axis=1, keepdims=True), rtol=1e-4)
+    expected /= expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(adjusted, expected, atol=2 / 2048)  # both are rounded
 
 
 SAVE = Training.save
@@ -235,7 +236,7 @@ def test_a_run_is_what_the_pipeline_makes_of_the_same_parameters(grid, method):
     curve = (grid.folder / "curves/joint.csv").read_bytes()
     assert ours.with_suffix(".csv").read_bytes() == curve
     theirs = load_scores(grid.folder / "scores/joint.npz")
-    np.testing.assert_array_equal(computed, theirs.probabilities)
+    np.testing.assert_array_equal(computed, rounded(theirs.probabilities))
 
 
 @pytest.fixture
@@ -290,7 +291,7 @@ def test_without_weights_scores_of_other_code_stay_and_are_counted(grid, epochs,
     append(code / "prediction.py")
     second = compute_all(grid)
     assert len(epochs) == 2 and np.array_equal(first[run.title], second[run.title])
-    assert made_by_other_code([run], data) == (0, 1)
+    assert made_by_other_code([run], data) == (1, 1)  # the validation of a training predicts, too
 
 
 def test_code_without_influence_is_no_other_code(code):

@@ -1,6 +1,9 @@
 """Compares methods: `brl compare [NAME] [--jobs N] [--report]`."""
 
+import sys
+
 from brl.commands import pipeline
+from brl.comparison.kept import restore
 from brl.comparison.plan import planned_runs, read_comparison
 from brl.comparison.report import write_report
 from brl.comparison.run import Data, compute
@@ -27,6 +30,9 @@ def compare(name: str | None, jobs: int, *, trains: bool) -> None:
     pipeline.reproduce("--quiet", "subsample")
     data = Data.read()
     data.check_classes(comparison.without_classes)
+    report = COMPARISON_REPORTS / name
+    if restored := restore(report, runs, data):
+        print(f"{name}: {restored} files of scores taken from {report}", file=sys.stderr)
     failure = None
     if trains:
         try:
@@ -35,6 +41,6 @@ def compare(name: str | None, jobs: int, *, trains: bool) -> None:
             failure = error
     if failure and not any(data.scores_file(run).exists() for run in runs):
         raise failure
-    print(write_report(COMPARISON_REPORTS / name, name, comparison, runs, data))
+    print(write_report(report, name, comparison, runs, data))
     if failure:
         raise failure

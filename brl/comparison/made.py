@@ -2,7 +2,7 @@
 
 Beside each such file lies a note, `KEY.made`, with one line of JSON for each process that worked on
 it: a hash of the code, and the facts of `brl.tracking.machine.surroundings`. A process that ends a
-training adds `seconds`, its processor time.
+training adds `seconds`, its processor time, and `steps`, those of the whole training.
 """
 
 import json
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brl.comparison.plan import Run, key_of
-from brl.support.files import sha256, stage_code
+from brl.support.files import sha256, stage_code, written_whole
 from brl.tracking.machine import surroundings
 
 
@@ -49,17 +49,17 @@ def note(file: Path, code: str, *, resumes: bool = False, **precisions: str) -> 
         lines.write(json.dumps({"code": code} | surroundings(**precisions)) + "\n")
 
 
-def note_seconds(file: Path, seconds: float) -> None:
-    """Notes the processor time of this process, whose line is the last one."""
+def note_end(file: Path, seconds: float, steps: int) -> None:
+    """Notes the processor time of this process, whose line is the last one, and all steps."""
     *others, own = noted(file)
-    lines = [*others, own | {"seconds": f"{seconds:.1f}"}]
-    note_of(file).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    write_note(file, [*others, own | {"seconds": f"{seconds:.1f}", "steps": str(steps)}])
 
 
-def seconds_of(file: Path) -> float:
-    """The processor time in s that a file took; NaN if a process did not note its part."""
-    lines = noted(file)
-    return sum(float(line.get("seconds", "nan")) for line in lines) if lines else float("nan")
+def write_note(file: Path, lines: list[dict[str, str]]) -> None:
+    """Writes the whole note of a file."""
+    with written_whole(note_of(file)) as unfinished:
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        unfinished.write_text(text, encoding="utf-8")
 
 
 def note_of(file: Path) -> Path:
@@ -72,6 +72,18 @@ def noted(file: Path) -> list[dict[str, str]]:
     path = note_of(file)
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     return [json.loads(line) for line in lines]
+
+
+def steps_of(file: Path) -> float:
+    """The steps of a training; NaN where they are not noted."""
+    lines = noted(file)
+    return float(lines[-1].get("steps", "nan")) if lines else float("nan")
+
+
+def seconds_of(file: Path) -> float:
+    """The processor time of a training in s; NaN if one of its processes did not note its part."""
+    seconds = [float(line.get("seconds", "nan")) for line in noted(file)]
+    return sum(seconds) if seconds else float("nan")
 
 
 def is_of(file: Path, code: str) -> bool:
@@ -89,5 +101,5 @@ def facts(files: Iterable[Path]) -> dict[str, str]:
     return {
         name: " | ".join(different)
         for name, different in values.items()
-        if name not in ("code", "seconds")
+        if name not in ("code", "seconds", "steps")
     }

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from brl.comparison.cost import with_costs
 from brl.comparison.figure import draw_comparison
+from brl.comparison.kept import keep
 from brl.comparison.plan import Comparison, Run
 from brl.comparison.recipe import recipe_lines
 from brl.comparison.record import record
-from brl.comparison.results import FUSED, Scored, accuracies, finished, predictions, undefined
+from brl.comparison.results import FUSED, Scored, accuracies, finished, undefined
 from brl.comparison.run import Data, kept_files, made_by_other_code
 from brl.comparison.statistics import Paired, holm, paired
 from brl.comparison.tables import how_to_read, pairs_table, summary_table
@@ -22,17 +24,19 @@ def write_report(
 ) -> str:
     """Writes the report into a folder and records the results.
 
-    The report consists of README.md, results.csv, pairs.csv, predictions.csv and comparison.png.
+    The report consists of README.md, results.csv, pairs.csv, comparison.png, and the scores of all
+    runs, scores.npz.
     Returns the page. Raises UserError if no run has scores yet.
     """
     scored = finished(runs, data)
     if not scored:
         raise UserError(f"{name}: no run has finished yet; brl compare computes them")
     results = accuracies(scored, comparison, data, runs[0].params.evaluate)
+    results = with_costs(results, runs, data)
     pairs = all_pairs(scored, comparison.reference)
     write_csv(results, folder / "results.csv")
     write_csv(pairs.round(4), folder / "pairs.csv")
-    write_csv(predictions(scored), folder / "predictions.csv")
+    keep(folder, runs, data)
     draw_comparison(folder / "comparison.png", results, title_of(name, comparison, runs, data))
     page = "\n".join(page_lines(name, comparison, runs, data, results, pairs))
     record(scored, runs, data, name)

@@ -99,13 +99,3 @@ def accuracies(
         )
     # NaN for a group without classes, also in a column that holds None only.
     return pd.DataFrame(rows).replace({None: np.nan}).infer_objects()
-
-
-def predictions(scored: list[Scored]) -> pd.DataFrame:
-    """Predicted labels: one row for each clip, one column for each element of `scored`."""
-    columns = {"label": pd.concat([pd.Series(s.scores.labels, s.scores.names) for s in scored])}
-    columns["label"] = columns["label"][~columns["label"].index.duplicated()]
-    for one in scored:
-        name = f"{one.method}/{one.source}/{one.seed}"
-        columns[name] = pd.Series(one.scores.predicted, one.scores.names)
-    return pd.DataFrame(columns).astype("Int64").rename_axis("clip").sort_index().reset_index()

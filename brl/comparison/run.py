@@ -28,12 +28,12 @@ import torch
 from brl.balance.holdout import hold_out
 from brl.classifier import adjusted
 from brl.clips.store import ClipStore
-from brl.comparison.made import Code, is_of, note, note_seconds, present_code
+from brl.comparison.made import Code, is_of, note, note_end, noted, present_code
 from brl.comparison.plan import Run, key_of
 from brl.config.params import Params, StreamName
 from brl.prediction import predict
 from brl.scores.metrics import overall
-from brl.scores.scores import Scores, save_scores
+from brl.scores.scores import Scores, rounded, save_scores
 from brl.streams.weights import Trained, load_weights, save_weights
 from brl.subset.subset import Subset, read_subset, read_summary
 from brl.support.errors import UserError
@@ -113,13 +113,13 @@ def weights_file(key: str) -> Path:
 
 
 def kept_files(runs: list[Run], data: Data) -> tuple[dict[Path, Run], dict[Path, Run]]:
-    """The finished weights and scores of runs, each file with one of its runs."""
-    weights = {weights_file(data.trained_key(run)): run for run in runs}
-    scores = {data.scores_file(run): run for run in runs}
-    trained, scored = (
-        {file: run for file, run in files.items() if file.exists()} for files in (weights, scores)
-    )
-    return trained, scored
+    """The weights and scores of finished runs, each file with one of its runs.
+
+    Scores that were restored from a report have a note on their weights, but no weights.
+    """
+    scores = {data.scores_file(run): run for run in runs if data.scores_file(run).exists()}
+    weights = {weights_file(data.trained_key(run)): run for run in scores.values()}
+    return {file: run for file, run in weights.items() if file.exists() or noted(file)}, scores
 
 
 def made_by_other_code(runs: list[Run], data: Data) -> tuple[int, int]:
@@ -243,7 +243,7 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
         )
         write_csv(pd.DataFrame(curve), weights.with_suffix(".csv"))
         save_weights(weights, trained)
-        note_seconds(weights, time.process_time() - begun)
+        note_end(weights, time.process_time() - begun, int(curve[-1]["steps"]))
         recorded.finish(weights, sha256(weights))
     checkpoint.unlink()
     return trained
@@ -268,7 +268,7 @@ def score(run: Run, trained: Trained, data: Data, code: str) -> str:
     training, chosen = data.parts(run)
     if params.classifier.kind != "none":
         trained = adjusted(trained, store, training, params.classifier, run.seed)
-    probabilities = predict(trained, store, chosen, params.predict)
+    probabilities = rounded(predict(trained, store, chosen, params.predict))
     scores = Scores(store.names[chosen], store.labels[chosen], probabilities)
     save_scores(data.scores_file(run), scores)
     note(data.scores_file(run), code, predict=params.predict.precision)

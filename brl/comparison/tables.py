@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from brl.comparison.cost import COSTS
 from brl.comparison.statistics import interval
 from brl.report.columns import COLUMNS as HEADLINE_COLUMNS
 
@@ -9,19 +10,21 @@ COLUMNS = HEADLINE_COLUMNS | {"mean_other_classes": "mean class, others"}
 
 
 def summary_table(results: pd.DataFrame, seeds: int, with_others: bool) -> list[str]:
-    """The accuracies: one row for each method.
+    """The accuracies and the costs: one row for each method.
 
     seeds: number of seeds of the comparison. A row that has fewer says how many of them.
     """
     shown = [c for c in COLUMNS if results[c].notna().any()]
     if not with_others:
         shown = [c for c in shown if c != "mean_other_classes"]
-    lines = ["| method | seeds | " + " | ".join(COLUMNS[c] for c in shown) + " |"]
-    lines.append("|---|---:" + "|---:" * len(shown) + "|")
+    headings = [*(COLUMNS[c] for c in shown), *COSTS.values()]
+    lines = ["| method | seeds | " + " | ".join(headings) + " |"]
+    lines.append("|---|---:" + "|---:" * len(headings) + "|")
     for method, of_method in results.groupby("method", sort=False):
         done = len(of_method)
         number = str(done) if done == seeds else f"{done} of {seeds}"
         cells = [mean_and_interval(of_method[c]) for c in shown]
+        cells += [in_figures(of_method[c].mean()) for c in COSTS]
         lines.append(f"| {method} | {number} | " + " | ".join(cells) + " |")
     return lines
 
@@ -30,6 +33,13 @@ def mean_and_interval(values: pd.Series) -> str:
     """Mean ± half the 95 % confidence interval; of one value the value alone."""
     half = interval(values.to_numpy())
     return f"{values.mean():.1f}" + (f" ± {half:.1f}" if half == half else "")
+
+
+def in_figures(cost: float) -> str:
+    """A mean cost, rounded where its size allows; a dash where it is not known."""
+    if cost != cost:
+        return "–"
+    return f"{cost:,.0f}" if cost >= 100 else f"{cost:.1f}"
 
 
 def pairs_table(against: pd.DataFrame, reference: str) -> list[str]:
@@ -69,7 +79,11 @@ def how_to_read(results: pd.DataFrame, pairs: pd.DataFrame, seeds: int) -> str:
 
     pairs: those with the reference. seeds: number of seeds of the comparison.
     """
-    lines = ["Accuracy in %, mean over seeds ± half the 95 % confidence interval (Student's t)."]
+    lines = [
+        "Accuracy in %, mean over seeds ± half the 95 % confidence interval (Student's t). Beside "
+        "it is the mean cost of a training, or of all streams of a fusion: steps, minutes of "
+        "processor time, and 10^12 operations."
+    ]
     if (results.groupby(["what", "method"]).size() < seeds).any():
         lines.append(
             f"Rows without all {seeds} seeds say so (*1 of {seeds}*): their means are over fewer "

@@ -1,0 +1,67 @@
+"""What a training costs: steps, processor time, and operations."""
+
+from functools import cache
+
+import pandas as pd
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from brl.comparison.made import seconds_of, steps_of
+from brl.comparison.plan import Run
+from brl.comparison.results import FUSED
+from brl.comparison.run import Data, weights_file
+from brl.streams.weights import Recipe
+
+# A backward pass has twice the operations of the forward pass.
+PASSES = 3
+
+
+COSTS = {"steps": "steps", "minutes": "minutes", "tflop": "TFLOP"}
+
+
+def with_costs(results: pd.DataFrame, runs: list[Run], data: Data) -> pd.DataFrame:
+    """The results with the columns of `COSTS`; a fusion costs what its streams cost together."""
+    of_runs = pd.DataFrame(
+        [
+            {"method": run.method, "seed": run.seed, "what": run.stream} | cost(run, data)
+            for run in runs
+        ]
+    )
+    fused = [
+        of_runs[of_runs["what"].isin(streams)].assign(what=name) for name, streams in FUSED.items()
+    ]
+    keys = ["method", "what", "seed"]
+    costs = pd.concat([of_runs, *fused]).groupby(keys, as_index=False).sum(min_count=1)
+    return results.merge(costs, "left", on=keys)
+
+
+def cost(run: Run, data: Data) -> dict[str, float]:
+    """Steps of a training, minutes of processor time, and operations in 10^12.
+
+    A multiply-add counts as two operations. Clips are counted as if each batch were full and had
+    the bodies of the training clips. NaN where nothing is noted.
+    """
+    weights = weights_file(data.trained_key(run))
+    steps = steps_of(weights)
+    bodies = data.store.bodies[data.parts(run)[0].clips]
+    recipe = Recipe.on(
+        data.store, stream=run.job.stream, model=run.params.model, train=run.params.train
+    )
+    shown = data.store.max_bodies if run.params.model.absent_bodies == "pad" else bodies.mean()
+    operations = PASSES * operations_of(recipe.model_dump_json()) * shown
+    return {
+        "steps": steps,
+        "minutes": round(seconds_of(weights) / 60, 4),
+        "tflop": round(steps * run.params.train.batch_size * operations / 1e12, 6),
+    }
+
+
+@cache
+def operations_of(recipe: str) -> int:
+    """Operations of a forward pass of one body of a clip; recipe: as JSON."""
+    content = Recipe.model_validate_json(recipe)
+    network = content.build().eval()
+    shape = (1, 1, content.train.clip_len, content.layout.num_joints, content.channels)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(torch.zeros(shape), torch.ones(1, 1, dtype=torch.bool))
+    return counter.get_total_flops()
