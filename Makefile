@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset weights why dag data-check test test-fast lint compare model bench-data bench-training bench-accuracy bench-networks ui clean clean-runs
+.PHONY: help setup repro results preset weights why dag data-check test test-fast lint compare model bench-data bench-training bench-accuracy bench-networks release ui clean clean-runs
 
 help:  ## what there is; `brl --help` says more
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ bench-networks: setup  ## the networks side by side: size and speed
 model: setup  ## what was trained as a model in MLflow, to load or serve; NAME=… registers it
 	@brl model $(if $(NAME),--register "$(NAME)")
 
+release: setup  ## what was trained as one file to pass on: release/recognizer.zip
+	@brl release
+
 clean-runs: setup  ## failed runs and stale checkpoints: shows what would go; YES=1 removes it
 	@brl clean $(if $(YES),--yes)
 
@@ -76,6 +79,6 @@ ui: setup  ## compare the runs in MLflow
 	@brl ui
 
 clean:  ## remove results and caches; keeps recorded runs, .comparison and the virtual environment
-	rm -rf data models curves classifiers scores fused logs .checkpoints .dvc/cache .dvc/tmp
+	rm -rf data models curves classifiers scores fused logs release .checkpoints .dvc/cache .dvc/tmp
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -261,7 +261,7 @@ def completed(*words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        (["re"], ["repro", "record", "results"]),
+        (["re"], ["repro", "record", "results", "release"]),
         (["preset", "nw_ucla_v"], ["nw_ucla_view_1_to_2", "nw_ucla_view_2_to_1"]),
         (["preset", "--method", "brl_"], ["brl_aware", "brl_published", "brl_same"]),
         (["compare", "synth"], ["synthetic"]),

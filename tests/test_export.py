@@ -24,6 +24,7 @@ from brl.serving.export import (
 from brl.serving.recognizer import Recognizer
 from brl.support.errors import UserError
 from brl.support.paths import STORE
+from tests.project import HERE
 from tests.recognizers import PARAMS, SMALL, untrained
 from tests.test_store import CLASSES, some_clips, stored
 
@@ -73,11 +74,14 @@ def test_onnx_agrees_and_has_metadata(tmp_path):
     )
     clips = without_some(noise(recognizer.recipe, 20, 2))
     assert export(recognizer, tmp_path / "r.onnx", clips) <= 1e-4
-    (entry,) = onnx.load(tmp_path / "r.onnx").metadata_props
+    model = onnx.load(tmp_path / "r.onnx")
+    (entry,) = model.metadata_props
     known = json.loads(entry.value)
     assert known["classes"] == recognizer.classes and known["clip_len"] == 8
     assert known["normalization"]["kind"] == "image"
     assert [path.name for path in tmp_path.iterdir()] == ["r.onnx"]
+    content = (tmp_path / "r.onnx").read_bytes()
+    assert str(HERE).encode() not in content and b"site-packages" not in content
 
 
 class WrongWithMissingJoints(exporting.RecognizerGraph):

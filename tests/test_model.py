@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import mlflow
@@ -15,9 +17,10 @@ import numpy as np
 import pytest
 
 from brl.scores.scores import load_scores
+from brl.support.files import sha256
 from brl.tracking.store import EXPERIMENT
 from tests.own_data import STICK, write_stick_figures
-from tests.project import SMALL, Project
+from tests.project import BRL, HERE, SMALL, Project
 
 pytestmark = pytest.mark.slow
 STARTS_WITHIN = 120  # seconds
@@ -67,6 +70,45 @@ def test_the_command_gives_the_pipelines_scores_of_test_clips(project, scores):
         assert [c["class"] for c in found[name]] == [STICK["classes"][c] for c in likeliest]
         said = [c["probability"] for c in found[name]]
         np.testing.assert_allclose(said, row[likeliest], atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def released(project) -> Path:
+    """The zip that `brl release` writes."""
+    done = project.brl("release")
+    assert done.returncode == 0, done.stderr
+    path = project.folder / "release/recognizer.zip"
+    assert f"sha256 {sha256(path)}" in done.stdout
+    return path
+
+
+def test_a_release_predicts_the_same_in_a_folder_without_a_project(project, released, tmp_path):
+    shutil.copytree(project.folder / "own", tmp_path / "own")
+    shutil.copy(released, tmp_path)
+    found = subprocess.run(
+        [*BRL, "predict", "own", "--json", "--from", "recognizer.zip"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(HERE), "DVC_ROOT": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == project.brl("predict", "own", "--json").stdout
+    assert len(json.loads(found.stdout)) == 12
+
+
+def test_a_release_holds_the_graph_the_settings_and_a_card_with_the_table(project, released):
+    with zipfile.ZipFile(released) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    assert members.keys() == {
+        "README.md", "params.yaml", "recognizer.json", "recognizer.onnx",
+        "joint.safetensors", "bone_motion.safetensors",
+    }  # fmt: skip
+    card = members["README.md"].decode()
+    assert project.brl("results", "--markdown").stdout in card
+    assert all(f"| {name} | " in card for name in STICK["classes"])
+    assert members["params.yaml"] == (project.folder / "params.yaml").read_bytes()
+    assert not [name for name, content in members.items() if str(HERE).encode() in content]
 
 
 def test_the_loaded_model_gives_the_pipelines_scores(project, address, scores):

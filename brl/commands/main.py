@@ -17,7 +17,7 @@ SECTIONS = {
     "Prepare": ("preset", "weights", "check", "data"),
     "Run": ("repro", "why", "dag", "compare", "record"),
     "Look at results": ("results", "ui"),
-    "Use what was trained": ("predict", "export", "model"),
+    "Use what was trained": ("predict", "export", "release", "model"),
     "Housekeeping": ("clean", "completion"),
 }
 EXIT_CODES = """\b
@@ -283,6 +283,12 @@ def ui() -> None:
     type=ImageSize(),
     help="Size of the image, for 2D joints in pixels.",
 )
+@click.option(
+    "--from",
+    "source",
+    metavar="FILE_OR_URL",
+    help="A zip of `brl release` instead of this project's streams.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def predict(files: tuple[Path, ...], as_json: bool, **asked: Any) -> None:
     """Recognise recordings with the trained streams.
@@ -294,6 +300,7 @@ def predict(files: tuple[Path, ...], as_json: bool, **asked: Any) -> None:
       brl predict recording.npy
       brl predict recordings/ --top 5 --json
       brl predict long.npy --window 64 --step 16
+      brl predict --from recognizer.zip recording.npy
     """
     from brl.serving.predict import Request, show
 
@@ -315,6 +322,22 @@ def export(file: Path) -> None:
     from brl.serving.export import export_project
 
     export_project(file)
+
+
+@commands.command()
+def release() -> None:
+    """Pack what was trained into one file to pass on.
+
+    release/recognizer.zip has the weights, the graph in ONNX and a card that describes them. With
+    it, `brl predict --from` needs no training.
+
+    \b
+    Example:
+      brl release
+    """
+    from brl.commands.release import release
+
+    release()
 
 
 @commands.command()

@@ -20,13 +20,18 @@ def record() -> None:
     if not enabled():
         raise UserError("BRL_TRACKING=off: nothing is recorded; unset it")
     params = read_params()
+    check_up_to_date()
+    present.record(params)
+    print("MLflow has the results of the pipeline and of each of its streams.")
+
+
+def check_up_to_date() -> None:
+    """Raises UserError if results are not those of params.yaml and the present code."""
     if changed := [stage for stage, status in pipeline_status().items() if has_changed(status)]:
         raise UserError(
             f"the results are not those of params.yaml and the code ({', '.join(changed)} would "
             "run); first: make repro"
         )
-    present.record(params)
-    print("MLflow has the results of the pipeline and of each of its streams.")
 
 
 def pipeline_status() -> dict[str, Any]:

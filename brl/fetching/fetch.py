@@ -78,6 +78,27 @@ def fetch_file(
     return folder / name
 
 
+def fetch_checked(url: str, digest: str, folder: Path) -> Path:
+    """Downloads a file with a known SHA-256 into `folder`, once, and returns its path there.
+
+    Raises UserError where it cannot be downloaded, or has another checksum.
+    """
+    pooch.get_logger().setLevel("WARNING")
+    name = url.rsplit("/", 1)[-1]
+
+    def downloader(url: str, target: str, _pooch: None) -> None:
+        try:
+            download(url, name, Path(target))
+        except requests.RequestException as error:
+            raise UserError(f"{url}: download failed ({type(error).__name__}: {error})") from error
+
+    try:
+        path = pooch.retrieve(url, f"sha256:{digest}", digest, folder, downloader=downloader)
+    except ValueError as error:
+        raise UserError(f"{url}: another file than that of sha256 {digest}") from error
+    return Path(path)
+
+
 def _origin(
     name: str, published: str | None, mirror: str | None, by_hand: str
 ) -> tuple[str, Callable[..., None]]:

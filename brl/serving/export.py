@@ -117,17 +117,25 @@ def export(recognizer: Recognizer, path: Path, clips: Sequence[np.ndarray]) -> f
         frames = frames.repeat(2, 1)
     dynamic = {"clip": {1: torch.export.Dim("length")}, "frames": {0: torch.export.Dim("views")}}
     with written_whole(path) as unfinished, without_warnings():
+        tell(f"{path.name}: tracing {len(recognizer.streams)} streams")
         program = torch.export.export(graph, (clip, frames), dynamic_shapes=dynamic)
         if path.suffix == ".onnx":
+            tell(f"{path.name}: converting them to ONNX, the longest step")
             write_onnx(program, unfinished, description(recognizer))
         else:
             torch.export.save(program, unfinished, extra_files=description(recognizer))
+        tell(f"{path.name}: comparing it with the networks")
         difference = largest_difference(recognizer, unfinished, clips)
         if not difference <= LARGEST_DIFFERENCE:
             raise UserError(
                 f"{path}: differs by {difference:.1e} from the networks; nothing was written"
             )
     return difference
+
+
+def tell(step: str) -> None:
+    """Says on stderr what is done now: each step may take a minute."""
+    print(step, file=sys.stderr, flush=True)
 
 
 def description(recognizer: Recognizer) -> dict[str, str]:
@@ -147,14 +155,24 @@ def description(recognizer: Recognizer) -> dict[str, str]:
 
 def write_onnx(program: torch.export.ExportedProgram, path: Path, metadata: dict[str, str]) -> None:
     """Writes an ONNX file that includes weights and metadata."""
+    from onnxscript.optimizer import fold_constants, remove_unused_nodes
+
     onnx = torch.onnx.export(
         program,
         dynamo=True,
         verbose=False,
         input_names=["clip", "frames"],
         output_names=["probabilities"],
+        optimize=False,
     )
     assert onnx is not None
+    # The full optimisation takes time that grows with the square of the number of nodes. This part
+    # of it takes a second, and onnxruntime does the rest when it loads the graph.
+    fold_constants(onnx.model)
+    remove_unused_nodes(onnx.model)
+    # Each node holds the lines of code that it comes from, with their paths on this machine.
+    for node in onnx.model.graph:
+        node.metadata_props.clear()
     onnx.model.metadata_props.update(metadata)
     onnx.save(path, external_data=False)
 
@@ -246,6 +264,5 @@ def export_project(path: Path) -> None:
         raise UserError(f"{path}: ends in {path.suffix or 'nothing'}; must be .onnx or .pt2")
     recognizer = Recognizer.of_project(read_params())
     clips = extreme_clips(store_of(recognizer.recipe))
-    print(f"{len(recognizer.streams)} streams as one graph: takes a few minutes", file=sys.stderr)
     difference = export(recognizer, path, clips)
     print(f"{path}: agrees with the networks within {difference:.0e}")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ from rich.table import Table
 from brl.config.params import read_params
 from brl.serving.recognizer import Recognizer
 from brl.serving.recordings import find_recordings, read_recording
+from brl.serving.release import fetched, open_release
 from brl.serving.timeline import mean_by_frame, segments, windows
 from brl.support.errors import UserError
 from brl.support.progress import progress
@@ -28,6 +29,7 @@ class Request:
     window      length of a window in frames, for a timeline; None: one result per recording
     step        frames between the starts of two windows; None: half a window
     image_size  height and width in pixels, if 2D joints are in pixels
+    source      path or URL of a release; None: the trained streams of this project
 
     Raises UserError for a step without a window.
     """
@@ -36,10 +38,17 @@ class Request:
     window: int | None = None
     step: int | None = None
     image_size: tuple[float, float] | None = None
+    source: str | None = None
 
     def __post_init__(self) -> None:
         if self.step and not self.window:
             raise UserError("--step: needs --window, the frames of a window")
+
+    def recognizer(self) -> Recognizer:
+        """The recognizer that is asked for; raises UserError if there is none."""
+        if self.source is None:
+            return Recognizer.of_project(read_params(), self.image_size)
+        return replace(open_release(fetched(self.source)), image_size=self.image_size)
 
 
 @dataclass(frozen=True)
@@ -167,7 +176,7 @@ def predict_files(
 
     Raises UserError for joints in pixels without the size of their image.
     """
-    recognizer = Recognizer.of_project(read_params(), request.image_size)
+    recognizer = request.recognizer()
     if recognizer.recipe.normalization.kind == "image" and request.image_size is None:
         raise UserError("joints in pixels: give their image's size, --image-size WIDTHxHEIGHT")
     for file in progress(find_recordings(files), "recordings"):

@@ -1,14 +1,14 @@
 """Trained streams and their ensemble: class probabilities of raw recordings."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel
 
 from brl.clips.normalize import normalized, to_image_frame
-from brl.config.params import EnsembleParams, Params, PredictParams
+from brl.config.params import EnsembleParams, Params, PredictParams, StreamName
 from brl.prediction import probabilities
 from brl.scores.fusion import fuse, shares
 from brl.scores.scores import Scores
@@ -20,6 +20,19 @@ from brl.support.paths import tested_weights
 
 ARTIFACT = "recognizer"  # the name of its folder in an MLflow model
 DESCRIPTION = "recognizer.json"
+
+
+class Description(BaseModel):
+    """The content of the file that tells how a saved recognizer fuses its streams."""
+
+    streams: list[StreamName]
+    ensemble: EnsembleParams
+    predict: PredictParams
+
+    @property
+    def weights_files(self) -> list[str]:
+        """Names of the files with the streams' weights."""
+        return [f"{name}.safetensors" for name in self.streams]
 
 
 @dataclass(frozen=True)
@@ -61,25 +74,21 @@ class Recognizer:
     @classmethod
     def load(cls, folder: Path) -> "Recognizer":
         """Loads the folder that `save` wrote."""
-        content = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        streams = {
-            name: load_weights(folder / f"{name}.safetensors") for name in content["streams"]
-        }
-        ensemble = EnsembleParams.model_validate(content["ensemble"])
-        return cls(streams, ensemble, PredictParams.model_validate(content["predict"]))
+        about = Description.model_validate_json((folder / DESCRIPTION).read_bytes())
+        files = zip(about.streams, about.weights_files, strict=True)
+        streams: dict[str, Trained] = {name: load_weights(folder / file) for name, file in files}
+        return cls(streams, about.ensemble, about.predict)
 
     def save(self, folder: Path) -> None:
         """Writes a folder with one weights file per stream, and the settings of the ensemble."""
-        content = {
-            "streams": list(self.streams),
-            "ensemble": self.ensemble.model_dump(),
-            "predict": self.predict.model_dump(),
-        }
+        about = Description.model_validate(
+            {"streams": list(self.streams), "ensemble": self.ensemble, "predict": self.predict}
+        )
         with written_whole(folder) as unfinished:
             unfinished.mkdir()
-            for name, trained in self.streams.items():
-                save_weights(unfinished / f"{name}.safetensors", trained)
-            text = json.dumps(content, indent=2) + "\n"
+            for file, trained in zip(about.weights_files, self.streams.values(), strict=True):
+                save_weights(unfinished / file, trained)
+            text = about.model_dump_json(indent=2) + "\n"
             (unfinished / DESCRIPTION).write_text(text, encoding="utf-8")
 
     @property

@@ -22,6 +22,8 @@ LONG_TAIL = REPORTS / "long_tail.png"
 COMPARISON_REPORTS = REPORTS / "comparisons"
 BENCHMARK_REPORTS = REPORTS / "benchmarks"
 
+RELEASE = Path("release/recognizer.zip")
+
 
 def trained_weights(stream: str) -> Path:
     """Weights of a stream as `train` writes them."""
