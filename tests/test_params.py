@@ -69,7 +69,7 @@ MISTAKES = {
     "fraction for a count": ("clip_len: 16", "clip_len: 15.5", "train.clip_len: must be"),
     "yes for a number": ("seed: 0", "seed: yes", "seed: must be"),
     "number for yes": ("rescale: false", "rescale: 0", "train.rescale: must be"),
-    "no epochs": ("epochs: 8", "epochs: 0", "train.epochs: must be greater than or equal to 1"),
+    "no epochs": ("epochs: 14", "epochs: 0", "train.epochs: must be greater than or equal to 1"),
     "negative rate": ("  lr: 0.1", "  lr: -0.1", "train.lr: must be greater than 0"),
     "infinite rate": ("  lr: 0.1", "  lr: .inf", "train.lr: must be a finite number"),
     "probability above one": ("flip: 0.5", "flip: 1.5", "train.augment.flip: must be less than"),
