@@ -3,14 +3,20 @@
 import numpy as np
 import pytest
 
-from brl.clips.layout import COCO17, LAYOUTS, NTU25, NW_UCLA20, OPENPOSE18, Layout
+from brl.clips.layout import COCO17, LAYOUTS, NTU25, NW_UCLA20, OPENPOSE18, UTD_MHAD20, Layout
 
 ALL = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 
 
 @pytest.mark.parametrize(
     ("layout", "joints", "centre"),
-    [(NTU25, 25, 20), (NW_UCLA20, 20, 2), (COCO17, 17, 0), (OPENPOSE18, 18, 1)],
+    [
+        (NTU25, 25, 20),
+        (NW_UCLA20, 20, 2),
+        (UTD_MHAD20, 20, 1),
+        (COCO17, 17, 0),
+        (OPENPOSE18, 18, 1),
+    ],
 )
 def test_published_layouts(layout, joints, centre):
     assert layout.num_joints == joints

@@ -1,5 +1,6 @@
 """The smallest valid projects, one a kind of dataset: they pass download, prepare and subsample."""
 
+import io
 import json
 import pickle
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from scipy.io import savemat
 
 from brl.datasets.ntu.raw import ARCHIVES
 from brl.datasets.nw_ucla import TRAIN_ORDER
@@ -22,6 +24,7 @@ from tests.project import HERE
 PARAMS = yaml.safe_load((HERE / "params.yaml").read_text(encoding="utf-8"))
 
 NW_UCLA = Path("mirror/all_sqe.zip")
+UTD_MHAD = Path("mirror/utd_mhad_skeleton.zip")
 NTU60 = Path("mirror/ntu60_3danno.pkl")
 NTU60_2D = Path("mirror/ntu60_hrnet.pkl")
 NTU_ZIP = Path("mirror") / ARCHIVES[0]
@@ -68,6 +71,22 @@ def nw_ucla(root: Path) -> None:
 
 def nw_ucla_clip(label: Any, shape: tuple[int, ...] = (1, 20, 3), value: float = 1) -> str:
     return json.dumps({"skeletons": np.full(shape, float(value)).tolist(), "label": label})
+
+
+def utd_mhad(root: Path) -> None:
+    """861 clips of two frames; three of the 27 x 8 x 4 trials are missing, as in the real zip."""
+    takes = islice(product(range(1, 28), range(1, 9), range(1, 5)), 861)
+    with zipfile.ZipFile(new(root / UTD_MHAD), "w") as archive:
+        for value, (action, subject, trial) in enumerate(takes, 1):
+            content = matlab(d_skel=np.full((20, 3, 2), float(value)))
+            archive.writestr(f"a{action}_s{subject}_t{trial}_skeleton.mat", content)
+
+
+def matlab(compressed: bool = False, **variables: Any) -> bytes:
+    """A MATLAB file."""
+    content = io.BytesIO()
+    savemat(content, variables, do_compression=compressed)
+    return content.getvalue()
 
 
 def ntu60(root: Path) -> None:
@@ -154,6 +173,7 @@ def new(path: Path) -> Path:
 
 WORLDS = {
     "nw_ucla": World(nw_ucla, "nw_ucla", "cross_view"),
+    "utd_mhad": World(utd_mhad, "utd_mhad", "xsub"),
     "ntu60": World(ntu60, "ntu60", "xsub"),
     "ntu60_2d": World(ntu60_2d, "ntu60_2d", "xsub"),
     "raw files": World(ntu60_raw, "ntu60_raw", "xsub"),

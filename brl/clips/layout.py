@@ -155,6 +155,16 @@ NW_UCLA20 = Layout(
     upper_body=tuple(range(1, 12)),
 )  # fmt: skip
 
+# The joints of NW_UCLA20, numbered from the head down.
+UTD_MHAD20 = Layout(
+    name="utd_mhad20",
+    parents=(1, 1, 1, 2, 1, 4, 5, 6, 1, 8, 9, 10, 3, 12, 13, 14, 3, 16, 17, 18),
+    mirror_pairs=(
+        (4, 8), (5, 9), (6, 10), (7, 11), (12, 16), (13, 17), (14, 18), (15, 19),
+    ),
+    upper_body=(0, 1, 2, *range(4, 12)),
+)  # fmt: skip
+
 COCO17 = Layout(
     name="coco17",
     parents=(0, 0, 0, 1, 2, 0, 0, 5, 6, 7, 8, 0, 0, 11, 12, 13, 14),
@@ -174,4 +184,4 @@ OPENPOSE18 = Layout(
     scored=True,
 )
 
-LAYOUTS = {layout.name: layout for layout in (NTU25, NW_UCLA20, COCO17, OPENPOSE18)}
+LAYOUTS = {layout.name: layout for layout in (NTU25, NW_UCLA20, UTD_MHAD20, COCO17, OPENPOSE18)}
