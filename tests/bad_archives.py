@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from tests.bad_input import PAGE, Case, Change, is_cut, lacks, params, zipped
-from tests.worlds import UTD_MHAD, matlab
+from tests.worlds import MSR_ACTION3D, UTD_MHAD, matlab
 
 UTD_CLIP = "a1_s1_t1_skeleton.mat"
+MSR_CLIP = "MSR/a01_s01_e01_skeleton3D.txt"
 
 
 def in_zip(world: str, archive: Path, clip: str, content: str | bytes, words: str) -> Case:
@@ -69,4 +70,42 @@ UTD_CASES = {
     "UTD: a structure": utd(matlab(d_skel={"x": np.ones(2)}), "d_skel: neither numbers nor text"),
 }  # fmt: skip
 
-CASES = UTD_CASES
+
+def msr(content: str | bytes, words: str) -> Case:
+    return in_zip("msr_action3d", MSR_ACTION3D, MSR_CLIP, content, words)
+
+
+MSR_CASES = {
+    "MSR: no mirror": Case(
+        "msr_action3d", params("dataset", mirror=None), "download",
+        "msr_action3d.zip must be fetched by hand: a zip of the 567 files ... dataset.mirror",
+    ),
+    "MSR: no archive": Case(
+        "msr_action3d", lacks(MSR_ACTION3D), "download",
+        "dataset.mirror: mirror holds no msr_action3d.zip; ... a zip of the 567 files",
+    ),
+    "MSR: archive cut off": Case(
+        "msr_action3d", is_cut(MSR_ACTION3D), "download", "msr_action3d.zip ... not a whole zip"
+    ),
+    "MSR: a clip is missing": Case(
+        "msr_action3d", zipped(MSR_ACTION3D, MSR_CLIP, None), "download",
+        "holds 566 clips; must be 567",
+    ),
+    "MSR: a page": msr(PAGE, "not a clip ... must be text with 20 lines per frame"),
+    "MSR: an empty file": msr("", "holds no frame"),
+    "MSR: 19 joints": msr("1 2 3 1\n" * 19, "not a clip ... must be text with 20 lines per frame"),
+    "MSR: a coordinate is missing": msr(
+        "1 2 3 1\n" * 19 + "1 2 3\n", "not a clip ... must be text with 20 lines per frame"
+    ),
+    "MSR: no number": msr("1 2 3 x\n" * 20, "not a clip ... could not convert"),
+    "MSR: bytes that are no text": msr(b"\xff \x00 3 1\n" * 20, "not a clip"),
+    "MSR: a 21st action": Case(
+        "msr_action3d",
+        zipped(
+            MSR_ACTION3D, "MSR/a21_s01_e01_skeleton3D.txt", "1 2 3 1\n" * 20, instead_of=MSR_CLIP
+        ),
+        "prepare", "clip a21_s01_e01: label 20; must be 0 to 19",
+    ),
+}  # fmt: skip
+
+CASES = UTD_CASES | MSR_CASES

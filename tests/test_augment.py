@@ -54,7 +54,7 @@ def test_nw_ucla_turns_about_y_then_about_x_as_the_field_does():
     np.testing.assert_allclose(transform(joints, ours), joints.numpy() @ published, atol=1e-5)
 
 
-Y_IS_UP = ("nw_ucla", "utd_mhad")
+Y_IS_UP = ("nw_ucla", "utd_mhad", "msr_action3d")
 
 
 @pytest.mark.parametrize("name", [n for n in DATASETS.names if n.startswith(Y_IS_UP)])

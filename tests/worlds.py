@@ -15,6 +15,7 @@ import numpy as np
 import yaml
 from scipy.io import savemat
 
+from brl.datasets.msr_action3d import NOISY
 from brl.datasets.ntu.raw import ARCHIVES
 from brl.datasets.nw_ucla import TRAIN_ORDER
 from tests.ntu_files import write_files
@@ -25,6 +26,7 @@ PARAMS = yaml.safe_load((HERE / "params.yaml").read_text(encoding="utf-8"))
 
 NW_UCLA = Path("mirror/all_sqe.zip")
 UTD_MHAD = Path("mirror/utd_mhad_skeleton.zip")
+MSR_ACTION3D = Path("mirror/msr_action3d.zip")
 NTU60 = Path("mirror/ntu60_3danno.pkl")
 NTU60_2D = Path("mirror/ntu60_hrnet.pkl")
 NTU_ZIP = Path("mirror") / ARCHIVES[0]
@@ -80,6 +82,16 @@ def utd_mhad(root: Path) -> None:
         for value, (action, subject, trial) in enumerate(takes, 1):
             content = matlab(d_skel=np.full((20, 3, 2), float(value)))
             archive.writestr(f"a{action}_s{subject}_t{trial}_skeleton.mat", content)
+
+
+def msr_action3d(root: Path) -> None:
+    """567 clips of two frames, the ten that are left out among them."""
+    takes = product(range(1, 21), range(1, 11), range(1, 4))
+    names = {f"a{action:02d}_s{subject:02d}_e{take:02d}" for action, subject, take in takes}
+    names = [*NOISY, *sorted(names - NOISY, key=lambda name: (name[-3:], name))[:557]]
+    with zipfile.ZipFile(new(root / MSR_ACTION3D), "w") as archive:
+        for value, name in enumerate(names, 1):
+            archive.writestr(f"MSR/{name}_skeleton3D.txt", f"0.1 {value} 2.5 1.0\n" * 40)
 
 
 def matlab(compressed: bool = False, **variables: Any) -> bytes:
@@ -174,6 +186,7 @@ def new(path: Path) -> Path:
 WORLDS = {
     "nw_ucla": World(nw_ucla, "nw_ucla", "cross_view"),
     "utd_mhad": World(utd_mhad, "utd_mhad", "xsub"),
+    "msr_action3d": World(msr_action3d, "msr_action3d", "xsub"),
     "ntu60": World(ntu60, "ntu60", "xsub"),
     "ntu60_2d": World(ntu60_2d, "ntu60_2d", "xsub"),
     "raw files": World(ntu60_raw, "ntu60_raw", "xsub"),

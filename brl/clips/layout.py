@@ -165,6 +165,16 @@ UTD_MHAD20 = Layout(
     upper_body=(0, 1, 2, *range(4, 12)),
 )  # fmt: skip
 
+# The same joints in an order of its own.
+MSR_ACTION3D20 = Layout(
+    name="msr_action3d20",
+    parents=(2, 2, 2, 2, 6, 6, 3, 0, 1, 7, 8, 9, 10, 4, 5, 13, 14, 15, 16, 2),
+    mirror_pairs=(
+        (0, 1), (4, 5), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16), (17, 18),
+    ),
+    upper_body=(*range(4), *range(7, 13), 19),
+)  # fmt: skip
+
 COCO17 = Layout(
     name="coco17",
     parents=(0, 0, 0, 1, 2, 0, 0, 5, 6, 7, 8, 0, 0, 11, 12, 13, 14),
@@ -184,4 +194,7 @@ OPENPOSE18 = Layout(
     scored=True,
 )
 
-LAYOUTS = {layout.name: layout for layout in (NTU25, NW_UCLA20, UTD_MHAD20, COCO17, OPENPOSE18)}
+LAYOUTS = {
+    layout.name: layout
+    for layout in (NTU25, NW_UCLA20, UTD_MHAD20, MSR_ACTION3D20, COCO17, OPENPOSE18)
+}
