@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from tests.bad_input import PAGE, Case, Change, is_cut, lacks, params, zipped
-from tests.worlds import MSR_ACTION3D, UTD_MHAD, matlab
+from tests.worlds import MSR_ACTION3D, PENN_ACTION, UTD_MHAD, matlab, penn_clip
 
 UTD_CLIP = "a1_s1_t1_skeleton.mat"
 MSR_CLIP = "MSR/a01_s01_e01_skeleton3D.txt"
+PENN_CLIP = "labels/0001.mat"
 
 
 def in_zip(world: str, archive: Path, clip: str, content: str | bytes, words: str) -> Case:
@@ -108,4 +109,44 @@ MSR_CASES = {
     ),
 }  # fmt: skip
 
-CASES = UTD_CASES | MSR_CASES
+
+def penn(words: str, **changes: object) -> Case:
+    return in_zip("penn_action", PENN_ACTION, PENN_CLIP, penn_clip(**changes), words)
+
+
+PENN_CASES = {
+    "Penn: no mirror": Case(
+        "penn_action", params("dataset", mirror=None), "download",
+        "penn_action_labels.zip must be fetched by hand: a zip of the folder labels",
+    ),
+    "Penn: archive cut off": Case(
+        "penn_action", is_cut(PENN_ACTION), "download", "penn_action_labels.zip ... not a whole zip"
+    ),
+    "Penn: a clip is missing": Case(
+        "penn_action", zipped(PENN_ACTION, PENN_CLIP, None), "download",
+        "holds 2325 clips; must be 2326",
+    ),
+    "Penn: a clip twice": Case(
+        "penn_action",
+        zipped(PENN_ACTION, "more/0002.mat", penn_clip(), instead_of=PENN_CLIP),
+        "prepare", "penn_action: two clips are named '0002'",
+    ),
+    "Penn: a page": in_zip(
+        "penn_action", PENN_ACTION, PENN_CLIP, PAGE, "not a whole MATLAB file of version 5 to 7"
+    ),
+    "Penn: another action": penn("action: 'dance'; must be one of baseball pitch", action="dance"),
+    "Penn: an action's number": penn("action: an array of 1 x 1; must be text", action=3),
+    "Penn: no visibility": penn("has no variable visibility; needs action, x", visibility=...),
+    "Penn: 12 joints": penn(
+        "x: an array of 1 x 12; must be an array of numbers, frames x 13", x=np.ones((1, 12))
+    ),
+    "Penn: fewer y than x": penn(
+        "y: an array of 1 x 13; must be an array of numbers, 2 x 13", x=np.ones((2, 13))
+    ),
+    "Penn: no image": penn("dimensions: 0 x 480; must be the height", dimensions=[0, 480, 1]),
+    "Penn: two dimensions": penn("dimensions: an array of 1 x 2", dimensions=[270, 480]),
+    "Penn: no part": penn("has no variable train; needs train", train=...),
+    "Penn: another part": penn("train: 0; must be 1 (training) or -1 (test)", train=0),
+}  # fmt: skip
+
+CASES = UTD_CASES | MSR_CASES | PENN_CASES

@@ -10,6 +10,7 @@ from brl.clips.layout import (
     NTU25,
     NW_UCLA20,
     OPENPOSE18,
+    PENN_ACTION13,
     UTD_MHAD20,
     Layout,
 )
@@ -25,6 +26,7 @@ ALL = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
         (UTD_MHAD20, 20, 1),
         (MSR_ACTION3D20, 20, 2),
         (COCO17, 17, 0),
+        (PENN_ACTION13, 13, 0),
         (OPENPOSE18, 18, 1),
     ],
 )

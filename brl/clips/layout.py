@@ -185,6 +185,17 @@ COCO17 = Layout(
     scored=True,
 )
 
+# Head, then shoulders, elbows, wrists, hips, knees and ankles. The right one comes first: what the
+# authors call left is on the right of the body in nearly all clips.
+PENN_ACTION13 = Layout(
+    name="penn_action13",
+    parents=(0, 0, 0, 1, 2, 3, 4, 1, 2, 7, 8, 9, 10),
+    mirror_pairs=((2, 1), (4, 3), (6, 5), (8, 7), (10, 9), (12, 11)),
+    upper_body=tuple(range(7)),
+    dimensions=2,
+    scored=True,
+)
+
 OPENPOSE18 = Layout(
     name="openpose18",
     parents=(1, 1, 1, 2, 3, 1, 5, 6, 2, 8, 9, 5, 11, 12, 0, 0, 14, 15),
@@ -196,5 +207,13 @@ OPENPOSE18 = Layout(
 
 LAYOUTS = {
     layout.name: layout
-    for layout in (NTU25, NW_UCLA20, UTD_MHAD20, MSR_ACTION3D20, COCO17, OPENPOSE18)
+    for layout in (
+        NTU25,
+        NW_UCLA20,
+        UTD_MHAD20,
+        MSR_ACTION3D20,
+        COCO17,
+        PENN_ACTION13,
+        OPENPOSE18,
+    )
 }
