@@ -103,7 +103,7 @@ def params(section: str, **changes: Any) -> Change:
     return change
 
 
-def zipped(path: Path, name: str, content: str | None, instead_of: str = "") -> Change:
+def zipped(path: Path, name: str, content: str | bytes | None, instead_of: str = "") -> Change:
     """Puts a file into a zip, instead of another one if given; content None removes the file."""
 
     def change(root: Path) -> None:

@@ -15,12 +15,12 @@ import pytest
 
 from brl.support.errors import one_line_errors
 from stages import download, prepare, subsample
-from tests import bad_own, bad_pickles, bad_raw
+from tests import bad_archives, bad_own, bad_pickles, bad_raw
 from tests.bad_input import OTHER_FILE, params
 from tests.web import Answer
 from tests.worlds import WORLDS
 
-CASES = bad_raw.CASES | bad_pickles.CASES | bad_own.CASES
+CASES = bad_raw.CASES | bad_archives.CASES | bad_pickles.CASES | bad_own.CASES
 STAGES = {"download": download, "prepare": prepare, "subsample": subsample}
 # The files that each stage writes, and those of earlier runs, also of later stages.
 OWNED = {

@@ -33,7 +33,7 @@ def prepared(tmp_path_factory) -> tuple[ClipStore, list[Facts]]:
     folder = tmp_path_factory.mktemp("nw_ucla")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(folder))
-        nw_ucla.fetch(folder / "raw", str(shared("data")))
+        nw_ucla.SOURCE.fetch(folder / "raw", str(shared("data")))
     dataset = nw_ucla.SOURCE.open(folder / "raw")
     facts = prepare("nw_ucla", dataset, folder / "store", max_bodies=1)
     return ClipStore.open(folder / "store"), facts
@@ -172,7 +172,7 @@ def test_a_damaged_archive_is_named_and_not_kept(tmp_path, monkeypatch, damage, 
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     mirror = damaged(tmp_path / "mirror", damage)
     with pytest.raises(UserError, match=complaint):
-        nw_ucla.fetch(tmp_path / "raw", str(mirror))
+        nw_ucla.SOURCE.fetch(tmp_path / "raw", str(mirror))
     assert not list((tmp_path / "raw").glob("*"))
     assert not (tmp_path / "checksums.json").exists()
 

@@ -219,7 +219,7 @@ def test_an_unknown_layout_lists_the_known_ones(tmp_path):
 
 def test_real_clips_as_own_data_give_the_same_store(tmp_path):
     """As arrays with a layout of their own: byte for byte the store of the source `nw_ucla`."""
-    nw_ucla.fetch(tmp_path / "raw", str(shared("data")))
+    nw_ucla.SOURCE.fetch(tmp_path / "raw", str(shared("data")))
     dataset = in_split_order(nw_ucla.SOURCE.open(tmp_path / "raw"))
     prepare("nw_ucla", dataset, tmp_path / "expected", 1)
     expected = ClipStore.open(tmp_path / "expected")

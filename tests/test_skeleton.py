@@ -3,19 +3,57 @@
 import numpy as np
 import pytest
 
-from brl.clips.layout import COCO17, LAYOUTS, NTU25, NW_UCLA20, OPENPOSE18, Layout
+from brl.clips.layout import (
+    COCO17,
+    LAYOUTS,
+    MSR_ACTION3D20,
+    NTU25,
+    NW_UCLA20,
+    OPENPOSE18,
+    PENN_ACTION13,
+    UTD_MHAD20,
+    Layout,
+)
 
 ALL = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 
 
 @pytest.mark.parametrize(
     ("layout", "joints", "centre"),
-    [(NTU25, 25, 20), (NW_UCLA20, 20, 2), (COCO17, 17, 0), (OPENPOSE18, 18, 1)],
+    [
+        (NTU25, 25, 20),
+        (NW_UCLA20, 20, 2),
+        (UTD_MHAD20, 20, 1),
+        (MSR_ACTION3D20, 20, 2),
+        (COCO17, 17, 0),
+        (PENN_ACTION13, 13, 0),
+        (OPENPOSE18, 18, 1),
+    ],
 )
 def test_published_layouts(layout, joints, centre):
     assert layout.num_joints == joints
     own_parent = [v for v, parent in enumerate(layout.parents) if v == parent]
     assert own_parent == [centre]
+
+
+@pytest.mark.parametrize(
+    ("layout", "spine_first"),
+    [
+        (NW_UCLA20, [1, 0, 2, 3, *range(4, 20)]),
+        (UTD_MHAD20, [2, 3, 1, 0, *range(4, 20)]),
+        (MSR_ACTION3D20, [3, 6, 2, 19, 0, 7, 9, 11, 1, 8, 10, 12, 4, 13, 15, 17, 5, 14, 16, 18]),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_three_layouts_of_kinects_joints_are_one_tree(layout, spine_first):
+    """The joints in one order: spine, hip centre, shoulder centre, head, then arms and legs."""
+    place = {joint: number for number, joint in enumerate(spine_first)}
+    assert [place[layout.parents[joint]] for joint in spine_first] == [
+        2, 0, 2, 2, 2, 4, 5, 6, 2, 8, 9, 10, 1, 12, 13, 14, 1, 16, 17, 18,
+    ]  # fmt: skip
+    pairs = {(place[left], place[right]) for left, right in layout.mirror_pairs}
+    assert pairs == {(left, left + 4) for left in (*range(4, 8), *range(12, 16))}
+    assert {place[joint] for joint in layout.upper_body} == {0, 2, 3, *range(4, 12)}
 
 
 @ALL

@@ -1,5 +1,6 @@
 """The smallest valid projects, one a kind of dataset: they pass download, prepare and subsample."""
 
+import io
 import json
 import pickle
 import shutil
@@ -12,9 +13,12 @@ from typing import Any
 
 import numpy as np
 import yaml
+from scipy.io import savemat
 
+from brl.datasets.msr_action3d import NOISY
 from brl.datasets.ntu.raw import ARCHIVES
 from brl.datasets.nw_ucla import TRAIN_ORDER
+from brl.datasets.penn_action import CLASSES as PENN_CLASSES
 from tests.ntu_files import write_files
 from tests.own_data import STICK, write_description, write_stick_figures
 from tests.project import HERE
@@ -22,6 +26,9 @@ from tests.project import HERE
 PARAMS = yaml.safe_load((HERE / "params.yaml").read_text(encoding="utf-8"))
 
 NW_UCLA = Path("mirror/all_sqe.zip")
+UTD_MHAD = Path("mirror/utd_mhad_skeleton.zip")
+MSR_ACTION3D = Path("mirror/msr_action3d.zip")
+PENN_ACTION = Path("mirror/penn_action_labels.zip")
 NTU60 = Path("mirror/ntu60_3danno.pkl")
 NTU60_2D = Path("mirror/ntu60_hrnet.pkl")
 NTU_ZIP = Path("mirror") / ARCHIVES[0]
@@ -68,6 +75,55 @@ def nw_ucla(root: Path) -> None:
 
 def nw_ucla_clip(label: Any, shape: tuple[int, ...] = (1, 20, 3), value: float = 1) -> str:
     return json.dumps({"skeletons": np.full(shape, float(value)).tolist(), "label": label})
+
+
+def utd_mhad(root: Path) -> None:
+    """861 clips of two frames; three of the 27 x 8 x 4 trials are missing, as in the real zip."""
+    takes = islice(product(range(1, 28), range(1, 9), range(1, 5)), 861)
+    with zipfile.ZipFile(new(root / UTD_MHAD), "w") as archive:
+        for value, (action, subject, trial) in enumerate(takes, 1):
+            content = matlab(d_skel=np.full((20, 3, 2), float(value)))
+            archive.writestr(f"a{action}_s{subject}_t{trial}_skeleton.mat", content)
+
+
+def msr_action3d(root: Path) -> None:
+    """567 clips of two frames, the ten that are left out among them."""
+    takes = product(range(1, 21), range(1, 11), range(1, 4))
+    names = {f"a{action:02d}_s{subject:02d}_e{take:02d}" for action, subject, take in takes}
+    names = [*NOISY, *sorted(names - NOISY, key=lambda name: (name[-3:], name))[:557]]
+    with zipfile.ZipFile(new(root / MSR_ACTION3D), "w") as archive:
+        for value, name in enumerate(names, 1):
+            archive.writestr(f"MSR/{name}_skeleton3D.txt", f"0.1 {value} 2.5 1.0\n" * 40)
+
+
+def penn_action(root: Path) -> None:
+    """2,326 clips of one frame; those of a class and part are copies."""
+    actions = [name.replace(" ", "_") for name in PENN_CLASSES]
+    kinds = {kind: penn_clip(*kind) for kind in product(actions, (1, -1))}
+    with zipfile.ZipFile(new(root / PENN_ACTION), "w") as archive:
+        for number in range(1, 2327):
+            kind = actions[number % 15], 1 if number % 2 else -1
+            archive.writestr(f"labels/{number:04d}.mat", kinds[kind])
+
+
+def penn_clip(action: Any = "bowl", train: Any = 1, **changes: Any) -> bytes:
+    """A clip of one frame. The value `...` leaves a variable out."""
+    variables = {
+        "action": action,
+        "x": np.full((1, 13), 50.0 if train == 1 else 60.0),
+        "y": np.full((1, 13), 50.0),
+        "visibility": np.ones((1, 13), np.uint8),
+        "dimensions": np.array([270, 480, 1], np.uint16),
+        "train": train,
+    } | changes
+    return matlab(**{name: value for name, value in variables.items() if value is not ...})
+
+
+def matlab(compressed: bool = False, **variables: Any) -> bytes:
+    """A MATLAB file."""
+    content = io.BytesIO()
+    savemat(content, variables, do_compression=compressed)
+    return content.getvalue()
 
 
 def ntu60(root: Path) -> None:
@@ -154,6 +210,9 @@ def new(path: Path) -> Path:
 
 WORLDS = {
     "nw_ucla": World(nw_ucla, "nw_ucla", "cross_view"),
+    "utd_mhad": World(utd_mhad, "utd_mhad", "xsub"),
+    "msr_action3d": World(msr_action3d, "msr_action3d", "xsub"),
+    "penn_action": World(penn_action, "penn_action"),
     "ntu60": World(ntu60, "ntu60", "xsub"),
     "ntu60_2d": World(ntu60_2d, "ntu60_2d", "xsub"),
     "raw files": World(ntu60_raw, "ntu60_raw", "xsub"),

@@ -155,12 +155,43 @@ NW_UCLA20 = Layout(
     upper_body=tuple(range(1, 12)),
 )  # fmt: skip
 
+# The joints of NW_UCLA20, numbered from the head down.
+UTD_MHAD20 = Layout(
+    name="utd_mhad20",
+    parents=(1, 1, 1, 2, 1, 4, 5, 6, 1, 8, 9, 10, 3, 12, 13, 14, 3, 16, 17, 18),
+    mirror_pairs=(
+        (4, 8), (5, 9), (6, 10), (7, 11), (12, 16), (13, 17), (14, 18), (15, 19),
+    ),
+    upper_body=(0, 1, 2, *range(4, 12)),
+)  # fmt: skip
+
+# The same joints in an order of its own.
+MSR_ACTION3D20 = Layout(
+    name="msr_action3d20",
+    parents=(2, 2, 2, 2, 6, 6, 3, 0, 1, 7, 8, 9, 10, 4, 5, 13, 14, 15, 16, 2),
+    mirror_pairs=(
+        (0, 1), (4, 5), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16), (17, 18),
+    ),
+    upper_body=(*range(4), *range(7, 13), 19),
+)  # fmt: skip
+
 COCO17 = Layout(
     name="coco17",
     parents=(0, 0, 0, 1, 2, 0, 0, 5, 6, 7, 8, 0, 0, 11, 12, 13, 14),
     mirror_pairs=((1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)),
     upper_body=tuple(range(11)),
     graph_parents=((11, 5), (12, 6)),
+    dimensions=2,
+    scored=True,
+)
+
+# Head, then shoulders, elbows, wrists, hips, knees and ankles. The right one comes first: what the
+# authors call left is on the right of the body in nearly all clips.
+PENN_ACTION13 = Layout(
+    name="penn_action13",
+    parents=(0, 0, 0, 1, 2, 3, 4, 1, 2, 7, 8, 9, 10),
+    mirror_pairs=((2, 1), (4, 3), (6, 5), (8, 7), (10, 9), (12, 11)),
+    upper_body=tuple(range(7)),
     dimensions=2,
     scored=True,
 )
@@ -174,4 +205,15 @@ OPENPOSE18 = Layout(
     scored=True,
 )
 
-LAYOUTS = {layout.name: layout for layout in (NTU25, NW_UCLA20, COCO17, OPENPOSE18)}
+LAYOUTS = {
+    layout.name: layout
+    for layout in (
+        NTU25,
+        NW_UCLA20,
+        UTD_MHAD20,
+        MSR_ACTION3D20,
+        COCO17,
+        PENN_ACTION13,
+        OPENPOSE18,
+    )
+}

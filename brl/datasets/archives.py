@@ -1,10 +1,13 @@
-"""Reads zip files of clips in place: nothing is unpacked to disk."""
+"""Fetches zip files of clips, and reads them in place: nothing is unpacked to disk."""
 
+import re
 import zipfile
 import zlib
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
+from brl.fetching.fetch import fetch_file
 from brl.support.errors import UserError
 
 # What zipfile raises for a file that is not a zip, is cut off, or is damaged in content or names.
@@ -17,6 +20,54 @@ UNREADABLE = (
     UnicodeDecodeError,
     RuntimeError,
 )
+
+
+@dataclass(frozen=True)
+class ClipArchive:
+    """A zip with one file per clip, as the authors of a dataset publish it.
+
+    No checksum is published, and copies differ in their bytes. Checked instead are the CRC of every
+    file in the zip, and the number of clips.
+
+    name       its file name
+    clip_file  pattern of the clips' paths in it
+    num_clips  number of clips in it
+    address    its published URL; None if it must be fetched by hand, as `by_hand` then says
+    """
+
+    name: str
+    clip_file: re.Pattern[str]
+    num_clips: int
+    address: str | None
+    by_hand: str = ""
+
+    def fetch(self, folder: Path, mirror: str | None) -> None:
+        """Fetches the zip into `folder`. Raises UserError where it is damaged or incomplete."""
+        origin = mirror or self.address
+
+        def check(archive: Path) -> None:
+            try:
+                with zipfile.ZipFile(archive) as opened:
+                    damaged, names = opened.testzip(), opened.namelist()
+            except UNREADABLE as error:
+                raise UserError(
+                    f"{self.name} from {origin}: not a whole zip file ({error})"
+                ) from error
+            if damaged is not None:
+                raise UserError(f"{self.name} from {origin}: the file {damaged} in it is damaged")
+            num_clips = sum(self.clip_file.fullmatch(name) is not None for name in names)
+            if num_clips != self.num_clips:
+                raise UserError(
+                    f"{self.name} from {origin}: holds {num_clips} clips; must be {self.num_clips}"
+                )
+
+        fetch_file(self.name, self.address, mirror, folder, by_hand=self.by_hand, check=check)
+
+    def clip_files(self, folder: Path) -> list[str]:
+        """Paths of the clips in the zip, which is in `folder`, sorted."""
+        return sorted(
+            name for name in members(folder / self.name) if self.clip_file.fullmatch(name)
+        )
 
 
 def members(path: Path) -> list[str]:

@@ -6,7 +6,6 @@ One zip of JSON files, `a01_s01_e00_v01.json`: action, subject, repetition, view
 
 import json
 import re
-import zipfile
 from functools import partial
 from pathlib import Path
 
@@ -15,15 +14,17 @@ import numpy as np
 from brl.clips.clip import PARTS, Clip, Part, Splits
 from brl.clips.layout import NW_UCLA20
 from brl.clips.normalize import Normalization
-from brl.datasets.archives import UNREADABLE, member, members
+from brl.datasets.archives import ClipArchive, member
 from brl.datasets.source import Dataset, Source
-from brl.fetching.fetch import fetch_file
 from brl.support.errors import UserError
 
 ARCHIVE = "all_sqe.zip"
-# No checksum is published, and copies differ in their bytes. Checked instead are the CRC of every
-# JSON file in the zip, its content, and the number of clips.
-ADDRESS = "https://www.dropbox.com/s/10pcm4pksjy6mkq/all_sqe.zip?dl=1"
+FILES = ClipArchive(
+    name=ARCHIVE,
+    clip_file=re.compile(r"(?:.*/)?(a\d\d_s\d\d_e\d\d_(v\d\d))\.json"),
+    num_clips=1484,
+    address="https://www.dropbox.com/s/10pcm4pksjy6mkq/all_sqe.zip?dl=1",
+)
 # The field's split, and two splits of its training clips. With these, a recipe can be chosen for an
 # unseen camera without judging it by any test clip. 95 clips of view 2, all of two classes, are
 # copies of test clips: `final` keeps them from judging.
@@ -35,7 +36,6 @@ PART_OF_VIEW: dict[str, dict[str, Part]] = {
 VIEWS = PART_OF_VIEW["cross_view"]
 # The clips of views 1 and 2 in the order in which the field lists them, one name per line.
 TRAIN_ORDER = Path(__file__).with_name("nw_ucla_train_order.txt")
-NUM_CLIPS = 1484
 CLASSES = (
     "pick up with one hand",
     "pick up with two hands",
@@ -48,38 +48,15 @@ CLASSES = (
     "throw",
     "carry",
 )
-CLIP_FILE = re.compile(r"(?:.*/)?(a\d\d_s\d\d_e\d\d_(v\d\d))\.json")
-
-
-def fetch(folder: Path, mirror: str | None) -> None:
-    """Fetches the archive into `folder`. Raises UserError where it is damaged or incomplete."""
-    origin = mirror or ADDRESS
-
-    def check(archive: Path) -> None:
-        try:
-            with zipfile.ZipFile(archive) as opened:
-                damaged = opened.testzip()
-                num_clips = sum(CLIP_FILE.fullmatch(name) is not None for name in opened.namelist())
-        except UNREADABLE as error:
-            raise UserError(f"{ARCHIVE} from {origin}: not a whole zip file ({error})") from error
-        if damaged is not None:
-            raise UserError(f"{ARCHIVE} from {origin}: the file {damaged} in it is damaged")
-        if num_clips != NUM_CLIPS:
-            raise UserError(
-                f"{ARCHIVE} from {origin}: holds {num_clips} clips; must be {NUM_CLIPS}"
-            )
-
-    fetch_file(ARCHIVE, ADDRESS, mirror, folder, check=check)
 
 
 def open_archive(folder: Path) -> Dataset:
     """Opens all clips, sorted by name, in the sensor's coordinates."""
-    archive = folder / ARCHIVE
     return Dataset(
         layout=NW_UCLA20,
         classes=CLASSES,
-        items=sorted(name for name in members(archive) if CLIP_FILE.fullmatch(name)),
-        read=partial(_read, archive),
+        items=FILES.clip_files(folder),
+        read=partial(_read, folder / ARCHIVE),
         splits=splits,
         normalization=Normalization("center"),
         final="cross_view",
@@ -112,7 +89,7 @@ def splits(names: list[str]) -> Splits:
 
 
 def _read(archive: Path, file: str) -> list[Clip]:
-    match = CLIP_FILE.fullmatch(file)
+    match = FILES.clip_file.fullmatch(file)
     assert match
     try:
         content = json.loads(member(archive, file))
@@ -134,4 +111,4 @@ def _read(archive: Path, file: str) -> list[Clip]:
     return [Clip(match[1], label, joints[None])]
 
 
-SOURCE = Source(tuple(PART_OF_VIEW), fetch, open_archive)
+SOURCE = Source(tuple(PART_OF_VIEW), FILES.fetch, open_archive)
