@@ -6,10 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from brl.comparison.figure import draw_comparison
-from brl.comparison.plan import Comparison, Run
+from brl.comparison.file import FUSED, Comparison
+from brl.comparison.plan import Run
 from brl.comparison.recipe import recipe_lines
 from brl.comparison.record import record
-from brl.comparison.results import FUSED, Scored, accuracies, finished, predictions, undefined
+from brl.comparison.results import Scored, accuracies, finished, predictions, undefined
 from brl.comparison.run import Data, kept_files, made_by_other_code
 from brl.comparison.statistics import Paired, holm, paired
 from brl.comparison.tables import how_to_read, pairs_table, summary_table
