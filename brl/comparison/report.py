@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from brl.comparison.by_class import lines_on_classes, write_classes
 from brl.comparison.figure import draw_comparison
 from brl.comparison.file import FUSED, Comparison
 from brl.comparison.plan import Run
@@ -23,7 +24,8 @@ def write_report(
 ) -> str:
     """Writes the report into a folder and records the results.
 
-    The report consists of README.md, results.csv, pairs.csv, predictions.csv and comparison.png.
+    The report consists of README.md, results.csv, pairs.csv, by_class.csv, predictions.csv,
+    comparison.png and gain.png.
     Returns the page. Raises UserError if no run has scores yet.
     """
     scored = finished(runs, data)
@@ -33,6 +35,7 @@ def write_report(
     pairs = all_pairs(scored, comparison.reference)
     write_csv(results, folder / "results.csv")
     write_csv(pairs.round(4), folder / "pairs.csv")
+    write_classes(folder, scored, comparison.reference, data, runs[0].params.evaluate)
     write_csv(predictions(scored), folder / "predictions.csv")
     draw_comparison(folder / "comparison.png", results, title_of(name, comparison, runs, data))
     page = "\n".join(page_lines(name, comparison, runs, data, results, pairs))
@@ -106,6 +109,8 @@ def page_lines(
         *how_to_repeat(comparison, train.validation > 0),
         *note_on_code(runs, data),
         "![](comparison.png)",
+        "",
+        *lines_on_classes(of_reference, comparison.reference),
     ]
     for source, of_source in results.groupby("what", sort=False):
         lines += [
