@@ -178,21 +178,23 @@ def test_reports_without_steps_have_no_costs(summed):
 
 
 def test_classes_gain_by_their_size(summed):
-    results = of_seeds(REFERENCE, [40.0]) + of_seeds("brl", [50.0])
+    methods = ("brl", "best", "ldam_drw")
+    results = [row for method in (REFERENCE, *methods) for row in of_seeds(method, [50.0])]
     classes = [
         {"method": method, "class": f"{size}", "training_clips": size, "gain": gain}
         for method, gains in {REFERENCE: [0.0] * 4, "brl": [10.0, 20.0, -1.0, float("nan")]}.items()
         for size, gain in zip((2, 4, 50, 20), gains, strict=True)
     ]
-    summed.report("one", results, (), classes)
-    further = [{"method": "best", "training_clips": 3, "gain": 5.0}, *classes[:4]]
+    summed.report("one", results[:3], (), classes)
+    further = [{"method": m, "training_clips": 3, "gain": 5.0} for m in methods[1:]] + classes[:4]
     summed.report("two", results, (), further)
     page = summary()
+    assert "| ldam_drw |" not in page
     assert "| method | 1–4 clips (3 classes) | 50 or more clips (1 classes) |" in page
     assert rows(page, "Which classes gain, joint") == [
         "| brl | +15.0 (2) | -1.0 |",
         "| best | +5.0 (1) | – |",
-    ]
+    ]  # ldam_drw is on one dataset only
 
 
 def test_missing_reports_are_named(summed):
@@ -245,6 +247,14 @@ def test_the_largest_of_fusions_that_equally_many_datasets_have():
             lambda summed: summed.compare("z", ["brl"], reference="brl"),
             f"comparisons/z.yaml: reference: brl, but one has {REFERENCE}; must be the same",
         ),
+        (
+            lambda summed: summed.report("two", of_seeds("brl", [40.0])),
+            "comparisons/two.yaml: reference: cross_entropy is none of its methods",
+        ),
+        (
+            lambda summed: [summed.report("two", of_seeds("brl", [40.0])), summed.compare("two")],
+            "the reports of one, two have no method in common",
+        ),
         (lambda summed: summed.compare("z", summary="x"), "comparisons/z.yaml: summary: must be"),
         (
             lambda summed: (REPORTS / "one/pairs.csv").unlink(),
@@ -255,7 +265,16 @@ def test_the_largest_of_fusions_that_equally_many_datasets_have():
             "one/by_class.csv: has no column training_clips; brl compare one --report writes it",
         ),
     ],
-    ids=["none", "no report", "references", "not a key's value", "no pairs", "no column"],
+    ids=[
+        "none",
+        "no report",
+        "references",
+        "no reference",
+        "other methods",
+        "not a key's value",
+        "no pairs",
+        "no column",
+    ],
 )
 def test_a_mistake_is_one_line(summed, prepare, message, request):
     if request.node.callspec.id not in ("none", "no report"):

@@ -25,7 +25,7 @@ def write_summary(folder: Path) -> str:
     """Writes README.md, summary.csv and ranks.png into a folder of reports; returns the page.
 
     The picture needs two datasets and two methods that both have. Raises UserError as
-    `read_reports` does.
+    `read_reports` and `summary_table` do.
     """
     reports = read_reports(folder)
     table = summary_table(reports)
@@ -96,7 +96,7 @@ def introduction(reports: Reports) -> list[str]:
     if reports.control:
         lines[-1] += (
             f" `{reports.control}` is the control: it takes as many steps as the longest method. "
-            "What is better than the reference but not than the control owes it to longer training."
+            "What beats only the reference may owe it to longer training."
         )
     return lines
 
@@ -174,7 +174,7 @@ def gain_lines(reports: Reports, table: pd.DataFrame, what: str) -> list[str]:
             "",
             *costs,
         ]
-    sizes = size_table(reports.classes, what, reports.reference)
+    sizes = size_table(reports.classes, table, what, reports.reference)
     if sizes:
         lines += [
             "",

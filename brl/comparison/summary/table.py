@@ -9,6 +9,7 @@ from brl.comparison.statistics import holm, interval
 from brl.comparison.summary.ranks import ranks
 from brl.comparison.summary.reports import COSTS, Reports
 from brl.config.params import StreamName
+from brl.support.errors import UserError
 
 # Few-shot classes come first: they are what the methods are for.
 MEASURES = {"few": "few-shot", "top1": "top-1"}
@@ -22,8 +23,12 @@ def summary_table(reports: Reports) -> pd.DataFrame:
     for each of `MEASURES` its mean over them in %, half its 95 % interval (`_half`), and its rank
     among the methods that all datasets have (`_rank`). The columns of `gains` and `differences`
     follow, with the prefix `reference_` or `control_` for the method that they are relative to.
+
+    Raises UserError if the datasets have no method in common.
     """
     results = shared(reports.results[reports.results["what"].isin(chosen(reports.results))])
+    if results.empty:
+        raise UserError(f"the reports of {', '.join(reports.datasets)} have no method in common")
     grouped = results.groupby(KEYS, sort=False)
     columns = {"seeds": grouped.size()}
     for measure in MEASURES:
@@ -32,13 +37,12 @@ def summary_table(reports: Reports) -> pd.DataFrame:
     table = pd.DataFrame(columns)
     for measure in MEASURES:
         ranked = {
-            what: ranks(wide(table, what, measure)).stack() for what in table.index.unique("what")
+            what: ranks(wide(table, what, measure)).unstack() for what in table.index.unique("what")
         }
-        table[f"{measure}_rank"] = pd.concat(ranked, names=["what"]).reorder_levels(
-            ["what", "dataset", "method"]
-        )
+        table[f"{measure}_rank"] = pd.concat(ranked, names=["what"])
     others = {"reference": reports.reference, "control": reports.control}
-    told = differences(among(table, reports.pairs), [other for other in others.values() if other])
+    pairs = among(among(reports.pairs, table), table, method="against")
+    told = differences(pairs, [other for other in others.values() if other])
     for role, other in others.items():
         of_role = told[told["against"] == other].drop(columns="against").set_index(KEYS)
         table = table.join(gains(results, other).add_prefix(f"{role}_"))
@@ -71,11 +75,9 @@ def gains(results: pd.DataFrame, other: str | None) -> pd.DataFrame:
     return pd.DataFrame(few | costs)
 
 
-def among(table: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
-    """The pairs of which both methods are in the table."""
-    sides = [["what", "dataset", "method"], ["what", "dataset", "against"]]
-    first, second = (pd.MultiIndex.from_frame(pairs[side]).isin(table.index) for side in sides)
-    return pairs[first & second]
+def among(rows: pd.DataFrame, table: pd.DataFrame, method: str = "method") -> pd.DataFrame:
+    """The rows whose `what`, `dataset` and method are in the table; method: the method's column."""
+    return rows[pd.MultiIndex.from_frame(rows[["what", "dataset", method]]).isin(table.index)]
 
 
 def chosen(results: pd.DataFrame) -> list[str]:

@@ -7,7 +7,7 @@ import pandas as pd
 from brl.comparison.sizes import size_groups
 from brl.comparison.statistics import interval
 from brl.comparison.summary.ranks import ALPHA, ranks
-from brl.comparison.summary.table import MEASURES, wide
+from brl.comparison.summary.table import MEASURES, among, wide
 from brl.comparison.tables import p_value
 
 NOTHING = "–"
@@ -111,12 +111,13 @@ def cost_table(table: pd.DataFrame, what: str, reference: str) -> list[str]:
     return markdown(heading, rows) if rows else []
 
 
-def size_table(classes: pd.DataFrame, what: str, reference: str) -> list[str]:
+def size_table(classes: pd.DataFrame, table: pd.DataFrame, what: str, reference: str) -> list[str]:
     """Mean gain of classes over the reference, by groups of training clips, over all datasets.
 
     No lines if there is no gain. A cell of fewer classes than its heading says how many.
     """
-    gains = classes[(classes["what"] == what) & (classes["method"] != reference)]
+    gains = among(classes, table)
+    gains = gains[(gains["what"] == what) & (gains["method"] != reference)]
     gains = gains.dropna(subset="gain").astype({"training_clips": int, "gain": float})
     groups = size_groups(gains["training_clips"]).rename("size")
     by_group = gains.groupby(["method", groups], sort=False, observed=True)["gain"]
