@@ -52,7 +52,7 @@ def test_the_ranks_of_a_dataset_have_the_same_sum_whatever_is_tied(accuracy):
 
 
 def test_the_critical_difference_is_demsars():
-    """His examples: four classifiers on 14 data sets (section 3.2.4), and table 5 (a)."""
+    """His example of four classifiers on 14 data sets, and quantiles of his table 5 (a)."""
     assert critical_difference(4, 14) == pytest.approx(1.25, abs=0.005)
     for methods, q in {2: 1.960, 3: 2.343, 5: 2.728, 10: 3.164}.items():
         spread = (methods * (methods + 1) / (6 * 7)) ** 0.5

@@ -56,7 +56,7 @@ def friedman(ranked: pd.DataFrame) -> float:
 def critical_difference(methods: int, datasets: int) -> float:
     """The difference of two mean ranks above which two methods differ, by Nemenyi's test.
 
-    At the level `ALPHA`, over all pairs of methods; see Demšar, section 3.2.2.
+    At the level `ALPHA`, over all pairs of methods.
     """
     quantile = stats.studentized_range.ppf(1 - ALPHA, methods, np.inf) / np.sqrt(2)
     return float(quantile * np.sqrt(methods * (methods + 1) / (6 * datasets)))
