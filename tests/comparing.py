@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import yaml
 
+from brl.comparison.file import Comparison
 from brl.comparison.made import note, present_code
-from brl.comparison.plan import Comparison, Run, planned_runs, read_comparison
+from brl.comparison.plan import Run, planned_runs, read_comparison
 from brl.comparison.run import Data
 from brl.config.params import Params, read_params
 from brl.scores.scores import Scores, save_scores

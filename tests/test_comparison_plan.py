@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from brl.commands import pipeline
-from brl.comparison.plan import Comparison, planned_runs, read_comparison
+from brl.comparison.file import Comparison
+from brl.comparison.plan import planned_runs, read_comparison
 from brl.config.params import read_params
 from brl.config.presets import METHODS, apply_preset
 from brl.support.errors import UserError
@@ -96,6 +97,7 @@ CROSS_ENTROPY = {"cross_entropy": JOINT}
         ),
         (CROSS_ENTROPY, {"preset": "x"}, "unknown preset 'x'; known: custom, "),
         (CROSS_ENTROPY, {"reference": "brl"}, "reference: brl is none of its methods"),
+        (CROSS_ENTROPY, {"control": "brl"}, "control: brl is none of its methods"),
         (CROSS_ENTROPY, {"seeds": []}, "seeds: needs 1 or more"),
         (CROSS_ENTROPY, {"ensemble_seeds": [2]}, "ensemble_seeds: 2 must be one of `seeds`"),
         (CROSS_ENTROPY, {"seed": 0}, "seed: unknown key; known here: preset, seeds"),

@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from brl.commands.why import reasons
+from brl.comparison.file import COMPARISONS
 from brl.comparison.made import note_of
-from brl.comparison.plan import COMPARISONS, Run, planned_runs, read_comparison
+from brl.comparison.plan import Run, planned_runs, read_comparison
 from brl.comparison.run import Data, unfinished_folder, weights_file
 from brl.config.params import Params, read_params
 from brl.support.errors import UserError

@@ -190,7 +190,8 @@ def dag() -> None:
 @click.argument("name", required=False, shell_complete=names_in("comparisons"))
 @click.option("--jobs", type=Count(), default=1, help="Run N trainings at a time.")
 @click.option("--report", is_flag=True, help="Train nothing; report on the runs that are there.")
-def compare(name: str | None, jobs: int, report: bool) -> None:
+@click.option("--summary", is_flag=True, help="Sum up the reports of all datasets; no NAME.")
+def compare(name: str | None, jobs: int, report: bool, summary: bool) -> None:
     """Train several methods and compare them on the same clips.
 
     NAME is a file of comparisons/, without .yaml; by default the one named after the dataset. Runs
@@ -201,7 +202,14 @@ def compare(name: str | None, jobs: int, report: bool) -> None:
       brl compare
       brl compare nw_ucla --jobs 2
       brl compare nw_ucla --report
+      brl compare --summary
     """
+    if summary:
+        if name or report:
+            raise click.UsageError("--summary reads all reports: no NAME, no --report")
+        from brl.commands.summary import show
+
+        return show()
     from brl.commands.compare import compare
 
     compare(name, jobs, trains=not report)

@@ -6,9 +6,9 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from brl.comparison.file import FUSED
 from brl.comparison.made import seconds_of, steps_of
 from brl.comparison.plan import Run
-from brl.comparison.results import FUSED
 from brl.comparison.run import Data, weights_file
 from brl.streams.weights import Recipe
 

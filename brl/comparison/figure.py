@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from brl.comparison.results import FUSED
+from brl.comparison.file import FUSED
 from brl.comparison.statistics import interval
 from brl.support.files import written_whole
 

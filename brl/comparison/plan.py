@@ -1,4 +1,4 @@
-"""A comparison as its file in comparisons/ describes it: methods, seeds, streams, settings."""
+"""The runs of a comparison: methods, seeds and streams with all their parameters."""
 
 import hashlib
 import json
@@ -6,75 +6,22 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Any
 
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from brl.config.params import Params, Seed, StreamName, read_params
+from brl.comparison.file import COMPARISONS, Comparison, read_file
+from brl.config.params import Params, StreamName, read_params
 from brl.config.presets import METHODS, apply_preset, overwrite
 from brl.support.errors import UserError
-from brl.support.yaml_file import read_yaml, validated
+from brl.support.yaml_file import validated
 from brl.training.job import Job
 
-COMPARISONS = Path("comparisons")
 # These sections decide the clips, or differ from run to run.
 NO_SETTINGS = ("seed", "dataset", "prepare", "subsample")
 # These decide the clips that a method is judged by, and the groups of their classes.
 JUDGED_BY = ("train.validation", "evaluate.many_shot_above", "evaluate.few_shot_below")
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Method(_Section):
-    """A method: one row of the table.
-
-    streams   the streams to train and fuse
-    preset    a file of presets/methods; None: the one with the name of the row
-    settings  dotted parameters for this row only
-    """
-
-    streams: Annotated[list[StreamName], Field(min_length=1)]
-    preset: str | None = None
-    settings: dict[str, Any] = {}
-
-
-class Comparison(_Section):
-    """A file of comparisons/.
-
-    preset           a file of presets/: params.yaml must have its recipe
-    seeds            seeds from which every method's first stream is trained
-    ensemble_seeds   those of them from which the other streams are trained; None: all
-    settings         dotted parameters for all methods; they override params.yaml and the methods'
-                     presets
-    reference        the method that the others are compared with
-    without_classes  classes with doubtful test clips, left out of an additional mean
-    methods          the rows of the table, by name
-    """
-
-    preset: str
-    seeds: Annotated[list[Seed], Field(min_length=1)]
-    ensemble_seeds: list[Seed] | None = None
-    settings: dict[str, Any]
-    reference: str
-    without_classes: list[str]
-    methods: Annotated[dict[str, Method], Field(min_length=1)]
-
-    @field_validator("ensemble_seeds")
-    @classmethod
-    def _are_seeds(cls, chosen: list[Seed] | None, info: ValidationInfo) -> list[Seed] | None:
-        for seed in chosen or []:
-            if seed not in info.data.get("seeds", []):
-                raise ValueError(f"{seed} must be one of `seeds`")
-        return chosen
-
-    @property
-    def fused_from(self) -> list[Seed]:
-        """The seeds from which all streams are trained, so that they can be fused."""
-        return self.seeds if self.ensemble_seeds is None else self.ensemble_seeds
 
 
 @dataclass(frozen=True)
@@ -116,9 +63,7 @@ def read_comparison(name: str, params: Params) -> Comparison:
     if not path.exists():
         known = ", ".join(sorted(file.stem for file in COMPARISONS.glob("*.yaml")))
         raise UserError(f"unknown comparison {name!r}; known: {known}")
-    comparison = read_yaml(path, Comparison, name=str(path))
-    if comparison.reference not in comparison.methods:
-        raise UserError(f"{path}: reference: {comparison.reference} is none of its methods")
+    comparison = read_file(path)
     check_recipe(comparison, params, path)
     return comparison
 

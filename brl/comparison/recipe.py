@@ -3,8 +3,9 @@
 from collections import Counter
 from typing import Any
 
+from brl.comparison.file import Comparison
 from brl.comparison.made import facts
-from brl.comparison.plan import Comparison, Run, flat, in_words
+from brl.comparison.plan import Run, flat, in_words
 from brl.comparison.run import Data, kept_files
 
 # Not of the recipe, or, for streams, told of those that are used.

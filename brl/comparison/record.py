@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pandas as pd
 
+from brl.comparison.file import FUSED
 from brl.comparison.made import facts
 from brl.comparison.plan import Run
-from brl.comparison.results import FUSED, Scored
+from brl.comparison.results import Scored
 from brl.comparison.run import Data, compared, kept_files, weights_file
 from brl.scores.metrics import shot_groups
 from brl.support.files import sha256

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from brl.comparison.by_class import lines_on_classes, write_classes
 from brl.comparison.cost import with_costs
 from brl.comparison.figure import draw_comparison
+from brl.comparison.file import FUSED, Comparison
 from brl.comparison.kept import keep
-from brl.comparison.plan import Comparison, Run
+from brl.comparison.plan import Run
 from brl.comparison.recipe import recipe_lines
 from brl.comparison.record import record
-from brl.comparison.results import FUSED, Scored, accuracies, finished, undefined
+from brl.comparison.results import Scored, accuracies, finished, undefined
 from brl.comparison.run import Data, kept_files, made_by_other_code
 from brl.comparison.statistics import Paired, holm, paired
 from brl.comparison.tables import how_to_read, pairs_table, summary_table
@@ -24,8 +26,8 @@ def write_report(
 ) -> str:
     """Writes the report into a folder and records the results.
 
-    The report consists of README.md, results.csv, pairs.csv, comparison.png, and the scores of all
-    runs, scores.npz.
+    The report consists of README.md, results.csv, pairs.csv, by_class.csv, comparison.png,
+    gain.png, and the scores of all runs, scores.npz.
     Returns the page. Raises UserError if no run has scores yet.
     """
     scored = finished(runs, data)
@@ -37,6 +39,7 @@ def write_report(
     write_csv(results, folder / "results.csv")
     write_csv(pairs.round(4), folder / "pairs.csv")
     keep(folder, runs, data)
+    write_classes(folder, scored, comparison.reference, data, runs[0].params.evaluate)
     draw_comparison(folder / "comparison.png", results, title_of(name, comparison, runs, data))
     page = "\n".join(page_lines(name, comparison, runs, data, results, pairs))
     record(scored, runs, data, name)
@@ -109,6 +112,8 @@ def page_lines(
         *how_to_repeat(comparison, train.validation > 0),
         *note_on_code(runs, data),
         "![](comparison.png)",
+        "",
+        *lines_on_classes(of_reference, comparison.reference),
     ]
     for source, of_source in results.groupby("what", sort=False):
         lines += [

@@ -6,19 +6,14 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from brl.comparison.plan import Comparison, Run
+from brl.comparison.file import FUSED, Comparison
+from brl.comparison.plan import Run
 from brl.comparison.run import Data
 from brl.config.params import EvaluateParams, StreamName
 from brl.scores.fusion import fuse, weighed
 from brl.scores.metrics import accuracy_by_class, headline, shot_groups
 from brl.scores.scores import Scores, load_scores
 
-# The streams that are fused, as in BRL, arXiv 2308.14024.
-FUSED = {
-    "2 streams": ("joint", "bone"),
-    "4 streams": ("joint", "bone", "joint_motion", "bone_motion"),
-    "6 streams": ("joint", "bone", "skip", "joint_motion", "bone_motion", "skip_motion"),
-}
 # The order of the report.
 ORDER = ("joint", *FUSED, *(name for name in get_args(StreamName) if name != "joint"))
 

@@ -1,0 +1,1 @@
+"""The summary over datasets, made from the reports of comparisons alone."""
