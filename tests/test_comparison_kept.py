@@ -11,11 +11,11 @@ from hypothesis.extra.numpy import arrays
 
 from brl.commands import pipeline
 from brl.comparison import run as running
-from brl.comparison.cost import COSTS
 from brl.comparison.kept import KEPT
 from brl.comparison.made import noted, steps_of
 from brl.comparison.results import finished
 from brl.comparison.run import Data, weights_file
+from brl.comparison.tables import COSTS
 from brl.scores.scores import load_scores, rounded
 from tests.command import brl
 from tests.comparing import JOINT, Grid, InThisProcess

@@ -17,6 +17,7 @@ def test_the_projects_own_file_is_valid():
     check(read_params(PARAMS))
 
 
+BLOCKS = "  blocks:\n  - 1\n  - 1\n  - 1\n"
 # Old text, new text, and a part of the expected message.
 MISTAKES = {
     "unknown key": ("seed: 0", "sed: 0", "params.yaml: sed: unknown key; known here: seed, "),
@@ -28,25 +29,33 @@ MISTAKES = {
         "streams.joint.rate: unknown key",
     ),
     "unknown network": ("name: stgcnpp", "name: stgcn9", "model.name: must be 'stgcn"),
-    "too many stages": ("  blocks:\n", "  blocks: [1, 1, 1, 1, 1, 1]\n", "model.blocks"),
-    "a stage without blocks": ("  blocks:\n", "  blocks: [4, 0]\n", "model.blocks"),
-    "blocks as a number": ("  blocks:\n", "  blocks: 3\n", "model.blocks: must be a valid list"),
+    "too many stages": (BLOCKS, "  blocks: [1, 1, 1, 1, 1, 1]\n", "model.blocks"),
+    "a stage without blocks": (BLOCKS, "  blocks: [4, 0]\n", "model.blocks"),
+    "blocks as a number": (BLOCKS, "  blocks: 3\n", "model.blocks: must be a valid list"),
     "absent bodies": ("bodies: skip", "bodies: drop", "absent_bodies: must be 'skip' or 'pad'"),
-    "too narrow": ("base_channels: 12", "base_channels: 2", "model.base_channels: must be greater"),
+    "too narrow": ("base_channels: 16", "base_channels: 2", "model.base_channels: must be greater"),
     "checkpoint by name": ("    weights:\n", "    weights: j.pth\n", "streams.joint.weights"),
-    "unknown sampler": ("sampler: instance", "sampler: x", "method.sampler: must be 'instance', "),
+    "unknown sampler": (
+        "sampler: rebalanced",
+        "sampler: x",
+        "method.sampler: must be 'instance', ",
+    ),
     "unknown loss": (
         "loss: cross_entropy",
         "loss: hinge",
         "method.loss: must be 'cross_entropy', ",
     ),
-    "unknown mix": ("mix: none", "mix: half", "method.mix: must be 'none', 'partial', "),
+    "unknown mix": ("mix: partial", "mix: half", "method.mix: must be 'none', 'partial', "),
     "published mixing without absent bodies": (
-        "mix: none",
+        "mix: partial",
         "mix: partial_published",
         "method.mix: partial_published mixes absent bodies too: model.absent_bodies must be pad",
     ),
-    "unknown weights": ("class_weights: none", "class_weights: x", "method.class_weights: must be"),
+    "unknown weights": (
+        "class_weights: action_aware",
+        "class_weights: x",
+        "method.class_weights: must be",
+    ),
     "unknown reversal": ("reverse: none", "reverse: yes", "method.reverse: must be 'none', "),
     "mixed more than all": (
         "mix_share: 0.0625",

@@ -16,11 +16,8 @@ from brl.streams.weights import Recipe
 PASSES = 3
 
 
-COSTS = {"steps": "steps", "minutes": "minutes", "tflop": "TFLOP"}
-
-
 def with_costs(results: pd.DataFrame, runs: list[Run], data: Data) -> pd.DataFrame:
-    """The results with the columns of `COSTS`; a fusion costs what its streams cost together."""
+    """The results with the columns of `cost`; a fusion costs what its streams cost together."""
     of_runs = pd.DataFrame(
         [
             {"method": run.method, "seed": run.seed, "what": run.stream} | cost(run, data)
@@ -31,8 +28,8 @@ def with_costs(results: pd.DataFrame, runs: list[Run], data: Data) -> pd.DataFra
         of_runs[of_runs["what"].isin(streams)].assign(what=name) for name, streams in FUSED.items()
     ]
     keys = ["method", "what", "seed"]
-    costs = pd.concat([of_runs, *fused]).groupby(keys, as_index=False).sum(min_count=1)
-    return results.merge(costs, "left", on=keys)
+    costs = pd.concat([of_runs, *fused]).groupby(keys).agg(lambda costs: costs.sum(skipna=False))
+    return results.merge(costs.reset_index(), "left", on=keys)
 
 
 def cost(run: Run, data: Data) -> dict[str, float]:

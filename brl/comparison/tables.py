@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from brl.comparison.cost import COSTS
 from brl.comparison.statistics import interval
 from brl.report.columns import COLUMNS as HEADLINE_COLUMNS
 
+COSTS = {"steps": "steps", "minutes": "minutes", "tflop": "TFLOP"}
 COLUMNS = HEADLINE_COLUMNS | {"mean_other_classes": "mean class, others"}
 
 
