@@ -17,7 +17,7 @@ def test_the_projects_own_file_is_valid():
     check(read_params(PARAMS))
 
 
-BLOCKS = "  blocks:\n  - 1\n  - 1\n  - 1\n"
+BLOCKS = "  blocks:\n  - 1\n  - 1\n"
 # Old text, new text, and a part of the expected message.
 MISTAKES = {
     "unknown key": ("seed: 0", "sed: 0", "params.yaml: sed: unknown key; known here: seed, "),
@@ -33,7 +33,7 @@ MISTAKES = {
     "a stage without blocks": (BLOCKS, "  blocks: [4, 0]\n", "model.blocks"),
     "blocks as a number": (BLOCKS, "  blocks: 3\n", "model.blocks: must be a valid list"),
     "absent bodies": ("bodies: skip", "bodies: drop", "absent_bodies: must be 'skip' or 'pad'"),
-    "too narrow": ("base_channels: 16", "base_channels: 2", "model.base_channels: must be greater"),
+    "too narrow": ("base_channels: 24", "base_channels: 2", "model.base_channels: must be greater"),
     "checkpoint by name": ("    weights:\n", "    weights: j.pth\n", "streams.joint.weights"),
     "unknown sampler": (
         "sampler: rebalanced",
@@ -78,7 +78,7 @@ MISTAKES = {
     "fraction for a count": ("clip_len: 16", "clip_len: 15.5", "train.clip_len: must be"),
     "yes for a number": ("seed: 0", "seed: yes", "seed: must be"),
     "number for yes": ("rescale: false", "rescale: 0", "train.rescale: must be"),
-    "no epochs": ("epochs: 14", "epochs: 0", "train.epochs: must be greater than or equal to 1"),
+    "no epochs": ("epochs: 10", "epochs: 0", "train.epochs: must be greater than or equal to 1"),
     "negative rate": ("  lr: 0.1", "  lr: -0.1", "train.lr: must be greater than 0"),
     "infinite rate": ("  lr: 0.1", "  lr: .inf", "train.lr: must be a finite number"),
     "probability above one": ("flip: 0.5", "flip: 1.5", "train.augment.flip: must be less than"),

@@ -231,7 +231,7 @@ def test_both_at_once_equal_one_after_the_other(file, tmp_path):
 
 
 def test_a_preset_does_not_touch_a_file_that_is_wrong(file):
-    wrong = ORIGINAL.replace("epochs: 14", "epochs: 0")
+    wrong = ORIGINAL.replace("epochs: 10", "epochs: 0")
     file.write_text(wrong, encoding="utf-8")
     for arguments in ({"name": "nw_ucla"}, {"name": None, "method": "brl"}):
         with pytest.raises(UserError, match=r"params\.yaml: train\.epochs"):

@@ -110,7 +110,7 @@ def test_one_streams_parameter_concerns_that_stream(folder):
 def test_of_a_section_only_what_differs_is_told(folder):
     edit(lambda content: content["train"].update(lr=0.25, epochs=3))
     assert why.reasons()["second@joint"] == [
-        "train.epochs: 14 became 3",
+        "train.epochs: 10 became 3",
         "train.lr: 0.1 became 0.25",
     ]
 
