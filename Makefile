@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset weights why dag data-check test test-fast lint compare summary model bench-data bench-training bench-accuracy bench-networks release ui clean clean-runs
+.PHONY: help setup repro results preset weights why dag data-check test test-fast lint compare summary model bench-data bench-training bench-accuracy bench-repro bench-networks release ui clean clean-runs
 
 help:  ## what there is; `brl --help` says more
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -65,6 +65,9 @@ bench-training: setup  ## training and test against the published way to compute
 
 bench-accuracy: setup  ## whether the fast path costs accuracy, on the dataset of params.yaml: SEEDS=3
 	@python -m benchmarks.accuracy $(or $(SEEDS),3)
+
+bench-repro: setup  ## how long the whole pipeline takes on this machine
+	@python -m benchmarks.repro
 
 bench-networks: setup  ## the networks side by side: size and speed
 	@python -m benchmarks.networks
