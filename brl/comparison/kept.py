@@ -3,9 +3,10 @@
 `scores.npz` beside a report holds the scores of all its runs, so that its tables can be computed
 again without a training, and a comparison that was begun on one machine goes on on another.
 
-Its arrays: `names` (N,) and `labels` (N,) of all clips that a run is judged by; `KEY` (N, C)
-float16 for each file of scores, NaN for clips that do not judge it; `runs`, a list in JSON: method,
-stream and seed of each run, its KEY, that of its training, and the notes on both.
+Its arrays: `names` (N,) and `labels` (N,) of all clips that a run is judged by; `keys` (R,) of the
+files of scores; `scores` (N, C, R) float16, NaN for clips that do not judge a run (equal clips and
+classes lie together, which compresses best); `runs`, a list in JSON: method, stream and seed of
+each run, the keys of its scores and of its training, and the notes on both.
 """
 
 import json
@@ -26,19 +27,24 @@ KEPT = "scores.npz"
 def keep(report: Path, runs: list[Run], data: Data) -> None:
     """Writes the scores of all finished runs beside a report."""
     finished = [run for run in runs if data.scores_file(run).exists()]
-    scores = [load_scores(data.scores_file(run)) for run in finished]
-    clips = np.unique(np.concatenate([each.names for each in scores]))
+    files = {file.stem: load_scores(file) for file in map(data.scores_file, finished)}
+    clips = np.unique(np.concatenate([each.names for each in files.values()]))
     labels = np.empty(len(clips), dtype=np.int64)
-    arrays: dict[str, Any] = {}
-    for run, each in zip(finished, scores, strict=True):
+    shape = len(clips), len(data.store.classes), len(files)
+    scores = np.full(shape, np.nan, dtype=np.float16)
+    for number, each in enumerate(files.values()):
         rows = np.searchsorted(clips, each.names)
         labels[rows] = each.labels
-        table = np.full((len(clips), each.probabilities.shape[1]), np.nan, dtype=np.float16)
-        table[rows] = each.probabilities
-        arrays[data.scores_file(run).stem] = table
-    listed = json.dumps([about(run, data) for run in finished])
+        scores[rows, :, number] = each.probabilities
     with written_whole(report / KEPT) as unfinished:
-        np.savez_compressed(unfinished, names=clips, labels=labels, runs=listed, **arrays)
+        np.savez_compressed(
+            unfinished,
+            names=clips,
+            labels=labels,
+            keys=list(files),
+            scores=scores,
+            runs=json.dumps([about(run, data) for run in finished]),
+        )
 
 
 def about(run: Run, data: Data) -> dict[str, Any]:
@@ -67,17 +73,18 @@ def restore(report: Path, runs: list[Run], data: Data) -> int:
     if not missing or not file.exists():
         return 0
     with np.load(file, allow_pickle=False) as kept:
-        names, labels = kept["names"], kept["labels"]
+        names, labels, scores = (kept[name] for name in ("names", "labels", "scores"))
+        numbers = {str(key): number for number, key in enumerate(kept["keys"])}
         listed = {each["scores"]: each for each in json.loads(str(kept["runs"]))}
-        taken = [key for key in missing if key in listed]
-        for key in taken:
-            judging = data.store.names[data.parts(missing[key])[1]]
-            rows = np.searchsorted(names, judging)
-            scores = Scores(judging, labels[rows], kept[key][rows].astype(np.float32))
-            path = data.scores_file(missing[key])
-            write_note(path, listed[key]["scored_by"])
-            weights = weights_file(listed[key]["training"])
-            if not weights.exists():
-                write_note(weights, listed[key]["trained_by"])
-            save_scores(path, scores)
+    taken = missing.keys() & numbers.keys()
+    for key in taken:
+        judging = data.store.names[data.parts(missing[key])[1]]
+        rows = np.searchsorted(names, judging)
+        probabilities = scores[rows, :, numbers[key]].astype(np.float32)
+        path = data.scores_file(missing[key])
+        write_note(path, listed[key]["scored_by"])
+        weights = weights_file(listed[key]["training"])
+        if not weights.exists():
+            write_note(weights, listed[key]["trained_by"])
+        save_scores(path, Scores(judging, labels[rows], probabilities))
     return len(taken)
