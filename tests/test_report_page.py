@@ -203,8 +203,9 @@ def test_the_title_and_the_method_in_words():
     assert data_in_words(PARAMS) == "synthetic (cross_subject_view), long-tailed at factor 30"
     changed = PARAMS.model_dump()
     changed["subsample"]["profile"] = "natural"
-    changed["method"] |= {"loss": "balanced_softmax", "sampler": "square_root", "mix": "partial"}
+    changed["method"] |= {"loss": "balanced_softmax", "class_weights": "none"}
     changed = type(PARAMS).model_validate(changed)
     assert data_in_words(changed).endswith("natural distribution")
-    assert method_in_words(changed) == "balanced-softmax, square-root sampling, partial mixing"
-    assert method_in_words(PARAMS) == "cross-entropy"
+    assert method_in_words(changed) == "balanced-softmax, rebalanced sampling, partial mixing"
+    words = "cross-entropy, action-aware weights, rebalanced sampling, partial mixing"
+    assert method_in_words(PARAMS) == words

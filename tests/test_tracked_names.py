@@ -11,7 +11,8 @@ from brl.config.params import Params
 from brl.tracking.names import accuracy_metrics, class_metric, data_tag, run_name
 from tests.tiny import PARAMS
 
-AS_COMMITTED = "cross-entropy: synthetic (cross_subject_view), long-tailed at factor 30, seed 0"
+BRL = "cross-entropy, action-aware weights, rebalanced sampling, partial mixing"
+AS_COMMITTED = f"{BRL}: synthetic (cross_subject_view), long-tailed at factor 30, seed 0"
 
 
 def test_metric_names_sort_by_label_and_hold_no_character_mlflow_refuses():
@@ -74,8 +75,9 @@ def test_a_name_says_what_differs_from_the_committed_parameters(committed, monke
     assert run_name(changed(dataset={"mirror": "elsewhere"})) == AS_COMMITTED
     tail = changed(subsample={"imbalance_factor": 10})
     assert run_name(tail) == "subsample.imbalance_factor 10.0"
-    method = changed(method={"mix": "partial", "mix_share": 0.25})
-    assert run_name(method) == "cross-entropy, partial mixing, method.mix_share 0.25"
+    method = changed(method={"mix": "mixup", "mix_share": 0.25})
+    words = BRL.replace("partial", "mixup")
+    assert run_name(method) == f"{words}, method.mix_share 0.25"
     other = changed(dataset={"name": "nw_ucla", "split": "cross_view"}, train={"epochs": 3})
     assert run_name(other) == ("nw_ucla (cross_view), long-tailed at factor 30, train.epochs 3")
     monkeypatch.setenv("DVC_EXP_NAME", "quick-fox")

@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from brl.report.words import method_in_words
 from brl.support.processes import this_process
 from brl.tracking import training as tracked
 from brl.tracking.runs import Runs
@@ -15,6 +16,7 @@ from brl.tracking.training import training_run
 from stages.train import train
 from tests.comparing import Grid
 from tests.recorded import describe
+from tests.tiny import PARAMS
 
 ROW = {"epoch": 1, "loss": 2.0, "accuracy": 50.0, "lr": 0.1}
 
@@ -123,10 +125,10 @@ def test_a_run_says_from_its_start_on_what_it_is_about(root):
     with training_run(about, "f") as recorded:
         run = Runs().client.get_run(recorded.start(""))
         assert run.info.status == "RUNNING" and run.info.run_name == "bone: as ever"
-        assert run.data.params["hops"] == "1" and run.data.params["train.epochs"] == "8"
+        assert run.data.params["hops"] == "1" and run.data.params["train.epochs"] == "10"
         assert "predict.num_clips" not in run.data.params
         assert run.data.metrics == {"subset/clips": 3.0}
-        expected = {"kind": "stream", "streams": "bone", "method": "cross-entropy"}
+        expected = {"kind": "stream", "streams": "bone", "method": method_in_words(PARAMS)}
         expected |= {"fingerprint": "f", "process": this_process()}
         assert expected.items() <= run.data.tags.items() and "torch" in run.data.tags
         assert run.inputs.dataset_inputs[0].dataset.name == "t"
