@@ -19,11 +19,13 @@ from brl.datasets import nw_ucla
 from brl.datasets.data_report import findings
 from brl.datasets.facts import Facts
 from brl.datasets.prepare import prepare
+from brl.report.words import method_in_words
 from brl.subset.subsample import choose_clips, profile_counts
 from brl.support.errors import UserError
 from brl.tracking.store import EXPERIMENT
 from tests.project import SMALL, Project
 from tests.reference import SHARED, shared
+from tests.tiny import PARAMS
 
 ACTIONS = ("a01", "a02", "a03", "a04", "a05", "a06", "a08", "a09", "a11", "a12")
 
@@ -254,8 +256,9 @@ def test_its_runs_hold_parameters_curves_and_every_class(project):
     parent = runs.iloc[-1]
     words = "nw_ucla (cross_view), long-tailed at factor 10"
     data = f"{words}, at most 100 clips of a class, subset seed 0"
-    assert (runs["tags.method"] == "cross-entropy").all() and (runs["tags.data"] == data).all()
-    assert parent["tags.mlflow.runName"] == f"cross-entropy: {words}, seed 0"
+    method = method_in_words(PARAMS)
+    assert (runs["tags.method"] == method).all() and (runs["tags.data"] == data).all()
+    assert parent["tags.mlflow.runName"] == f"{method}: {words}, seed 0"
     assert (runs["metrics.subset/imbalance_factor"] == 10).all()
     assert (runs["metrics.subset/clips"] == 403).all()
     groups = [parent[f"metrics.subset/{group}_shot_classes"] for group in ("many", "medium", "few")]
