@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from brl.commands.results import markdown, table_rows
+from brl.comparison.tables import mean_and_interval
 from brl.support.errors import UserError
 from tests.command import brl
 
@@ -58,10 +59,52 @@ def test_the_pages_show_what_was_measured(page, results, tmp_path):
     assert markdown(table_rows(tmp_path / "results.csv")) in shown_there
 
 
+def six_streams_of_the_builtin_dataset() -> pd.DataFrame:
+    results = pd.read_csv("reports/comparisons/synthetic/results.csv")
+    return results[results["what"] == "6 streams"].groupby("method", sort=False)
+
+
+def test_the_readme_compares_brl_with_cross_entropy_of_as_many_epochs_and_steps():
+    """Six streams fused, few-shot classes first, as `brl compare synthetic` found them."""
+    readme = Path("README.md").read_text(encoding="utf-8")
+    for method, runs in six_streams_of_the_builtin_dataset():
+        cells = [method, str(len(runs))]
+        cells += [mean_and_interval(runs[column]) for column in ("few", "top1")]
+        cells += [f"{runs['steps'].mean() / 6:,.0f}"]
+        assert f"| {' | '.join(cells)} |" in readme
+
+
+def test_the_builtin_run_is_stable_over_seeds():
+    """What a newcomer sees first is no accident of the seed."""
+    results = pd.read_csv("reports/comparisons/synthetic/results.csv").query("method == 'brl'")
+    table = results.pivot(index="seed", columns="what", values="top1")
+    fused = results[results["what"] == "6 streams"]
+    assert len(fused) == 5 and fused["top1"].std() <= 2 and (fused["few"] >= 85).all()
+    streams = ["joint", "bone", "skip", "joint_motion", "bone_motion", "skip_motion"]
+    assert (table["6 streams"] >= table[streams].max(axis=1)).all()
+
+
 def test_the_readme_quotes_the_ensemble_on_nw_ucla():
     table = pd.read_csv("reports/nw_ucla/results.csv", index_col="stream")
     readme = " ".join(Path("README.md").read_text(encoding="utf-8").split())
     assert f"the ensemble reaches {table.loc['ensemble', 'top1']:.1f} % top-1" in readme
+
+
+def test_the_page_on_the_builtin_dataset_shows_its_comparison():
+    page = Path("docs/results.md").read_text(encoding="utf-8")
+    section = page[page.index("## The built-in dataset") : page.index("## What a run leaves")]
+    tables = [part for part in section.split("\n\n") if part.startswith("|")]
+    assert len(tables) == 2
+    for table in tables:
+        assert set(table.splitlines()) <= set(lines_of("synthetic"))
+    pairs = pd.read_csv("reports/comparisons/synthetic/pairs.csv").set_index(
+        ["what", "method", "against"]
+    )
+    said = " ".join(section.split())
+    for what in ("joint", "6 streams"):
+        pair = pairs.loc[what, "brl", "cross_entropy, as many steps"]
+        assert f"{pair['difference']:+.1f}" in said
+        assert f"{pair['low']:+.1f} to {pair['high']:+.1f})" in said
 
 
 def page_on_methods() -> str:
