@@ -4,6 +4,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -17,6 +18,9 @@ from tests.reference import (  # noqa: F401  # hooks
     pytest_terminal_summary,
 )
 from tests.web import Server, running_server
+
+if TYPE_CHECKING:
+    from tests.comparing import Grid
 
 # No time limit an example: the machine's load must not fail a test. The same examples each run.
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=50)
@@ -63,6 +67,18 @@ def tracked(mlflow_db, tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("BRL_TRACKING", "on")
     shutil.copy(mlflow_db, tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def grid(tmp_path, monkeypatch) -> "Grid":
+    """A project for comparisons, the current folder; nothing is recorded."""
+    from tests.comparing import Grid  # takes seconds to import
+
+    grid = Grid(tmp_path / "project")
+    monkeypatch.chdir(grid.folder)
+    monkeypatch.setenv("DVC_ROOT", str(grid.folder))
+    monkeypatch.setenv("BRL_TRACKING", "off")
+    return grid
 
 
 @pytest.fixture(scope="session")

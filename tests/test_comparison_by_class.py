@@ -12,15 +12,6 @@ from tests.comparing import JOINT, Grid
 from tests.test_comparison_report import first_wrong, report
 
 
-@pytest.fixture
-def grid(tmp_path, monkeypatch) -> Grid:
-    grid = Grid(tmp_path / "project")
-    monkeypatch.chdir(grid.folder)
-    monkeypatch.setenv("DVC_ROOT", str(grid.folder))
-    monkeypatch.setenv("BRL_TRACKING", "off")
-    return grid
-
-
 def table(grid: Grid) -> pd.DataFrame:
     return pd.read_csv(grid.folder / "report/by_class.csv")
 

@@ -16,11 +16,7 @@ from tests.comparing import JOINT, Grid
 
 
 @pytest.fixture
-def grid(tmp_path, monkeypatch) -> Grid:
-    grid = Grid(tmp_path / "project")
-    monkeypatch.chdir(grid.folder)
-    monkeypatch.setenv("DVC_ROOT", str(grid.folder))
-    monkeypatch.setenv("BRL_TRACKING", "off")
+def grid(grid, monkeypatch) -> Grid:
     monkeypatch.setattr(pipeline, "reproduce", lambda *_: None)  # the clips are there
     return grid
 

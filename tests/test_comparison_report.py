@@ -17,15 +17,6 @@ FOUR = ["joint", "bone", "joint_motion", "bone_motion"]
 SIX = [*FOUR, "skip", "skip_motion"]
 
 
-@pytest.fixture
-def grid(tmp_path, monkeypatch) -> Grid:
-    grid = Grid(tmp_path / "project")
-    monkeypatch.chdir(grid.folder)
-    monkeypatch.setenv("DVC_ROOT", str(grid.folder))
-    monkeypatch.setenv("BRL_TRACKING", "off")
-    return grid
-
-
 def report(grid: Grid) -> str:
     """Writes the report into `report`; returns the page."""
     return write_report(grid.folder / "report", "tiny", grid.comparison(), grid.runs(), Data.read())

@@ -43,11 +43,7 @@ COMMAND = [sys.executable, "-c", PROGRAM, "compare", "tiny"]
 
 
 @pytest.fixture
-def grid(tmp_path, monkeypatch) -> Grid:
-    grid = Grid(tmp_path / "project")
-    monkeypatch.chdir(grid.folder)
-    for name, value in {"DVC_ROOT": str(grid.folder), "BRL_TRACKING": "off"}.items():
-        monkeypatch.setenv(name, value)
+def grid(grid, monkeypatch) -> Grid:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr(running, "ProcessPoolExecutor", InThisProcess)
     return grid
