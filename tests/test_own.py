@@ -55,6 +55,16 @@ def test_a_folder_of_arrays_becomes_a_store(folder):
     np.testing.assert_allclose(store.rows[first : first + 5], recorded - recorded[0, 0], atol=1e-6)
 
 
+def test_parts_of_the_body_may_be_described_by_names_or_numbers(folder):
+    without = stored(folder)
+    write_description(folder, STICK | {"parts": {"arms": ["neck", "left hand", 4]}})
+    store = stored(folder)
+    assert store.layout.parts == {"arms": (1, 3, 4)}
+    assert store.layout.part("arms").parents == (0, 0, 0)
+    assert without.layout.parts == {}
+    assert store.digest != without.digest
+
+
 def test_labels_may_be_numbers_and_arrays_may_have_bodies(folder):
     table = pd.read_csv(folder / "clips.csv")
     table["label"] = table["label"].map({"wave": 0, "point": 1})
@@ -190,6 +200,25 @@ DESCRIPTIONS = {
     "unknown pair": ({"left_right": [[3, 9]]}, "left_right: no joint 9; there are 0 to 4"),
     "a pair of three": ({"left_right": [[1, 2, 3]]}, "left_right.0: must be 2 at most, is 3"),
     "halves overlap": ({"lower_body": ["hip", "neck"]}, "each joint must be in one of them, once"),
+    "unknown joint of a part": (
+        {"parts": {"arm": ["elbow"]}},
+        "parts: arm: no joint 'elbow'; known",
+    ),
+    "a joint of a part too high": (
+        {"parts": {"arm": [1, 5]}},
+        "parts: arm: no joint 5; there are 0",
+    ),
+    "a part has a joint twice": (
+        {"parts": {"arm": ["left hand", 3]}},
+        "parts: arm: must be one joint or more, each of them once",
+    ),
+    "an empty part": ({"parts": {"arm": []}}, "parts: arm: must be one joint or more"),
+    "a part that there is": (
+        {"parts": {"body": [1]}},
+        "parts: body: has all joints already; choose",
+    ),
+    "a part of a number": ({"parts": {2: ["neck"]}}, "parts.2: YAML reads this as 2; put it in"),
+    "a part that is no list": ({"parts": {"arm": "neck"}}, "parts.arm: must be a valid list, not"),
     "four dimensions": ({"dimensions": 4}, "dimensions: must be 2 or 3, not 4"),
     "no normalisation": ({"normalize": ...}, "normalize: missing"),
     "unknown normalisation": ({"normalize": "x"}, "normalize: must be 'none', 'center'"),
@@ -209,6 +238,13 @@ def test_a_mistake_in_the_description_gets_one_line(tmp_path, case):
         read_description(tmp_path / "dataset.yaml")
     message = str(caught.value)
     assert message.startswith("dataset.yaml: ") and "\n" not in message
+
+
+def test_a_known_layout_has_its_own_parts(tmp_path):
+    description = {"classes": ["a", "b"], "layout": "coco17", "normalize": "none"}
+    write_description(tmp_path, description | {"parts": {"arm": [5, 7, 9]}})
+    with pytest.raises(UserError, match="layout and parts: give a known layout or describe your"):
+        read_description(tmp_path / "dataset.yaml")
 
 
 def test_an_unknown_layout_lists_the_known_ones(tmp_path):

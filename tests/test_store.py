@@ -37,12 +37,12 @@ def a_quarter_tests(names: list[str]) -> Splits:
     return {"half": {"train": [n for n in names if n not in test], "test": test}}
 
 
-def stored(folder, clips, splits=a_quarter_tests) -> ClipStore:
+def stored(folder, clips, splits=a_quarter_tests, layout=NW_UCLA20) -> ClipStore:
     write_store(
         folder,
         clips,
         dataset="test",
-        layout=NW_UCLA20,
+        layout=layout,
         classes=CLASSES,
         splits=splits,
         normalization=Normalization("none"),
@@ -118,6 +118,15 @@ def test_a_custom_layout_reads_back_and_counts_in_the_digest(tmp_path):
         normalization=Normalization("none"),
     )
     assert ClipStore.open(tmp_path / "t").digest != store.digest
+
+
+def test_the_parts_of_a_known_layout_do_not_count_in_the_digest(tmp_path):
+    """Kept results stay valid: their digests are older than the parts."""
+    clips = some_clips([(1, 4)] * 3)
+    with_parts = stored(tmp_path / "a", clips)
+    without = stored(tmp_path / "b", clips, layout=replace(NW_UCLA20, parts={}))
+    assert with_parts.layout.parts != without.layout.parts == {}
+    assert with_parts.digest == without.digest
 
 
 def test_equal_clips_give_equal_bytes_and_a_changed_coordinate_another_digest(tmp_path):

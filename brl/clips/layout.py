@@ -1,8 +1,11 @@
 """Skeleton layouts: a tree of joints, from which bones, graph and mirror image follow."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+
+WHOLE_BODY = "body"
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,8 @@ class Layout:
     graph_parents  (joint, parent) pairs where the network's graph differs from `parents`
     dimensions     coordinates of a joint, 2 or 3
     scored         whether the last channel is the joint's detection score (2D layouts)
+    parts          joints of each named part of the body; besides these there is always the part
+                   `body`, which is all of it
 
     Raises ValueError, with a message for the user, where the joints form no tree or a joint does
     not exist.
@@ -28,10 +33,12 @@ class Layout:
     graph_parents: tuple[tuple[int, int], ...] = ()
     dimensions: int = 3
     scored: bool = False
+    parts: dict[str, tuple[int, ...]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         paired = [joint for pair in self.mirror_pairs for joint in pair]
         named = {"parents": self.parents, "left_right": paired, "upper_body": self.upper_body}
+        named |= {f"parts: {name}": joints for name, joints in self.parts.items()}
         for key, joints in named.items():
             for joint in joints:
                 if not 0 <= joint < self.num_joints:
@@ -40,6 +47,11 @@ class Layout:
                     )
         if len(set(paired)) < len(paired):
             raise ValueError("left_right: a joint occurs twice")
+        if WHOLE_BODY in self.parts:
+            raise ValueError(f"parts: {WHOLE_BODY}: has all joints already; choose another name")
+        for name, joints in self.parts.items():
+            if not joints or len(set(joints)) < len(joints):
+                raise ValueError(f"parts: {name}: must be one joint or more, each of them once")
         centres = [v for v, parent in enumerate(self.parents) if v == parent]
         if len(centres) != 1:
             raise ValueError(
@@ -88,6 +100,54 @@ class Layout:
         """Mask of the joints outside the upper body, (V,) bool."""
         return ~np.isin(np.arange(self.num_joints), self.upper_body)
 
+    def part_joints(self, name: str) -> tuple[int, ...]:
+        """The joints of a part, in its own order; of `body`, all V.
+
+        Raises ValueError, with a message for the user, where there is no such part.
+        """
+        parts = {WHOLE_BODY: tuple(range(self.num_joints))} | self.parts
+        if name not in parts:
+            raise ValueError(f"no part {name!r}; known: {', '.join(parts)}")
+        return parts[name]
+
+    def part(self, name: str) -> "Layout":
+        """The layout of a part alone, called LAYOUT/PART; `body` is this layout itself.
+
+        Its joints are those of `part_joints`, numbered in that order. A joint's parent is its
+        nearest ancestor in the part. Of the joints without one, the first is the centre, and the
+        others hang on it. Pairs of which a joint is outside are left out.
+
+        Raises ValueError, with a message for the user, where there is no such part.
+        """
+        joints = self.part_joints(name)
+        if name == WHOLE_BODY:
+            return self
+        number = {joint: index for index, joint in enumerate(joints)}
+        nearest = [self._nearest_ancestor(joint, joints) for joint in joints]
+        centre = joints[nearest.index(None)]
+
+        def inside(pairs: Collection[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+            kept = (pair for pair in pairs if number.keys() >= set(pair))
+            return tuple((number[first], number[second]) for first, second in kept)
+
+        return replace(
+            self,
+            name=f"{self.name}/{name}",
+            parents=tuple(number[centre if above is None else above] for above in nearest),
+            mirror_pairs=inside(self.mirror_pairs),
+            upper_body=tuple(number[joint] for joint in self.upper_body if joint in number),
+            graph_parents=inside([pair for pair in self.graph_parents if pair[0] != centre]),
+            parts={},
+        )
+
+    def _nearest_ancestor(self, joint: int, among: Collection[int]) -> int | None:
+        """The first of these joints on the way from a joint to the centre, if any."""
+        while (parent := self.parents[joint]) != joint:
+            if parent in among:
+                return parent
+            joint = parent
+        return None
+
     def spatial_partition(self) -> np.ndarray:
         """Adjacency of the `spatial` partition, (3, V, V) float32: [subset, source, receiver].
 
@@ -133,6 +193,8 @@ def _columns_to_one(adjacency: np.ndarray) -> np.ndarray:
     return adjacency / np.maximum(adjacency.sum(axis=0), 1)
 
 
+# The parts are those of PSUMNet (arXiv 2208.05775): `hand` is the arms and the shoulder centre,
+# `leg` the legs and the pelvis centre. Where there is no such joint, it is the tree's centre.
 NTU25 = Layout(
     name="ntu25",
     parents=(
@@ -144,6 +206,10 @@ NTU25 = Layout(
     ),
     upper_body=(*range(1, 12), *range(20, 25)),
     graph_parents=((21, 7), (23, 11)),
+    parts={
+        "hand": (20, 4, 5, 6, 7, 21, 22, 8, 9, 10, 11, 23, 24),
+        "leg": (0, *range(12, 20)),
+    },
 )  # fmt: skip
 
 NW_UCLA20 = Layout(
@@ -153,6 +219,7 @@ NW_UCLA20 = Layout(
         (4, 8), (5, 9), (6, 10), (7, 11), (12, 16), (13, 17), (14, 18), (15, 19),
     ),
     upper_body=tuple(range(1, 12)),
+    parts={"hand": (2, *range(4, 12)), "leg": (0, *range(12, 20))},
 )  # fmt: skip
 
 # The joints of NW_UCLA20, numbered from the head down.
@@ -163,6 +230,7 @@ UTD_MHAD20 = Layout(
         (4, 8), (5, 9), (6, 10), (7, 11), (12, 16), (13, 17), (14, 18), (15, 19),
     ),
     upper_body=(0, 1, 2, *range(4, 12)),
+    parts={"hand": (1, *range(4, 12)), "leg": (3, *range(12, 20))},
 )  # fmt: skip
 
 # The same joints in an order of its own.
@@ -173,6 +241,7 @@ MSR_ACTION3D20 = Layout(
         (0, 1), (4, 5), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16), (17, 18),
     ),
     upper_body=(*range(4), *range(7, 13), 19),
+    parts={"hand": (2, 0, 7, 9, 11, 1, 8, 10, 12), "leg": (6, 4, 13, 15, 17, 5, 14, 16, 18)},
 )  # fmt: skip
 
 COCO17 = Layout(
@@ -183,6 +252,7 @@ COCO17 = Layout(
     graph_parents=((11, 5), (12, 6)),
     dimensions=2,
     scored=True,
+    parts={"hand": (0, *range(5, 11)), "leg": (0, *range(11, 17))},
 )
 
 # Head, then shoulders, elbows, wrists, hips, knees and ankles. The right one comes first: what the
@@ -194,6 +264,7 @@ PENN_ACTION13 = Layout(
     upper_body=tuple(range(7)),
     dimensions=2,
     scored=True,
+    parts={"hand": (0, *range(1, 7)), "leg": (0, *range(7, 13))},
 )
 
 OPENPOSE18 = Layout(
@@ -203,6 +274,7 @@ OPENPOSE18 = Layout(
     upper_body=(*range(8), *range(14, 18)),
     dimensions=2,
     scored=True,
+    parts={"hand": (1, *range(2, 8)), "leg": (1, *range(8, 14))},
 )
 
 LAYOUTS = {

@@ -24,7 +24,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from brl.clips.clip import PARTS, Clip, Part, Splits
-from brl.clips.layout import Layout
+from brl.clips.layout import LAYOUTS, Layout
 from brl.clips.normalize import Normalization
 from brl.support.errors import UserError
 from brl.support.files import written_whole
@@ -162,8 +162,7 @@ def write_store(
         }
         for column in index.values():
             digest.update(column.tobytes())
-        meaning = asdict(layout) | {"name": "", "classes": classes}
-        digest.update(json.dumps(meaning).encode())
+        digest.update(_meaning(layout, classes))
         np.savez(unfinished / "index.npz", **index)
         num_rows = int((columns["frames"] * columns["bodies"]).sum())
         meta = {
@@ -177,6 +176,18 @@ def write_store(
         }
         text = json.dumps(meta, indent=2, ensure_ascii=False)
         (unfinished / "meta.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _meaning(layout: Layout, classes: tuple[str, ...]) -> bytes:
+    """What rows and labels stand for, as it enters the digest: layout and classes, without names.
+
+    Parts enter it where a user describes them. Those of the known layouts are younger than results
+    that are kept under a digest.
+    """
+    meaning = asdict(layout) | {"name": "", "classes": classes}
+    if layout.name in LAYOUTS or not layout.parts:
+        del meaning["parts"]
+    return json.dumps(meaning).encode()
 
 
 def _write_rows(

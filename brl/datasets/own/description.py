@@ -28,6 +28,7 @@ class Description(BaseModel):
     left_right: list[Annotated[list[Joint], Field(min_length=2, max_length=2)]] = []
     upper_body: list[Joint] | None = None
     lower_body: list[Joint] | None = None
+    parts: dict[str, list[Joint]] = {}
     dimensions: Literal[2, 3] = 3
     scored: bool = False
     normalize: Literal["none", "center", "ntu", "image"]
@@ -35,8 +36,8 @@ class Description(BaseModel):
 
     @model_validator(mode="after")
     def _one_layout(self) -> "Description":
-        own = {"joints", "parents", "left_right", "upper_body", "lower_body", "dimensions"}
-        given = (own | {"scored"}) & self.model_fields_set
+        own = {"joints", "parents", "left_right", "upper_body", "lower_body", "parts"}
+        given = (own | {"dimensions", "scored"}) & self.model_fields_set
         if self.layout is not None and given:
             raise ValueError(f"layout and {min(given)}: give a known layout or describe your own")
         if self.layout is not None and self.layout not in LAYOUTS:
@@ -98,6 +99,9 @@ class Description(BaseModel):
             upper_body=upper,
             dimensions=self.dimensions,
             scored=self.scored,
+            parts={
+                name: self._indices(joints, f"parts: {name}") for name, joints in self.parts.items()
+            },
         )
 
     def _indices(self, joints: list[Joint], key: str) -> tuple[int, ...]:
