@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.report import report
 from brl.clips.store import ClipStore
 from brl.commands.pipeline import reproduce
-from brl.config.params import Params, StreamName, read_params
+from brl.config.params import Params, read_params
 from brl.prediction import predict
 from brl.scores.metrics import overall
 from brl.scores.scores import Scores
@@ -26,7 +26,7 @@ from brl.training.job import Job
 from brl.training.loop import train_stream
 
 REPORT = BENCHMARK_REPORTS / "accuracy.md"
-STREAM: StreamName = "joint"
+STREAM = "joint"
 COLUMNS = ("computed", "seeds", "mean class accuracy, %", "standard deviation", "each")
 # In words, model.absent_bodies and precision.
 PATHS = (

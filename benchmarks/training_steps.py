@@ -96,7 +96,8 @@ def network(path: str, recipe: Recipe) -> Network:
     if path != "baseline":
         keep_freed_memory()  # as in training
         return recipe.build()
-    shape = Shape(recipe.layout, recipe.channels, recipe.max_bodies, recipe.model.base_channels)
+    layout, channels = recipe.seen_layout, recipe.seen_channels
+    shape = Shape(layout, channels, recipe.max_bodies, recipe.model.base_channels)
     return cast(Network, PlainSTGCNpp(shape, len(recipe.classes)))  # is called like one
 
 

@@ -23,7 +23,7 @@ def take_over() -> None:
     own = os.path.join(os.environ.get("DVC_ROOT", "."), ".venv", "bin", "python")
     stage, _, stream = os.environ.get("DVC_STAGE", "").partition("@")
     if stage and os.path.exists(own) and not os.environ.get("BRL_TAKEN_OVER"):
-        arguments = ["stages.stream", stage, stream] if stream else ["stages." + stage]
+        arguments = ["stages." + stage] + ([stream] if stream else [])
         os.environ["BRL_TAKEN_OVER"] = "1"
         os.execv(own, [own, "-m"] + arguments)  # noqa: RUF005
     sys.exit(

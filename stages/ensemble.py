@@ -11,7 +11,7 @@ def main() -> None:
     """Runs the stage."""
     params = read_params()
     # Only the streams of params.yaml: the folder may still have scores of a removed stream.
-    streams = {str(name): load_scores(stream_scores(name)) for name in params.streams}
+    streams = {name: load_scores(stream_scores(name)) for name in params.streams}
     save_scores(FUSED_SCORES, fuse(streams, params.ensemble))
 
 

@@ -48,13 +48,12 @@ def read_results(params: Params) -> Results:
     """Reads the outputs of the earlier stages."""
     counts = read_counts(SUBSET)
     groups = shot_groups(counts["train_clips"].to_numpy(), params.evaluate)
-    names = [str(name) for name in params.streams]
     return Results(
         params=params,
         classes=counts.assign(group=groups)[["class", "group", "train_clips"]],
-        streams={name: load_scores(stream_scores(name)) for name in names},
+        streams={name: load_scores(stream_scores(name)) for name in params.streams},
         fused=load_scores(FUSED_SCORES),
-        curves={name: pd.read_csv(training_curve(name)) for name in names},
+        curves={name: pd.read_csv(training_curve(name)) for name in params.streams},
         store=ClipStore.open(STORE),
     )
 

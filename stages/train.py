@@ -2,12 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import cast
 
 import pandas as pd
 
 from brl.clips.store import ClipStore
-from brl.config.params import CheckpointParams, Params, StreamName, read_params
+from brl.config.params import Params, read_params
+from brl.config.streams import CheckpointParams
 from brl.published.checkpoint import load_checkpoint
 from brl.streams.weights import Recipe, Trained, save_weights
 from brl.subset.subset import read_subset, read_summary
@@ -22,7 +22,7 @@ from brl.training.loop import train_stream
 from brl.training.resuming import checkpoint_file, fingerprint
 
 
-def train(params: Params, stream: StreamName) -> None:
+def train(params: Params, stream: str) -> None:
     """Trains a stream; of several processes only the first writes and records the results."""
     job = Job.of(params, stream)
     store = ClipStore.open(STORE)
@@ -60,7 +60,7 @@ def write(trained: Trained, curve: pd.DataFrame) -> Path:
     return weights
 
 
-def main(stream: StreamName) -> None:
+def main(stream: str) -> None:
     """Runs the stage for one stream; params.yaml is read once for all processes."""
     params = read_params()
     job = Job.of(params, stream)
@@ -76,4 +76,4 @@ def main(stream: StreamName) -> None:
 
 if __name__ == "__main__":
     with one_line_errors():
-        main(cast("StreamName", sys.argv[1]))
+        main(sys.argv[1])

@@ -60,7 +60,7 @@ class Project:
         Repo.init(str(folder), no_scm=True).close()
 
     def edit(self, changes: dict[str, Any]) -> None:
-        """Sets dotted parameters; the value `...` takes a key out."""
+        """Sets dotted parameters, new ones too; the value `...` takes a key out."""
         yaml = YAML()
         content = yaml.load(self.folder / "params.yaml")
         for name, value in changes.items():
@@ -75,18 +75,9 @@ class Project:
         yaml.dump(content, self.folder / "params.yaml")
 
     def keep_streams(self, *names: str) -> None:
-        """Takes all other streams out of the project, also out of dvc.yaml: no stage runs."""
+        """Takes all other streams out."""
         content = YAML().load(self.folder / "params.yaml")
-        others = [name for name in content["streams"] if name not in names]
-        self.edit({f"streams.{name}": ... for name in others})
-        file = self.folder / "dvc.yaml"
-        pipeline = YAML().load(file)
-        del pipeline["stages"]["ensemble"]["desc"]
-        gone = {f"scores/{name}.npz" for name in others} | {f"curves/{name}.csv" for name in others}
-        for stage in ("ensemble", "evaluate"):
-            deps = pipeline["stages"][stage]["deps"]
-            deps[:] = [dep for dep in deps if dep not in gone]
-        YAML().dump(pipeline, file)
+        self.edit({f"streams.{name}": ... for name in content["streams"] if name not in names})
 
     def use_stick_figures(self, clips: int) -> None:
         """Own clips as the dataset: a hundred times fewer than the built-in one generates."""

@@ -7,12 +7,17 @@ import torch
 from brl.clips.layout import NW_UCLA20, Layout
 from brl.clips.normalize import Normalization
 from brl.config.params import EnsembleParams, ModelParams, read_params
+from brl.config.streams import MODALITIES
 from brl.serving.recognizer import Recognizer
+from brl.streams.stream import Stream
 from brl.streams.weights import Recipe, Trained
 from tests.conftest import STREAMS
 
 PARAMS = read_params(Path("params.yaml"))
-ENSEMBLE = EnsembleParams(kind="weighted", weights={"joint": 2.0, "skip_motion": 1.0})
+ENSEMBLE = EnsembleParams(kind="weighted", weights={"joint": 2.0, "hands": 1.0})
+# The second sees two modalities of a part of the body.
+HANDS = Stream("hands", (MODALITIES["skip_motion"], MODALITIES["bone"]), "hand")
+SEEN = {"joint": STREAMS["joint"], "hands": HANDS}
 SMALL = {"base_channels": 6, "blocks": [1, 1]}
 
 
@@ -31,7 +36,7 @@ def untrained(
     streams = {}
     for seed, name in enumerate(ENSEMBLE.weights):
         recipe = Recipe(
-            stream=STREAMS[name],
+            stream=SEEN[name],
             layout=layout,
             normalization=normalization,
             channels=layout.channels,
@@ -48,7 +53,8 @@ def untrained(
                 module.running_var.uniform_(0.5, 2)
         network.eval()
         with torch.no_grad():  # logits of about 1, so that probabilities differ
-            shape = (1, max_bodies, 8, layout.num_joints, layout.channels)
+            joints, channels = recipe.seen_layout.num_joints, recipe.seen_channels
+            shape = (1, max_bodies, 8, joints, channels)
             present = torch.ones(1, max_bodies, dtype=torch.bool)
             features = network.clip_features(torch.randn(shape), present)
             network.cls_head.fc_cls.weight.normal_().div_(features.norm())

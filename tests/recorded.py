@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from brl.config.params import Params, StreamName
+from brl.config.params import Params
 from brl.scores.scores import Scores, save_scores
 from brl.support.files import sha256
 from brl.support.paths import (
@@ -18,7 +18,7 @@ from tests.tiny import PARAMS
 SUBSET = SubsetRecord("t", "digest", {"clips": 3})
 
 
-def describe(stream: StreamName, params: Params = PARAMS) -> Description:
+def describe(stream: str, params: Params = PARAMS) -> Description:
     return of_training(params, stream, SUBSET)
 
 

@@ -11,10 +11,11 @@ import torch
 
 from brl.clips.layout import NTU25
 from brl.clips.normalize import Normalization
-from brl.config.params import CheckpointParams, read_params
+from brl.config.params import read_params
+from brl.config.streams import CheckpointParams
 from brl.models.common.build import build
 from brl.published.checkpoint import load_checkpoint, read_state
-from brl.published.identify import check_network, recognise
+from brl.published.identify import KEYS, check_network, recognise
 from brl.streams.weights import Recipe
 from brl.support.errors import UserError
 from brl.support.files import sha256
@@ -72,7 +73,7 @@ def test_a_published_network_is_recognised_and_gives_the_published_logits(publis
     assert_agrees(trained.model(clips, present), arrays["logits_eval"])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", KEYS)
 def test_other_depths_are_recognised(name):
     description = model_params(name, blocks=[2, 1], absent_bodies="pad")
     state = build(description, NTU25, 2, 60, 2).state_dict()

@@ -9,10 +9,11 @@ from brl.commands import pipeline
 from brl.comparison.file import Comparison
 from brl.comparison.plan import planned_runs, read_comparison
 from brl.config.params import read_params
-from brl.config.presets import METHODS, apply_preset
+from brl.config.presets import apply_preset
 from brl.support.errors import UserError
 from tests.command import brl, refused
 from tests.comparing import JOINT, Grid
+from tests.methods import method
 
 
 @pytest.fixture
@@ -37,10 +38,28 @@ def test_a_preset_then_the_settings_of_all_then_those_of_the_row(grid):
     assert (plain.train.lr, brl.train.lr, half.train.lr) == (0.2, 0.2, 0.3)
     assert plain.method.tau == brl.method.tau == half.method.tau == 2
     assert (plain.method.mix, brl.method.mix, half.method.mix) == ("none", "partial", "partial")
-    assert brl.method.model_dump() == METHODS.read("brl")["method"] | {"tau": 2.0}
+    assert brl.method == method("brl", tau=2.0)
     assert half.method.mix_share == 0.5
     unchanged = {"seed", "train", "method", "classifier", "model"}
     assert half.model_dump(exclude=unchanged) == grid.params().model_dump(exclude=unchanged)
+
+
+def test_a_row_brings_the_network_that_its_method_takes(grid):
+    prototypes = {"number": 100, "weight": 0.3, "update": "all"}
+    own = {"settings": {"model.name": "dgstgcn", "method.prototypes": prototypes}}
+    published = {"system": "protogcn", "settings": {"method.prototypes.update": "correct"}}
+    parts = {"system": "psumnet", "streams": ["body", "hand", "leg"]}
+    methods = {"published": published | JOINT, "own": own | JOINT, "parts": parts}
+    grid.compare({name: row | {"preset": "cross_entropy"} for name, row in methods.items()})
+    runs = {run.method: run.params for run in grid.runs()}
+    assert runs["published"].method.prototypes.update == "correct"
+    assert (runs["published"].model.name, runs["published"].model.base_channels) == ("dgstgcn", 96)
+    assert runs["own"].method.prototypes.model_dump() == prototypes
+    assert runs["parts"].model.name == "psumnet" and [*runs["parts"].streams] == parts["streams"]
+    del own["settings"]["model.name"]
+    grid.compare({"own": own | {"preset": "cross_entropy"} | JOINT})
+    with pytest.raises(UserError, match=r"own: method\.prototypes takes .* must be dgstgcn"):
+        grid.runs()
 
 
 def test_what_every_method_has_comes_first(grid):
@@ -98,7 +117,11 @@ CROSS_ENTROPY = {"cross_entropy": JOINT}
         (CROSS_ENTROPY, {"ensemble_seeds": [2]}, "ensemble_seeds: 2 must be one of `seeds`"),
         (CROSS_ENTROPY, {"seed": 0}, "seed: unknown key; known here: preset, seeds"),
         ({"cross_entropy": {"streams": []}}, {}, "streams: needs 1 or more"),
-        ({"cross_entropy": {"streams": ["jont"]}}, {}, "methods.cross_entropy.streams.0: must be"),
+        (
+            {"cross_entropy": {"streams": ["jont"]}},
+            {},
+            "cross_entropy: there is no stream jont; there are joint, bone, ",
+        ),
         (CROSS_ENTROPY, {"without_classes": ["forth"]}, "no class 'forth'; known: first, second"),
     ],
 )
@@ -184,7 +207,7 @@ def test_a_stream_that_was_taken_out(grid):
     content = grid.params().model_dump()
     del content["streams"]["skip"]
     grid.write_params(content)
-    with pytest.raises(UserError, match=r"brl: params\.yaml has no stream skip"):
+    with pytest.raises(UserError, match=r"brl: there is no stream skip; there are joint"):
         planned_runs(comparison, grid.params())
 
 

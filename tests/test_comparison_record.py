@@ -62,7 +62,7 @@ def test_each_stream_and_each_fusion_is_one_run(grid, monkeypatch):
     assert {run.data.tags["row"] for run in (joint, bone, fused)} == {"brl"}
     assert fused.data.tags["run.bone"] == bone.info.run_id
     assert bone.data.tags["mlflow.parentRunId"] == fused.info.run_id
-    assert bone.data.params["hops"] == "1" and bone.data.params["method.mix"] == "partial"
+    assert bone.data.params["inputs"] == "['bone']" and bone.data.params["method.mix"] == "partial"
     assert bone.data.metrics["accuracy/class/0_first"] == 0.0
 
 

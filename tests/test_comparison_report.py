@@ -214,9 +214,9 @@ def test_the_page_states_the_whole_recipe(grid, monkeypatch):
     for line in (
         "- dataset: name t, split half\n",
         "augment.rotation [0.3, 0.3, 0.3], augment.rotation_order xyz, augment.scale 0.1, ",
-        "- streams: joint.hops 0, joint.lr 0.05\n",
+        '- streams: joint.inputs ["joint"], joint.lr 0.05\n',
         "method.mix partial, ",
-        "train.lr 0.4, streams.joint.lr 0.4, streams.bone.hops 1, streams.bone.lr 0.3\n",
+        'train.lr 0.4, streams.joint.lr 0.4, streams.bone.inputs ["bone"], streams.bone.lr 0.3\n',
         "- 3 of the 3 scores: device EPYC; device.features ",
         "; threads 3; processes 1; python ",
         "; precision.predict float32",

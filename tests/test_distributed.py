@@ -15,13 +15,12 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from torch import nn
 
 from brl.clips.clip import Clip
 from brl.clips.layout import NW_UCLA20
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
-from brl.config.params import ModelParams, read_params
+from brl.config.params import ModelParams, PrototypeParams, read_params
 from brl.subset.subset import Subset
 from brl.support.progress import fraction_bar
 from brl.training import distributed
@@ -35,7 +34,10 @@ CLIPS = 13
 
 
 def job(network: str = "stgcnpp", stream: str = "joint", **changes: object) -> Job:
-    """Two epochs of four batches, of 4, 3, 3 and 3 clips."""
+    """Two epochs of four batches, of 4, 3, 3 and 3 clips.
+
+    changes: of the sections `method` and `train`, and `absent_bodies`.
+    """
     width = 6 if network == "stgcnpp" else 8
     model = {"name": network, "base_channels": width, "blocks": [1, 1]}
     train = {"epochs": 2, "passes": 1, "batch_size": 4, "clip_len": 8, "precision": "float32"}
@@ -43,7 +45,7 @@ def job(network: str = "stgcnpp", stream: str = "joint", **changes: object) -> J
         stream=replace(STREAMS[stream], lr=0.02),
         seed=0,
         model=PARAMS.model.model_copy(update=model | pick(changes, "absent_bodies")),
-        method=PARAMS.method.model_copy(update=pick(changes, "sampler")),
+        method=PARAMS.method.model_copy(update=pick(changes, "sampler", "prototypes", "reverse")),
         train=PARAMS.train.model_copy(update=train | pick(changes, "rescale", "batch_size")),
     )
 
@@ -58,12 +60,19 @@ JOBS = {
     "motion": job(stream="bone_motion", absent_bodies="skip", sampler="rebalanced", rescale=True),
     "norm of each body": job("msg3d", absent_bodies="skip", sampler="instance"),
     "norm of each body, pad": job("msg3d", absent_bodies="pad", sampler="rebalanced"),
+    "prototypes": job(
+        "dgstgcn",
+        absent_bodies="skip",
+        sampler="instance",
+        reverse="aware",
+        prototypes=PrototypeParams(number=5, weight=0.2, update="correct"),
+    ),
 }
 # Batches of one or two clips: of three processes one always has an empty part.
 SMALL_BATCHES = {
     network: job(network, absent_bodies="skip", sampler="instance", batch_size=2)
     for network in get_args(ModelParams.model_fields["name"].annotation)
-}
+} | {"prototypes": replace(JOBS["prototypes"], train=job(batch_size=2).train)}
 
 
 def write_clips(folder: Path) -> None:
@@ -85,15 +94,14 @@ def write_clips(folder: Path) -> None:
     )
 
 
-class InDouble(nn.Module):
-    """A network that computes in double precision for any input."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network.double()
-
-    def forward(self, clips: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
-        return self.network(clips.double(), present)
+def compute_in_double(training: Training) -> None:
+    """Makes network and branch compute in double precision, for any input."""
+    training.model.double().register_forward_pre_hook(
+        lambda _, inputs: (inputs[0].double(), inputs[1])
+    )
+    branch = training.objective.prototypes
+    if branch is not None:
+        branch.double().prototypes = branch.prototypes.float()
 
 
 def start(job: Job, folder: Path, *, double: bool = True) -> Training:
@@ -105,7 +113,7 @@ def start(job: Job, folder: Path, *, double: bool = True) -> Training:
         for parameter in training.model.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     if double:
-        training.model = InDouble(training.model)
+        compute_in_double(training)
     return training
 
 
@@ -117,7 +125,9 @@ def run(training: Training, epochs: int) -> Training:
 
 
 def result(training: Training) -> dict:
-    return {"state": training.model.state_dict(), "curve": training.curve}
+    objective = training.objective.state_dict()
+    kept = {name: value for name, value in objective.items() if torch.is_tensor(value)}
+    return {"state": training.model.state_dict() | kept, "curve": training.curve}
 
 
 def rank() -> int:

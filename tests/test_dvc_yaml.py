@@ -1,17 +1,14 @@
 """dvc.yaml says of each stage what its script really reads: code, and nothing too much."""
 
 import ast
-import re
 from pathlib import Path
 from typing import get_args
 
 import pytest
 import yaml
 
-from brl.config.params import ModelParams, StreamName
+from brl.config.params import ModelParams
 from brl.support import paths
-from stages.stream import main as run_stage
-from tests.project import HERE
 
 NETWORKS = get_args(ModelParams.model_fields["name"].annotation)
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -71,11 +68,10 @@ def all_imports(script: Path) -> set[str]:
 
 
 def chosen_network(definition: dict) -> set[str]:
-    """The network a stage imports by its name in params.yaml, and what any network imports."""
-    if "brl/models/common" not in definition["deps"]:
+    """What any network imports; its own code is in what the stage `networks` writes."""
+    if "data/networks/${key}.json" not in definition.get("deps", []):
         return set()
-    networks = [Path(f"brl/models/{name}.py") for name in NETWORKS]
-    return {"brl/models/${model.name}.py"}.union(*map(all_imports, networks))
+    return set().union(*(all_imports(Path(f"brl/models/{name}.py")) for name in NETWORKS))
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -83,16 +79,18 @@ def test_declared_code_is_imported_code(stage):
     definition = STAGES[stage].get("do", STAGES[stage])
     declared = set().union(*map(code_in, definition.get("deps", [])))
     script = Path(f"stages/{stage}.py")
-    of_stream = f"stream {stage} ${{key}}" if "do" in STAGES[stage] else stage
-    assert definition["cmd"] == f"python3 -m stages.{of_stream}"
+    of_stream = " ${key}" if "do" in STAGES[stage] else ""
+    assert definition["cmd"] == f"python3 -m stages.{stage}{of_stream}"
     if stage == "download":
         assert declared == set()  # new code is no reason to fetch gigabytes again
+    elif stage == "networks":
+        assert definition["deps"] == [str(script), "brl/models"]  # it reads the files
     else:
         assert declared == {str(script)} | all_imports(script) | chosen_network(definition)
 
 
 def test_every_stage_script_is_a_stage():
-    scripts = {path.stem for path in Path("stages").glob("*.py")} - {"__init__", "stream"}
+    scripts = {path.stem for path in Path("stages").glob("*.py")} - {"__init__"}
     assert scripts == set(STAGES)
 
 
@@ -128,6 +126,7 @@ def test_the_outputs_are_those_of_the_code():
     in_code |= {
         paths.RAW,
         paths.OWN_LIST,
+        paths.NETWORKS,
         paths.FUSED_SCORES,
         paths.PAGE,
         paths.METRICS,
@@ -137,23 +136,3 @@ def test_the_outputs_are_those_of_the_code():
     assert in_code | {paths.LONG_TAIL} <= outputs
     folders = {paths.STORE, paths.SUBSET, paths.REPORTS}
     assert {output for output in outputs if output.parent not in folders} <= in_code
-
-
-def test_streams_that_are_left_out_say_so_and_all_outputs_are_fused(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    content = yaml.safe_load((HERE / "params.yaml").read_text(encoding="utf-8"))
-    for name, stream in content["streams"].items():
-        stream["use"] = name == "joint"
-    Path("params.yaml").write_text(yaml.safe_dump(content))
-    for stage in ("train", "classify", "predict"):
-        definition = STAGES[stage]["do"]
-        run_stage(stage, "bone")
-        for out in definition["outs"]:
-            path = Path(out.replace("${key}", "bone"))
-            assert path.read_text() == "params.yaml leaves this stream out\n"
-    for stage, folders in {"ensemble": ["scores"], "evaluate": ["scores", "curves"]}.items():
-        for folder in folders:
-            of_streams = [dep for dep in STAGES[stage]["deps"] if dep.startswith(f"{folder}/")]
-            assert [Path(dep).stem for dep in of_streams] == [*content["streams"]]
-    named = set(re.findall(r"streams\.(\w+)\.hops", STAGES["ensemble"]["desc"]))
-    assert named == set(get_args(StreamName)) == set(content["streams"])

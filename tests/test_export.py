@@ -25,7 +25,7 @@ from brl.serving.recognizer import Recognizer
 from brl.support.errors import UserError
 from brl.support.paths import STORE
 from tests.project import HERE
-from tests.recognizers import PARAMS, SMALL, untrained
+from tests.recognizers import ENSEMBLE, PARAMS, SMALL, untrained
 from tests.test_store import CLASSES, some_clips, stored
 
 NETWORKS = get_args(ModelParams.model_fields["name"].annotation)
@@ -37,9 +37,11 @@ def of_network(name: str, absent_bodies: str) -> Recognizer:
     width = {"base_channels": 12} if name == "msg3d" else {}
     changes = {**SMALL, **width, "name": name, "absent_bodies": absent_bodies}
     both = untrained(NTU25, max_bodies=2, model=PARAMS.model.model_copy(update=changes))
-    if name in ("stgcnpp", "ctrgcn"):
+    if name == "ctrgcn":
+        return replace(both, ensemble=ENSEMBLE.model_copy(update={"kind": "logits"}))
+    if name == "stgcnpp":
         return both
-    return replace(both, streams={"skip_motion": both.streams["skip_motion"]})
+    return replace(both, streams={"hands": both.streams["hands"]})
 
 
 @pytest.mark.parametrize(("name", "absent_bodies"), CASES, ids=lambda value: value)
@@ -50,7 +52,7 @@ def test_every_network_agrees_through_torch_export(tmp_path, name, absent_bodies
     recording = noise(recognizer.recipe, 20, 2)
     recordings = [recording, *without_some(recording)]
     wanted = recognizer.prepared_probabilities(recordings)
-    assert wanted.min() > 0.02 and np.ptp(wanted, axis=1).min() > 0.02, (
+    assert wanted.min() > 0.01 and np.ptp(wanted, axis=1).min() > 0.02, (
         "a test that tells something"
     )
     graph = load_graph(tmp_path / "r.pt2")

@@ -37,7 +37,7 @@ def test_test_views_equal_frames_of_the_whole_clip(clips, stream, rescaled):
     params = PARAMS.model_copy(update={"rescale": rescaled})
     views, present = JointInputs(batched, STREAMS[stream], params).test_batch(torch.arange(4), 2)
     assert views.shape == (8, 2, 6, 20, 3)
-    hops, in_motion = STREAMS[stream].hops, STREAMS[stream].motion
+    ((hops, in_motion),) = ((each.hops, each.motion) for each in STREAMS[stream].inputs)
     ancestors = batched.layout.ancestors(hops)
     for number, original in enumerate(originals):
         joints = original.joints.astype(np.float64)
@@ -70,7 +70,7 @@ def test_a_training_batch_is_the_augmented_clip(clips, stream):
     matrices = random_matrices(4, params.augment, torch.device("cpu"), generator)
     flipped = torch.rand(4, generator=generator) < params.augment.flip
     assert flipped.any() and not flipped.all()
-    hops, in_motion = STREAMS[stream].hops, STREAMS[stream].motion
+    ((hops, in_motion),) = ((each.hops, each.motion) for each in STREAMS[stream].inputs)
     for number, original in enumerate(originals):
         joints = original.joints @ matrices[number].numpy().T
         low, high = joints.min(axis=(0, 1, 2)), joints.max(axis=(0, 1, 2))

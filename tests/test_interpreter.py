@@ -31,7 +31,7 @@ def run(foreign: list[str], folder: Path, *arguments: str, **environment: str):
 @pytest.mark.parametrize(
     ("called", "stage", "expected"),
     [
-        (("stages.stream", "train", "bone"), "train@bone", "-m stages.stream train bone\n"),
+        (("stages.train", "bone"), "train@bone", "-m stages.train bone\n"),
         (("stages.ensemble",), "ensemble", "-m stages.ensemble\n"),
     ],
 )

@@ -31,7 +31,7 @@ IN_USE = (
 DIVERGED = (
     "error: joint: the loss is not finite in epoch 1; lower train.lr\n"
     "ERROR: failed to reproduce 'train@joint': failed to run: "
-    "python3 -m stages.stream train joint, exited with 1\n"
+    "python3 -m stages.train joint, exited with 1\n"
 )
 LOCKED_AT_THE_END = LOCKED.replace("ERROR: ", "ERROR: failed to reproduce 'train@joint': ")
 # A stage that quotes DVC, or a database's complaint, has failed all the same.

@@ -52,7 +52,7 @@ def project(tmp_path_factory) -> Project:
 def trainings(project: Project, stream: str) -> int:
     """How often DVC ran a stream's training in the last run."""
     log = (project.folder / f"logs/{stream}.log").read_text(encoding="utf-8")
-    return log.count(f"> python3 -m stages.stream train {stream}\n")
+    return log.count(f"> python3 -m stages.train {stream}\n")
 
 
 def results(project: Project) -> dict[str, bytes]:

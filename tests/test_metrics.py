@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import softmax
 from sklearn.metrics import recall_score, top_k_accuracy_score
 
 from brl.config.params import EnsembleParams, EvaluateParams
@@ -89,6 +90,22 @@ def test_fusion_is_the_weighted_mean_of_the_streams_that_are_there():
     other = Scores(streams["bone"].names[::-1], *list(vars(streams["bone"]).values())[1:])
     with pytest.raises(UserError, match=r"scores/bone\.npz"):
         fuse({"joint": streams["joint"], "bone": other}, ensemble)
+
+
+def test_fused_logits_rank_classes_as_the_weighted_sum_of_logits():
+    draws = np.random.default_rng(0)
+    logits = {name: draws.normal(size=(50, 4)) for name in ("body", "hand", "leg")}
+    names, labels = np.arange(50).astype(str), np.zeros(50, dtype=np.int64)
+    streams = {name: Scores(names, labels, softmax(z, axis=1)) for name, z in logits.items()}
+    weights = {"body": 2.0, "hand": 1.8, "leg": 0.7}
+    fused = fuse(streams, EnsembleParams(kind="logits", weights=weights)).probabilities
+    summed = sum(weights[name] * z for name, z in logits.items())
+    np.testing.assert_allclose(fused, softmax(summed / 4.5, axis=1), rtol=1e-5)
+    certain = np.eye(4)[[0]]
+    one = {name: Scores(names[:1], labels[:1], certain) for name in weights}
+    one["leg"] = Scores(names[:1], labels[:1], np.full((1, 4), 0.25))
+    fused = fuse(one, EnsembleParams(kind="logits", weights=weights)).probabilities
+    assert np.isfinite(fused).all() and fused.argmax() == 0
 
 
 def test_streams_whose_weights_are_all_zero_are_refused():

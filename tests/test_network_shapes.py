@@ -17,6 +17,7 @@ EVERY = pytest.mark.parametrize("name", NAMES)
 # In millions: at the published width, for 25 joints and 60 classes.
 PUBLISHED_SIZES = {
     "stgcn": 3.10, "stgcnpp": 1.40, "aagcn": 3.78, "ctrgcn": 1.45, "msg3d": 3.20, "dgstgcn": 1.70,
+    "psumnet": 1.45,
 }  # fmt: skip
 SMALL = {"base_channels": 8, "blocks": [1, 1]}
 
@@ -52,7 +53,9 @@ def test_as_many_parameters_as_published(name):
     assert parameters_of(network) / 1e6 == pytest.approx(PUBLISHED_SIZES[name], abs=0.0055)
 
 
-@pytest.mark.parametrize(("name", "layout"), list(product(["stgcnpp", "aagcn", "ctrgcn"], LAYOUTS)))
+@pytest.mark.parametrize(
+    ("name", "layout"), list(product(["stgcnpp", "aagcn", "ctrgcn", "psumnet"], LAYOUTS))
+)
 def test_graphs_start_as_the_spatial_partition(name, layout):
     layout = LAYOUTS[layout]
     state = build(model_params(name), layout, 3, 5, 2).state_dict()
@@ -61,7 +64,7 @@ def test_graphs_start_as_the_spatial_partition(name, layout):
     assert all((graph == torch.from_numpy(layout.spatial_partition())).all() for graph in graphs)
 
 
-@pytest.mark.parametrize("name", ["aagcn", "ctrgcn", "dgstgcn"])
+@pytest.mark.parametrize("name", ["aagcn", "ctrgcn", "dgstgcn", "psumnet"])
 def test_the_graphs_of_single_bodies_start_switched_off(name):
     state = build(model_params(name), NTU25, 3, 5, 2).state_dict()
     scales = [value for key, value in state.items() if key.endswith((".alpha", ".beta"))]

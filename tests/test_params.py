@@ -22,10 +22,19 @@ BLOCKS = "  blocks:\n  - 1\n  - 1\n"
 MISTAKES = {
     "unknown key": ("seed: 0", "sed: 0", "params.yaml: sed: unknown key; known here: seed, "),
     "unknown key inside": ("epochs:", "epoch:", "train.epoch: unknown key; known here: epochs"),
-    "unknown stream": ("  bone:\n", "  bon:\n", "streams.bon: unknown stream; known: 'joint'"),
+    "a stream without weight": (
+        "  bone:\n",
+        "  bon:\n",
+        "weights has no weight for the stream bon",
+    ),
+    "a capital": (
+        "  bone:\n",
+        "  Bone:\n",
+        "streams.Bone: must be lower case letters, digits and _, not 'Bone'",
+    ),
     "unknown key of a stream": (
-        "    lr:",
-        "    rate:",
+        "    inputs: joint\n",
+        "    inputs: joint\n    rate: 0.1\n",
         "streams.joint.rate: unknown key",
     ),
     "unknown network": ("name: stgcnpp", "name: stgcn9", "model.name: must be 'stgcn"),
@@ -34,7 +43,7 @@ MISTAKES = {
     "blocks as a number": (BLOCKS, "  blocks: 3\n", "model.blocks: must be a valid list"),
     "absent bodies": ("bodies: skip", "bodies: drop", "absent_bodies: must be 'skip' or 'pad'"),
     "too narrow": ("base_channels: 24", "base_channels: 2", "model.base_channels: must be greater"),
-    "checkpoint by name": ("    weights:\n", "    weights: j.pth\n", "streams.joint.weights"),
+    "checkpoint by name": ("inputs: bone\n", "inputs: bone\n    weights: j.pth\n", "bone.weights"),
     "unknown sampler": (
         "sampler: rebalanced",
         "sampler: x",
@@ -62,6 +71,36 @@ MISTAKES = {
         "mix_share: 2.0",
         "method.mix_share: must be less",
     ),
+    "prototypes as a number": (
+        "  prototypes:\n",
+        "  prototypes: 400\n",
+        "method.prototypes: must be a block of `key: value` lines, not 400",
+    ),
+    "no prototypes": (
+        "  prototypes:\n",
+        "  prototypes: {number: 0, weight: 0.2, update: all}\n",
+        "method.prototypes.number: must be greater than or equal to 1, not 0",
+    ),
+    "prototypes without weight": (
+        "  prototypes:\n",
+        "  prototypes: {number: 400, weight: 0, update: all}\n",
+        "method.prototypes.weight: must be greater than 0, not 0",
+    ),
+    "prototypes of no clips": (
+        "  prototypes:\n",
+        "  prototypes: {number: 400, weight: 0.2, update: none}\n",
+        "method.prototypes.update: must be 'all' or 'correct', not 'none'",
+    ),
+    "prototypes by another word": (
+        "  prototypes:\n",
+        "  prototypes: {count: 400, weight: 0.2, update: all}\n",
+        "method.prototypes.count: unknown key; known here: number, weight, update",
+    ),
+    "prototypes of a network without learned graphs": (
+        "  prototypes:\n",
+        "  prototypes: {number: 400, weight: 0.2, update: all}\n",
+        "method.prototypes takes graphs that the network learns: model.name must be dgstgcn",
+    ),
     "tau of zero": ("tau: 1.0  ", "tau: 0.0  ", "method.tau: must be greater than 0"),
     "a loss after the end": (
         "    loss: 0.0",
@@ -70,8 +109,24 @@ MISTAKES = {
     ),
     "margins without cosines": ("loss: cross_entropy", "loss: ldam", "model.head must be cosine"),
     "most clips held out": ("validation: 0.0", "validation: 0.6", "train.validation: must be less"),
-    "hops as text": ("hops: 2", "hops: two", "streams.skip.hops: must be a valid integer"),
-    "negative hops": ("hops: 1", "hops: -1", "streams.bone.hops: must be greater than or equal"),
+    "hops as text": ("inputs: skip\n", "inputs: {hops: two}\n", "inputs.0.hops: must be a valid"),
+    "negative hops": (
+        "inputs: bone\n",
+        "inputs: {hops: -1}\n",
+        "streams.bone.inputs.0.hops: must be greater than or equal",
+    ),
+    "unknown modality": (
+        "inputs: bone\n",
+        "inputs: [joint, bones]\n",
+        "streams.bone.inputs: unknown modality 'bones'; known: joint, bone, skip, ",
+    ),
+    "no inputs": ("inputs: bone\n", "inputs: []\n", "streams.bone.inputs: needs 1 or more, has 0"),
+    "an unknown network of its own": (
+        "inputs: bone\n",
+        "inputs: bone\n    model: {name: gcn}\n",
+        "streams.bone.model: name: must be 'stgcn', ",
+    ),
+    "a stream called ensemble": ("  skip:\n", "  ensemble:\n", "streams.ensemble: the ensemble of"),
     "unknown head": ("head: linear", "head: round", "model.head: must be 'linear' or 'cosine'"),
     "number as text": ("weight_decay: 0.0005", "weight_decay: '0.0005'", "must be a valid number"),
     "word for a number": ("batch_size: 32", "batch_size: many", "train.batch_size: must be"),
@@ -132,19 +187,28 @@ def test_numbers_are_read_as_dvc_reads_them(tmp_path, text):
     assert read_params(file).train.weight_decay == load_yaml(file)["train"]["weight_decay"] == 5e-4
 
 
-def test_a_stream_that_is_left_out_is_none_of_the_streams(tmp_path):
+def test_streams_have_free_names_several_inputs_and_networks_of_their_own(tmp_path):
     content = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
     file = tmp_path / "params.yaml"
-    for name, stream in content["streams"].items():
-        stream["use"] = name == "bone"
+    own = {"name": "dgstgcn", "base_channels": 8, "blocks": None, "settings": {"graphs": 4}}
+    content["model"]["settings"] = {}
+    content["streams"] = {
+        "hands": {"inputs": ["joint", "bone_motion", {"hops": 3}], "part": "hand", "model": own},
+        "narrow": {"inputs": "skip", "model": {"base_channels": 6}, "lr": 0.05},
+    }
+    content["ensemble"]["weights"] = {"hands": 2, "narrow": 1}
     file.write_text(yaml.safe_dump(content))
     params = read_params(file)
-    assert list(params.streams) == ["bone"]
     assert type(params).model_validate(params.model_dump()) == params
-    content["streams"]["bone"]["use"] = False
-    file.write_text(yaml.safe_dump(content))
-    with pytest.raises(UserError, match="streams: at least one stream needs `use: true`"):
-        read_params(file)
+    hands = params.streams["hands"]
+    assert [(each.hops, each.motion) for each in hands.inputs] == [
+        (0, False),
+        (1, True),
+        (3, False),
+    ]
+    assert params.model_of("hands").model_dump() == params.model.model_dump() | own
+    narrow = params.model.model_dump() | {"base_channels": 6}
+    assert params.model_of("narrow").model_dump() == narrow
 
 
 def test_a_block_without_content_is_named(tmp_path):

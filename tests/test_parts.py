@@ -95,7 +95,7 @@ def test_known_layouts_have_arms_and_legs(layout, name):
 
 
 def test_parts_of_ntu_have_the_joints_of_psumnet():
-    """arXiv 2208.05775; the graph of a hand joins its tip and its thumb to the wrist's end."""
+    """arXiv 2208.05775, section 3. In its graph, hand tips and thumbs hang on the hands."""
     assert NTU25.part_joints("hand") == (20, 4, 5, 6, 7, 21, 22, 8, 9, 10, 11, 23, 24)
     assert NTU25.part_joints("leg") == (0, 12, 13, 14, 15, 16, 17, 18, 19)
     assert edges_of(NTU25, "hand") == {

@@ -37,7 +37,7 @@ def results(project) -> pd.DataFrame:
 
 
 def test_the_first_run_runs_everything_and_the_second_nothing(project):
-    first = {"download", "own", "prepare", "subsample"}
+    first = {"download", "own", "prepare", "subsample", "networks"}
     everything = first | {*of("train"), *of("classify"), *TESTED}
     assert project.reproduce() == everything
     assert project.reproduce() == set()
@@ -67,11 +67,23 @@ def test_dvc_shows_the_groups_of_each_stream(project):
         assert found["few"] == results(project).loc[stream, "few"]
 
 
-def test_another_networks_code_runs_nothing(project):
-    for network in ("stgcn", "aagcn", "ctrgcn", "msg3d", "dgstgcn"):
+def test_another_networks_code_trains_nothing(project):
+    for network in ("stgcn", "aagcn", "ctrgcn", "msg3d", "dgstgcn", "psumnet"):
         with (project.folder / f"brl/models/{network}.py").open("a") as file:
             file.write("# changed\n")
-    assert project.reproduce() == set()
+    assert project.reproduce() == {"networks"}
+
+
+def test_a_stream_depends_on_the_code_of_its_own_network(project):
+    before = (project.folder / "params.yaml").read_text()
+    own = {"model": {"name": "stgcn", "blocks": [1]}, "inputs": ["joint", "bone"]}
+    project.edit({"streams.skip": own})
+    assert project.reproduce() == OF_SKIP | FUSED | {"networks"}
+    with (project.folder / "brl/models/stgcn.py").open("a") as file:
+        file.write("# changed again\n")
+    assert project.reproduce() == OF_SKIP | {"networks"}  # to the same scores
+    (project.folder / "params.yaml").write_text(before)
+    assert project.reproduce() == OF_SKIP | FUSED | {"networks"}  # from the cache
 
 
 def test_an_ensemble_weight_runs_the_fusion(project):
@@ -106,7 +118,7 @@ def test_the_classifier_runs_the_predictions_and_no_training(project):
 
 def test_one_streams_learning_rate_runs_that_stream(project):
     project.edit({"streams.skip.lr": 0.01})
-    assert project.reproduce() == OF_SKIP | FUSED
+    assert project.reproduce() == OF_SKIP | FUSED | {"networks"}
 
 
 @pytest.mark.parametrize(
@@ -116,9 +128,9 @@ def test_one_streams_learning_rate_runs_that_stream(project):
         ({"subsample.seed": 1}, {"subsample"}),
         ({"method.loss": "focal"}, of("train") | {"evaluate"}),
         ({"train.validation": 0.2}, of("train")),
-        ({"streams.skip.hops": 3}, of("train", "skip") | FUSED),
+        ({"streams.skip.inputs": {"hops": 3}}, of("train", "skip") | FUSED | {"networks"}),
     ],
-    ids=["seed", "subsample.seed", "loss", "validation", "hops"],
+    ids=["seed", "subsample.seed", "loss", "validation", "inputs"],
 )
 def test_what_depends_on_an_edited_value(project, changes, stages):
     """Later stages also run if the results of these change."""
@@ -135,10 +147,10 @@ def test_the_groups_run_the_evaluation(project):
     assert project.reproduce() == {"evaluate"}
 
 
-def test_a_stream_that_is_left_out_is_not_in_the_ensemble(project):
+def test_a_stream_that_is_taken_out_is_not_in_the_ensemble(project):
     before = results(project)
-    project.edit({"streams.skip.use": False})
-    assert project.reproduce() == OF_SKIP | FUSED
+    project.edit({"streams.skip": ...})
+    assert project.reproduce() == FUSED | {"networks"}
     after = results(project)
     assert after.index.tolist() == ["joint", "ensemble"]
     pd.testing.assert_frame_equal(after.loc[["joint"]], before.loc[["joint"]])
@@ -148,9 +160,9 @@ def test_a_stream_that_is_left_out_is_not_in_the_ensemble(project):
 
 
 def test_a_stream_put_back_is_not_trained_again(project):
-    project.edit({"streams.skip.use": True})
+    project.edit({"streams.skip": {"inputs": "skip"}})
     shutil.rmtree(project.folder / ".checkpoints")
-    assert project.reproduce() == OF_SKIP | FUSED
+    assert project.reproduce() == OF_SKIP | FUSED | {"networks"}
     assert not (project.folder / ".checkpoints").exists()  # a training keeps its state there
     assert results(project).index.tolist() == ["joint", "skip", "ensemble"]
 

@@ -10,8 +10,8 @@ from dvc.utils.hydra import apply_overrides
 
 from brl.commands.differences import differences
 from brl.config.check import check
-from brl.config.params import Params, read_params
-from brl.config.presets import DATASETS, METHODS, apply_preset, edit_params
+from brl.config.params import MethodParams, Params, read_params
+from brl.config.presets import DATASETS, METHODS, SYSTEMS, apply_preset, edit_params
 from brl.support.errors import UserError
 from tests.command import brl, refused
 from tests.own_data import write_stick_figures
@@ -73,7 +73,6 @@ def edited(value: object, key: str) -> object:
         "settings": {"graphs": 4},
         "blocks": [1, 2],
         "lr": 0.3,
-        "weights": {"file": "j.pth", "sha256": "0"},
         "list_file": "mine.txt",
         "mirror": "clips",
         "profile": "step",
@@ -103,6 +102,8 @@ def edit_everything(content: dict) -> None:
         if isinstance(value, dict) and value:
             if key not in ("method", "classifier"):
                 edit_everything(value)
+        elif key == "inputs":
+            content[key] = ["joint", "bone_motion"]
         elif key not in ("head", "absent_bodies", "weight_decay"):
             content[key] = edited(value, key)
 
@@ -115,7 +116,8 @@ def test_a_dataset_gives_the_same_bytes_from_any_file(name, file):
     def change(content: dict) -> None:
         edit_everything(content)
         content["train"]["weight_decay"] = 0.001
-        content["streams"]["bone"]["use"] = True
+        content["streams"]["hands"] = {"inputs": ["joint", "bone"], "part": "hand"}
+        content["ensemble"]["weights"]["hands"] = 1
 
     edit_params(file, change)
     before = read_params(file).model_dump()
@@ -135,26 +137,30 @@ def test_a_dataset_puts_a_deleted_stream_back(file):
 def test_the_synthetic_preset_gives_the_default_file(file):
     for name in DATASETS.names:
         apply_preset(name, file, method="brl_aware")
+        for system in SYSTEMS.names:
+            apply_preset(None, file, system=system)
     apply_preset("synthetic", file, method="brl")
     assert file.read_text(encoding="utf-8") == ORIGINAL
 
 
 def test_the_file_has_the_form_in_which_dvc_writes_it(file):
     """`dvc exp run -S` writes it anew: then only what it sets changes."""
-    for change in ("seed=3", "streams.bone.use=false"):
+    for change in ("seed=3", "streams.bone.inputs=skip"):
         apply_overrides(file, [change])
     wanted = ORIGINAL.replace("\nseed: 0", "\nseed: 3")
-    wanted = wanted.replace("  bone:\n    use: true", "  bone:\n    use: false")
+    wanted = wanted.replace("    inputs: bone\n", "    inputs: skip\n")
     assert file.read_text(encoding="utf-8") == wanted
 
 
 def test_values_that_dvc_wrote_are_written_alike_by_presets(file):
     sets = ["train.augment.rotation=[0.1,0.2,0.4]", "model.blocks=[1,2]", "dataset.mirror=clips"]
-    sets += ["streams.bone.lr=0.2", "method.class_weights=inverse_frequency", "train.lr=1.0e-5"]
+    sets += ["+streams.bone.lr=0.2", "method.class_weights=inverse_frequency", "train.lr=1.0e-5"]
     sets += ["model.name=dgstgcn", "+model.settings.graphs=4"]
+    sets += ["method.prototypes={number: 12, weight: 0.3, update: correct}"]
     apply_overrides(file, sets)
     params = read_params(file)
     assert (params.model.blocks, params.train.lr) == ([1, 2], 1.0e-5)
+    assert params.method.prototypes.number == 12
     apply_preset("synthetic", file, method="brl")
     assert file.read_text(encoding="utf-8") == ORIGINAL
 
@@ -166,18 +172,34 @@ def test_brl_is_the_method_of_the_default_file(file):
     assert read_params(file) == read_params(HERE / "params.yaml")
 
 
+@pytest.mark.parametrize("system", SYSTEMS.names)
+@pytest.mark.parametrize("name", DATASETS.names)
+def test_a_system_sets_what_it_lists_over_any_dataset(name, system, file):
+    apply_preset(name, file, method="cross_entropy")
+    before = read_params(file)
+    apply_preset(None, file, system=system)
+    listed, now = SYSTEMS.read(system), read_params(file).model_dump()
+    assert now["streams"].keys() == listed.get("streams", before.streams).keys()
+    for section, values in listed.items():
+        for key in values if section != "streams" else ():
+            assert now[section].get(key, {}) == values[key]
+    apply_preset(name, file, method="cross_entropy")
+    assert read_params(file) == before
+
+
 @pytest.mark.parametrize("method", METHODS.names)
 @pytest.mark.parametrize("before", ["cross_entropy", "ldam_drw", "brl_published"])
 def test_a_method_sets_the_whole_method_and_nothing_else(method, before, file):
     """The settings before have no effect, also where one head follows the other."""
     wanted = METHODS.read(method)
     assert wanted["method"].keys() == yaml.safe_load(ORIGINAL)["method"].keys()
-    apply_preset("nw_ucla", file, "https://mirror", before)
+    apply_preset("nw_ucla", file, "https://mirror", "cross_entropy")
+    apply_preset(None, file, method=before)
     untouched = without_method(read_params(file))
     apply_preset(None, file, method=method)
     params = read_params(file)
     assert without_method(params) == untouched
-    assert params.method.model_dump() == wanted["method"]
+    assert params.method == MethodParams.model_validate(wanted["method"])
     assert params.classifier.model_dump() == wanted["classifier"]
     model = params.model
     assert wanted["model"] == {"head": model.head, "absent_bodies": model.absent_bodies}
@@ -186,7 +208,7 @@ def test_a_method_sets_the_whole_method_and_nothing_else(method, before, file):
 
 def test_a_method_keeps_the_network_of_a_checkpoint(file):
     """The published networks compute absent bodies, and have a linear head."""
-    text = ORIGINAL.replace("    weights:\n", "    weights: {file: j.pth, sha256: a}\n", 1)
+    text = ORIGINAL.replace("  joint:\n", "  joint:\n    weights: {file: j.pth, sha256: a}\n", 1)
     file.write_text(text.replace("absent_bodies: skip", "absent_bodies: pad"), encoding="utf-8")
     before = read_params(file).model
     apply_preset(None, file, method="logit_adjustment")
@@ -206,7 +228,7 @@ def test_a_methods_file_only_lists_differences_from_cross_entropy(method):
 
     def assert_differs(own: dict, base: dict) -> None:
         for key, value in own.items():
-            if isinstance(value, dict):
+            if isinstance(value, dict) and base[key]:
                 assert_differs(value, base[key])
             else:
                 assert value != base[key], key

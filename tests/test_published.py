@@ -158,7 +158,7 @@ def test_a_mistake_in_the_section_is_explained(folder, params_file):
         ("{file: a, sha: b}", r"joint\.weights\.sha: unknown key; known here: file, sha256"),
         ("j.pth", r"streams\.joint\.weights: must be a block of `key: value` lines"),
     ):
-        params_file.write_text(text.replace("    weights:\n", f"    weights: {written}\n", 1))
+        params_file.write_text(text.replace("  joint:\n", f"  joint:\n    weights: {written}\n", 1))
         with pytest.raises(UserError, match=complaint):
             read_params(params_file)
 
@@ -215,7 +215,8 @@ def test_another_checkpoint_only_runs_its_stream(project):
     assert run.returncode == 1 and run.stderr.count("\n") == 1
     assert "j.pth: not the file that params.yaml records" in run.stderr
     assert project.brl("weights", "joint", "j.pth").returncode == 0
-    affected = {"train@joint", "classify@joint", "predict@joint", "ensemble", "evaluate"}
+    affected = {"networks", "train@joint", "classify@joint", "predict@joint"}
+    affected |= {"ensemble", "evaluate"}
     assert project.reproduce() == affected
     assert project.reproduce() == set()
     assert project.brl("weights", "joint", "none").returncode == 0

@@ -114,9 +114,9 @@ def test_pixels_need_their_images_size(tmp_path):
 
 
 def test_streams_without_any_weight_make_no_recognizer():
-    ensemble = ENSEMBLE.model_copy(update={"weights": {"joint": 1.0, "skip_motion": 0.0}})
-    streams = {"skip_motion": untrained().streams["skip_motion"]}
-    with pytest.raises(UserError, match=r"ensemble\.weights: the weights of skip_motion are all"):
+    ensemble = ENSEMBLE.model_copy(update={"weights": {"joint": 1.0, "hands": 0.0}})
+    streams = {"hands": untrained().streams["hands"]}
+    with pytest.raises(UserError, match=r"ensemble\.weights: the weights of hands are all"):
         Recognizer(streams, ensemble, untrained().predict)
 
 

@@ -71,7 +71,7 @@ def test_predict_says_the_same_as_in_the_project(recognizer, alone, tmp_path, mo
     shutil.copy(alone / "clip.npy", tmp_path)
     used = PARAMS.model_copy(
         update={
-            "streams": {name: PARAMS.streams[name] for name in recognizer.streams},
+            "streams": dict.fromkeys(recognizer.streams, PARAMS.streams["joint"]),
             "ensemble": recognizer.ensemble,
             "predict": recognizer.predict,
         }

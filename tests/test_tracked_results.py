@@ -81,7 +81,7 @@ def test_each_result_is_one_run_with_all_that_made_it(workspace):
     for run, views, top1 in ((first, "1", 100.0), (second, "5", 75.0)):
         assert run.info.status == "FINISHED"
         assert run.data.params["predict.num_clips"] == views
-        assert run.data.params["evaluate.few_shot_below"] == "4" and "hops" in run.data.params
+        assert run.data.params["evaluate.few_shot_below"] == "4" and "inputs" in run.data.params
         assert run.data.metrics["accuracy/top1"] == top1
         (history,) = Runs().client.get_metric_history(run.info.run_id, "accuracy/top1")
         assert history.value == top1
@@ -143,7 +143,7 @@ def test_what_was_restored_is_recorded_with_curve_and_weights(workspace):
     record(workspace.params())
     (stream,), (pipeline,) = recorded("stream"), recorded("pipeline")
     assert pipeline.data.tags["run.joint"] == stream.info.run_id
-    assert stream.data.params["train.epochs"] == "2" and stream.data.params["hops"] == "0"
+    assert stream.data.params["train.epochs"] == "2" and stream.data.params["inputs"] == "['joint']"
     assert stream.data.metrics["accuracy/top1"] == 75.0
     losses = Runs().client.get_metric_history(stream.info.run_id, "train/loss")
     assert [(point.step, point.value) for point in losses] == [(1, 3.0), (2, 2.0)]

@@ -125,7 +125,7 @@ def test_a_run_says_from_its_start_on_what_it_is_about(root):
     with training_run(about, "f") as recorded:
         run = Runs().client.get_run(recorded.start(""))
         assert run.info.status == "RUNNING" and run.info.run_name == "bone: as ever"
-        assert run.data.params["hops"] == "1" and run.data.params["train.epochs"] == "10"
+        assert run.data.params["inputs"] == "['bone']" and run.data.params["train.epochs"] == "10"
         assert "predict.num_clips" not in run.data.params
         assert run.data.metrics == {"subset/clips": 3.0}
         expected = {"kind": "stream", "streams": "bone", "method": method_in_words(PARAMS)}

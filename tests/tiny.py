@@ -59,7 +59,13 @@ def job(
     blocks: list[int] | None = None,
     **changes: object,
 ) -> Job:
-    """Cross-entropy if not told otherwise; changes: of the section `train`."""
+    """Cross-entropy if not told otherwise; changes: of the section `train`.
+
+    The network is that of the default parameters, or the one that the method takes.
+    """
+    method = method or method_of()
+    network = "dgstgcn" if method.prototypes else PARAMS.model.name
+    model = {"name": network, "base_channels": 6, "blocks": blocks, "head": head}
     train = {
         "warmup": 0.0,
         "epochs": 4,
@@ -74,8 +80,8 @@ def job(
     return Job(
         stream=replace(STREAMS[stream], lr=0.05),
         seed=0,
-        model=PARAMS.model.model_copy(update={"base_channels": 6, "blocks": blocks, "head": head}),
-        method=method or method_of(),
+        model=PARAMS.model.model_copy(update=model),
+        method=method,
         train=PARAMS.train.model_copy(update=train | changes),
     )
 

@@ -48,29 +48,38 @@ def commands() -> None:
     help="A file of presets/methods/, without .yaml.",
 )
 @click.option(
+    "--system",
+    metavar="SYSTEM",
+    shell_complete=names_in("presets/systems"),
+    help="A file of presets/systems/, without .yaml.",
+)
+@click.option(
     "--mirror",
     metavar="FOLDER_OR_URL",
     type=click.Path(),
     help="Where the dataset's raw files are.",
 )
-def preset(name: str | None, method: str | None, mirror: str | None) -> None:
-    """Put a dataset, a method, or both into params.yaml.
+def preset(name: str | None, method: str | None, system: str | None, mirror: str | None) -> None:
+    """Put a dataset, a method or a system into params.yaml, or all of them.
 
     NAME is a file of presets/, without .yaml. It sets everything except the method: the streams,
-    the network and the training, too. METHOD sets the method, the head and the classifier.
+    the network and the training, too. METHOD sets the method, the head and the classifier. SYSTEM
+    replaces what is special about a published system, such as its streams and its network.
 
     \b
     Examples:
       brl preset nw_ucla
       brl preset --method brl
       brl preset ntu60_xsub --method brl --mirror ~/downloads
+      brl preset nw_ucla --system psumnet
     """
     from brl.config.presets import apply_preset
 
-    apply_preset(name, Path("params.yaml"), mirror, method)
-    presets = " and ".join(filter(None, (name, method)))
-    stays = "" if name and method else f" The {'method' if name else 'dataset'} stays as it was."
-    click.echo(f"params.yaml: {presets}.{stays} Next: make repro")
+    apply_preset(name, Path("params.yaml"), mirror, method, system)
+    presets = " and ".join(filter(None, (name, method, system)))
+    stays = [kind for kind, given in (("dataset", name), ("method", method)) if not given]
+    stay = f" {' and '.join(stays).capitalize()} unchanged."
+    click.echo(f"params.yaml: {presets}.{stay if stays else ''} Next: make repro")
 
 
 @commands.command()

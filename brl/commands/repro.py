@@ -191,7 +191,7 @@ def reproduce_streams(jobs: int | None) -> None:
         run_dvc()
         return
     with Processes() as processes:
-        processes.run([*DVC, "subsample"])
+        processes.run([*DVC, "subsample", "networks"])
         failed = run_streams(streams, jobs, processes)
         if failed:
             raise UserError(

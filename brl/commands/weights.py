@@ -34,7 +34,9 @@ def take_checkpoint(stream: str, file: str, params_file: Path) -> Published:
     digest = sha256(path)
 
     def change(content: dict[str, Any]) -> None:
-        content["streams"][stream]["weights"] = {"file": file, "sha256": digest}
+        block = content["streams"][stream]
+        block.pop("weights", None)
+        block.insert(0, "weights", {"file": file, "sha256": digest})
         content["model"].update(published.model.model_dump())
         if content["model"].get("settings"):  # of the network before
             content["model"]["settings"] = {}
@@ -50,7 +52,7 @@ def train_again(stream: str, params_file: Path) -> None:
     _check_stream(stream, read_params(params_file))
 
     def change(content: dict[str, Any]) -> None:
-        content["streams"][stream]["weights"] = None
+        content["streams"][stream].pop("weights", None)
 
     edit_params(params_file, change)
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from brl.config.params import Seed, StreamName
+from brl.config.section import Seed
 from brl.support.yaml_file import read_yaml
 
 COMPARISONS = Path("comparisons")
@@ -26,11 +26,13 @@ class Method(_Section):
 
     streams   the streams to train and fuse
     preset    a file of presets/methods; None: the one with the name of the row
+    system    a file of presets/systems that is put over it; None: there is none
     settings  dotted parameters for this row only
     """
 
-    streams: Annotated[list[StreamName], Field(min_length=1)]
+    streams: Annotated[list[str], Field(min_length=1)]
     preset: str | None = None
+    system: str | None = None
     settings: dict[str, Any] = {}
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 import yaml
 
 from brl.comparison.file import COMPARISONS, Comparison, read_file
-from brl.config.params import Params, StreamName, read_params
-from brl.config.presets import METHODS, apply_preset, overwrite
+from brl.config.params import Params, read_params
+from brl.config.presets import METHODS, SYSTEMS, apply_preset, overwrite, put_values
 from brl.support.errors import UserError
 from brl.support.yaml_file import validated
 from brl.training.job import Job
@@ -30,7 +30,7 @@ class Run:
 
     method: str
     seed: int
-    stream: StreamName
+    stream: str
     params: Params
 
     @property
@@ -46,7 +46,7 @@ class Run:
     @property
     def network(self) -> str:
         """The name of the network."""
-        return self.params.model.name
+        return self.job.model.name
 
     @property
     def title(self) -> str:
@@ -99,15 +99,16 @@ def after_preset(preset: str, params: Params) -> Params:
 
 
 def content_of(params: Params) -> dict[str, Any]:
-    """The parameters as params.yaml has them: also with empty settings of the network."""
+    """The parameters as params.yaml has them: also with keys that leave no trace in dumps."""
     content = params.model_dump()
     content["model"].setdefault("settings", {})
+    content["method"].setdefault("prototypes", None)
     return content
 
 
 def flat(params: Params) -> dict[str, Any]:
-    """The parameters by their dotted names."""
-    (row,) = pd.json_normalize(content_of(params)).to_dict("records")
+    """The parameters by their dotted names, without options that are not in use."""
+    (row,) = pd.json_normalize(params.model_dump()).to_dict("records")
     return {str(name): value for name, value in row.items()}
 
 
@@ -123,19 +124,26 @@ def planned_runs(comparison: Comparison, params: Params) -> list[Run]:
     methods. Raises UserError if a method, a setting or a stream is invalid, or if two methods would
     be judged by different clips or in different groups of classes.
     """
-    for method, row in comparison.methods.items():
-        for stream in row.streams:
-            if stream not in params.streams:
-                raise UserError(f"comparison: {method}: params.yaml has no stream {stream}")
-    runs = [
-        Run(method, seed, stream, params_of(comparison, params, method, seed))
-        for seed in comparison.seeds
-        for method, row in comparison.methods.items()
-        for stream in (row.streams if seed in comparison.fused_from else row.streams[:1])
-    ]
+    runs = []
+    for seed in comparison.seeds:
+        for method, row in comparison.methods.items():
+            of_method = params_of(comparison, params, method, seed)
+            check_streams(method, row.streams, of_method)
+            streams = row.streams if seed in comparison.fused_from else row.streams[:1]
+            runs += [Run(method, seed, stream, of_method) for stream in streams]
     check_judged_alike(runs)
     first = {method: row.streams[0] for method, row in comparison.methods.items()}
     return sorted(runs, key=lambda run: run.stream != first[run.method])
+
+
+def check_streams(method: str, streams: list[str], params: Params) -> None:
+    """Raises UserError if a row names a stream that its parameters do not have."""
+    for stream in streams:
+        if stream not in params.streams:
+            raise UserError(
+                f"comparison: {method}: there is no stream {stream}; there are "
+                f"{', '.join(params.streams)}"
+            )
 
 
 def check_judged_alike(runs: list[Run]) -> None:
@@ -154,12 +162,14 @@ def check_judged_alike(runs: list[Run]) -> None:
 def params_of(comparison: Comparison, params: Params, method: str, seed: int) -> Params:
     """The parameters of a method.
 
-    params.yaml is overridden by the method's preset, that by the comparison's settings, and those
-    by the method's own. Raises UserError if the result is invalid.
+    params.yaml is overridden by the presets of method and system, those by the comparison's
+    settings, and these by the method's own. Raises UserError if the result is invalid.
     """
     row = comparison.methods[method]
     content = content_of(params)
     overwrite(content, METHODS.read(row.preset or method))
+    if row.system:
+        put_values(content, SYSTEMS.read(row.system))
     put(content, comparison.settings)
     put(content, row.settings)
     content["seed"] = seed

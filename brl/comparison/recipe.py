@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+from brl.clips.layout import WHOLE_BODY
 from brl.comparison.file import Comparison
 from brl.comparison.made import facts
 from brl.comparison.plan import Run, flat, in_words
@@ -37,12 +38,18 @@ def recipe_lines(comparison: Comparison, runs: list[Run], data: Data) -> list[st
 
 
 def parameters(runs: list[Run], method: str) -> dict[str, Any]:
-    """The parameters of a method by dotted names, with hops and learning rate of its streams."""
+    """The parameters of a method by dotted names, with inputs and learning rate of its streams."""
     of_method = [run for run in runs if run.method == method]
     named = flat(of_method[0].params)
     shown = {name: value for name, value in named.items() if not name.startswith(LEFT_OUT)}
     for stream, job in {run.stream: run.job for run in of_method}.items():
-        shown |= {f"streams.{stream}.hops": job.stream.hops, f"streams.{stream}.lr": job.lr}
+        seen = of_method[0].params.streams[stream].model_dump(include={"inputs", "part", "model"})
+        shown |= {
+            f"streams.{stream}.{key}": value
+            for key, value in seen.items()
+            if value not in (None, WHOLE_BODY)
+        }
+        shown[f"streams.{stream}.lr"] = job.lr
     return shown
 
 

@@ -162,6 +162,7 @@ def how_to_repeat(comparison: Comparison, held_out: bool) -> list[str]:
     for method, row in comparison.methods.items():
         if row.preset or row.settings:
             own = [f"--method {row.preset or method}"]
+            own += [f"--system {row.system}"] if row.system else []
             own += [f"{key}: {value}" for key, value in row.settings.items()]
             lines.append(f"- {method}: {', '.join(own)}")
     return lines if lines[-1] == "" else [*lines, ""]

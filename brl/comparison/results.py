@@ -1,7 +1,6 @@
 """The results of a comparison: accuracies of each run, and predictions clip by clip."""
 
 from dataclasses import dataclass
-from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -9,13 +8,14 @@ import pandas as pd
 from brl.comparison.file import FUSED, Comparison
 from brl.comparison.plan import Run
 from brl.comparison.run import Data
-from brl.config.params import EvaluateParams, StreamName
+from brl.config.params import EvaluateParams
+from brl.config.streams import MODALITIES
 from brl.scores.fusion import fuse, weighed
 from brl.scores.metrics import accuracy_by_class, headline, shot_groups
 from brl.scores.scores import Scores, load_scores
 
 # The order of the report.
-ORDER = ("joint", *FUSED, *(name for name in get_args(StreamName) if name != "joint"))
+ORDER = ("joint", *FUSED, *(name for name in MODALITIES if name != "joint"))
 
 
 @dataclass(frozen=True)
@@ -37,40 +37,59 @@ def finished(runs: list[Run], data: Data) -> list[Scored]:
     """All finished scores: of streams, and of the fusions whose streams have all finished.
 
     A fusion of streams whose weights are all zero is not defined, and left out. The scores are
-    sorted as in `ORDER`; within a source they keep the order of the runs.
+    sorted as in `ORDER`, other streams and fusions come last; within a source they keep the order
+    of the runs.
     """
-    scored = []
+    scored, planned = [], streams_of(runs)
     by_seed: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
         if data.scores_file(run).exists():
             by_seed.setdefault((run.method, run.seed), []).append(run)
     for (method, seed), of_seed in by_seed.items():
-        streams = {str(run.stream): load_scores(data.scores_file(run)) for run in of_seed}
+        streams = {run.stream: load_scores(data.scores_file(run)) for run in of_seed}
         ensemble = of_seed[0].params.ensemble
         fused = {
             name: fuse({stream: streams[stream] for stream in members}, ensemble)
-            for name, members in FUSED.items()
+            for name, members in fusions(planned[method]).items()
             if set(members) <= set(streams) and weighed(members, ensemble)
         }
         scored += [
             Scored(method, source, seed, scores) for source, scores in (streams | fused).items()
         ]
-    return sorted(scored, key=lambda one: ORDER.index(one.source))
+    return sorted(scored, key=lambda one: place(one.source))
+
+
+def streams_of(runs: list[Run]) -> dict[str, list[str]]:
+    """The streams of each method, in the order of its runs."""
+    methods = {run.method: None for run in runs}
+    return {
+        method: list({run.stream: None for run in runs if run.method == method})
+        for method in methods
+    }
+
+
+def fusions(streams: list[str]) -> dict[str, tuple[str, ...]]:
+    """The fusions of a method with these streams: those of `FUSED`, or that of all of them."""
+    known = {name: members for name, members in FUSED.items() if set(members) <= set(streams)}
+    if len(streams) == 1 or set(streams) in map(set, known.values()):
+        return known
+    return known | {" + ".join(streams): tuple(streams)}
+
+
+def place(source: str) -> int:
+    """The place of a stream or a fusion in the report."""
+    return ORDER.index(source) if source in ORDER else len(ORDER)
 
 
 def undefined(runs: list[Run]) -> dict[str, list[str]]:
     """The methods for which a fusion is not defined, by fusion: its streams' weights are zero."""
     ensembles = {run.method: run.params.ensemble for run in runs}
-    streams = {method: {run.stream for run in runs if run.method == method} for method in ensembles}
-    methods = {
-        name: [
-            method
-            for method, ensemble in ensembles.items()
-            if set(members) <= streams[method] and not weighed(members, ensemble)
-        ]
-        for name, members in FUSED.items()
-    }
-    return {name: of_fusion for name, of_fusion in methods.items() if of_fusion}
+    methods: dict[str, list[str]] = {}
+    for method, streams in streams_of(runs).items():
+        for name, members in fusions(streams).items():
+            if not weighed(members, ensembles[method]):
+                methods.setdefault(name, []).append(method)
+    return methods
 
 
 def accuracies(

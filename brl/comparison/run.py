@@ -30,7 +30,7 @@ from brl.classifier import adjusted
 from brl.clips.store import ClipStore
 from brl.comparison.made import Code, is_of, note, note_end, noted, present_code
 from brl.comparison.plan import Run, key_of
-from brl.config.params import Params, StreamName
+from brl.config.params import Params
 from brl.prediction import predict
 from brl.scores.metrics import overall
 from brl.scores.scores import Scores, rounded, save_scores
@@ -63,7 +63,7 @@ class Data:
     def trained_key(self, run: Run) -> str:
         """The key of a training: a hash of its job and its data."""
         job = run.job
-        of_job = [job.stream.name, job.stream.hops, job.seed, job.lr]
+        of_job = [*job.stream.seen, job.seed, job.lr]
         of_job += [job.model, job.method, job.train]
         share = run.params.train.validation
         left_out = f", {share} held out" if share else ""
@@ -250,7 +250,7 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
 
 
 def compared(
-    of: Callable[[Params, StreamName, SubsetRecord, str], Description],
+    of: Callable[[Params, str, SubsetRecord, str], Description],
     run: Run,
     data: Data,
     comparison: str,

@@ -4,34 +4,23 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
+from brl.config.section import Angle, Count, Extended, Positive, Section, Seed, Share
+from brl.config.streams import StreamParams
 from brl.support.errors import UserError
-from brl.support.files import project_root, sha256
-from brl.support.yaml_file import read_yaml
+from brl.support.yaml_file import read_yaml, validated
 
-StreamName = Literal["joint", "bone", "skip", "joint_motion", "bone_motion", "skip_motion"]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Angle = Annotated[float, Field(ge=0, le=3.1416)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
+# Names of streams are names of files, stages and metrics.
+StreamName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class DatasetParams(_Section):
+class DatasetParams(Section):
     """Which dataset and split; `mirror` is a folder or URL that has its raw files."""
 
     name: str
@@ -39,7 +28,7 @@ class DatasetParams(_Section):
     mirror: str | None
 
 
-class PrepareParams(_Section):
+class PrepareParams(Section):
     """How the clip store is written."""
 
     max_bodies: Count
@@ -60,7 +49,7 @@ def list_path(list_file: str) -> Path:
     return path
 
 
-class SubsampleParams(_Section):
+class SubsampleParams(Section):
     """How the training subset is chosen: by a class profile, or by a list of clips."""
 
     seed: Seed
@@ -70,63 +59,29 @@ class SubsampleParams(_Section):
     list_file: str | None
 
 
-class CheckpointParams(_Section):
-    """A published checkpoint that replaces the training of a stream."""
-
-    file: str
-    sha256: str
-
-    def verified(self) -> Path:
-        """The path of the file; raises UserError if it is missing or its sha256 differs."""
-        path = project_root() / self.file
-        if not path.is_file():
-            raise UserError(
-                f"{self.file}: there is no such file; put it there, or run `brl weights "
-                "STREAM FILE` with its new place, or with `none` to train instead"
-            )
-        if sha256(path) != self.sha256:
-            raise UserError(
-                f"{self.file}: not the file that params.yaml records (its sha256 differs); if "
-                "the new one is meant, run `brl weights STREAM FILE` again"
-            )
-        return path
-
-
-class StreamParams(_Section):
-    """What a stream shows, and how its network gets its weights; see brl.streams.stream.
-
-    use: whether the stream is not left out; Params has only those in use, so dumps go without it.
-    """
-
-    use: Annotated[bool, Field(exclude=True)] = True
-    hops: Annotated[int, Field(ge=0, le=20)]
-    weights: CheckpointParams | None
-    lr: Positive | None
-
-
-class NoSettings(_Section):
+class NoSettings(Section):
     """The settings of a network that has none of its own."""
 
 
-class DGSTGCNSettings(_Section):
+class DGSTGCNSettings(Section):
     """Settings of `dgstgcn`; graphs: learned graphs of each block (published: 8)."""
 
     graphs: Count = 8
 
 
 # The networks' own settings, each with its published value where it is left out.
-NETWORK_SETTINGS: dict[str, type[_Section]] = {"dgstgcn": DGSTGCNSettings}
+NETWORK_SETTINGS: dict[str, type[Section]] = {"dgstgcn": DGSTGCNSettings}
 
 
-class ModelParams(_Section):
-    """The network, the same for all streams."""
+class ModelParams(Extended):
+    """The network of all streams, but for what a stream has of its own."""
 
-    name: Literal["stgcn", "stgcnpp", "aagcn", "ctrgcn", "msg3d", "dgstgcn"]
+    name: Literal["stgcn", "stgcnpp", "aagcn", "ctrgcn", "msg3d", "dgstgcn", "psumnet"]
     base_channels: Annotated[int, Field(ge=6, le=1024)]
     blocks: Annotated[list[Count], Field(min_length=1, max_length=5)] | None
     absent_bodies: Literal["skip", "pad"]
     head: Literal["linear", "cosine"]
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("settings")
     @classmethod
@@ -146,24 +101,28 @@ class ModelParams(_Section):
                 f"{problem['loc'][0]} must be {wanted}, not {problem['input']!r}"
             ) from error
 
-    @model_serializer(mode="wrap")
-    def _without_empty_settings(self, default: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leaves out empty settings, so that records without them stay valid."""
-        content = default(self)
-        if not self.settings:
-            content.pop("settings", None)
-        return content
 
-
-class ScheduleParams(_Section):
+class ScheduleParams(Section):
     """After which share of the epochs the loss and the class weights set in."""
 
     loss: Share
     class_weights: Share
 
 
-class MethodParams(_Section):
-    """The long-tailed method: sampling, mixing, reversal, loss and class weights."""
+class PrototypeParams(Section):
+    """The graph-prototype loss: see brl.training.prototypes.
+
+    number: prototypes of graphs; weight: of the loss; update: the clips that move their class's
+    prototype, all of them or the correctly classified ones (published).
+    """
+
+    number: Count
+    weight: Positive
+    update: Literal["all", "correct"]
+
+
+class MethodParams(Extended):
+    """The long-tailed method: sampling, mixing, reversal, losses and class weights."""
 
     sampler: Literal["instance", "square_root", "class_balanced", "progressive", "rebalanced"]
     mix: Literal["none", "partial", "partial_published", "mixup", "remix"]
@@ -178,9 +137,10 @@ class MethodParams(_Section):
         "none", "inverse_frequency", "class_balanced", "action_aware", "action_aware_published"
     ]
     schedule: ScheduleParams
+    prototypes: PrototypeParams | None = None
 
 
-class AugmentParams(_Section):
+class AugmentParams(Section):
     """Random augmentation of training clips; `rotation` is in rad about x, y and z."""
 
     rotation: Annotated[list[Angle], Field(min_length=3, max_length=3)]
@@ -190,7 +150,7 @@ class AugmentParams(_Section):
     flip_kind: Literal["swap", "mirror"]
 
 
-class TrainParams(_Section):
+class TrainParams(Section):
     """Optimisation, and how frames are sampled and augmented.
 
     warmup: the share of the training in which the learning rate rises to its highest.
@@ -211,14 +171,14 @@ class TrainParams(_Section):
     precision: Literal["float32", "bfloat16"]
 
 
-class ClassifierParams(_Section):
+class ClassifierParams(Section):
     """How the trained classifier is changed before the test."""
 
     kind: Literal["none", "logit_adjustment", "tau_normalised", "retrained"]
     tau: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class PredictParams(_Section):
+class PredictParams(Section):
     """How test clips are scored; `num_clips` is the number of test views of each clip."""
 
     num_clips: Count
@@ -226,14 +186,14 @@ class PredictParams(_Section):
     precision: Literal["float32", "bfloat16"]
 
 
-class EnsembleParams(_Section):
-    """How the streams are fused."""
+class EnsembleParams(Section):
+    """How the streams are fused: `weighted` means probabilities, `logits` their logarithms."""
 
-    kind: Literal["weighted"]
+    kind: Literal["weighted", "logits"]
     weights: dict[StreamName, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
 
 
-class EvaluateParams(_Section):
+class EvaluateParams(Section):
     """Numbers of training clips that separate many-, medium- and few-shot classes."""
 
     many_shot_above: Count
@@ -246,7 +206,7 @@ class EvaluateParams(_Section):
         return self
 
 
-class Params(_Section):
+class Params(Section):
     """All of params.yaml."""
 
     seed: Seed
@@ -262,18 +222,33 @@ class Params(_Section):
     ensemble: EnsembleParams
     evaluate: EvaluateParams
 
-    @field_validator("streams")
-    @classmethod
-    def _in_use(cls, streams: dict[StreamName, StreamParams]) -> dict[StreamName, StreamParams]:
-        used = {name: stream for name, stream in streams.items() if stream.use}
-        if not used:
-            raise ValueError("at least one stream needs `use: true`")
-        return used
+    @model_validator(mode="after")
+    def _streams_have_valid_networks(self) -> "Params":
+        for name in self.streams:
+            if name == "ensemble":
+                raise ValueError("streams.ensemble: the ensemble of all streams has this name")
+            try:
+                self.model_of(name)
+            except UserError as error:
+                raise ValueError(str(error)) from error
+        return self
 
     @model_validator(mode="after")
     def _ldam_has_cosine_head(self) -> "Params":
         if self.method.loss == "ldam" and self.model.head != "cosine":
             raise ValueError("method.loss: ldam takes cosines: model.head must be cosine")
+        return self
+
+    @model_validator(mode="after")
+    def _prototypes_have_graphs(self) -> "Params":
+        if self.method.prototypes is None:
+            return self
+        for stream in self.streams:
+            if self.model_of(stream).name != "dgstgcn":
+                raise ValueError(
+                    "method.prototypes takes graphs that the network learns: model.name must be "
+                    f"dgstgcn; it is {self.model_of(stream).name} for {stream}"
+                )
         return self
 
     @model_validator(mode="after")
@@ -302,6 +277,19 @@ class Params(_Section):
         if not any(self.ensemble.weights[name] > 0 for name in self.streams):
             raise ValueError("ensemble.weights: at least one stream needs a weight above zero")
         return self
+
+    def model_of(self, stream: str) -> ModelParams:
+        """The network of a stream: `model`, with what the stream has of its own.
+
+        Raises UserError where that is not valid.
+        """
+        own = self.streams[stream].model
+        if own is None:
+            return self.model
+        content = self.model.model_dump() | own.model_dump()
+        if content["name"] != self.model.name:
+            content["settings"] = own.settings
+        return validated(content, ModelParams, name=f"streams.{stream}.model")
 
 
 def read_params(path: Path = Path("params.yaml")) -> Params:

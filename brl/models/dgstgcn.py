@@ -3,6 +3,9 @@
 The modules are named as in published checkpoints, so their state dicts fit.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -31,7 +34,11 @@ class GraphConv(nn.Module):
 
     The graphs of a group are the sum of a learned graph, of the body's joint differences in each
     channel, and of its joint similarity over the group's channels (section 3.2, "DG-GCN").
+
+    collected: where a list, gets the graphs of each pass without the learned one.
     """
+
+    collected: list[Tensor] | None = None
 
     def __init__(self, in_channels: int, out_channels: int, joints: int, graphs: int) -> None:
         super().__init__()
@@ -63,9 +70,13 @@ class GraphConv(nn.Module):
             source, receiver = embedded  # B G C'/G V
             differences = source[..., None] - receiver[..., None, :]  # B G C'/G V V
             similarity = torch.einsum("bkcu,bkcv->bkuv", source, receiver)
-            common = self.A + self.beta[0] * similarity.softmax(dim=2)  # B G V V
-            own = torch.addcmul(common[:, :, None], self.alpha[0], differences.tanh())
-            return own.flatten(1, 2)
+            similar = self.beta[0] * similarity.softmax(dim=2)  # B G V V
+            common = self.A + similar if self.collected is None else similar
+            graphs = torch.addcmul(common[:, :, None], self.alpha[0], differences.tanh())
+            if self.collected is not None:
+                self.collected.append(graphs.flatten(1, 2))
+                graphs = graphs + self.A[:, None]
+            return graphs.flatten(1, 2)
 
 
 class TemporalConv(MixedBranches):
@@ -87,7 +98,7 @@ class TemporalConv(MixedBranches):
         return self.mixed(joints)
 
 
-class Backbone(network.Backbone):
+class Backbone(network.GraphBackbone):
     """Ten blocks, as published: four of width C0, three of 2 C0, three of 4 C0."""
 
     def __init__(self, shape: network.Shape) -> None:
@@ -101,7 +112,23 @@ class Backbone(network.Backbone):
             tcn = TemporalConv(block.out_channels, block.stride, joints)
             self.gcn.append(Block(gcn, tcn, *block, first=len(self.gcn) == 0))
         self.out_channels = blocks[-1].out_channels
+        self.graph_shape = (self._last_graph_conv().post.in_channels, joints, joints)
 
     def forward(self, bodies: Tensor) -> Tensor:
         """Maps bodies (B, T, V, K) to features (B, T / 4, V, C')."""
         return self.gcn(bodies)
+
+    @contextmanager
+    def collecting_graphs(self) -> Iterator[list[Tensor]]:
+        """Collects the graphs of the last block without the learned one that all bodies share."""
+        last = self._last_graph_conv()
+        last.collected = []
+        try:
+            yield last.collected
+        finally:
+            last.collected = None
+
+    def _last_graph_conv(self) -> GraphConv:
+        last = self.gcn[-1].gcn
+        assert isinstance(last, GraphConv)
+        return last

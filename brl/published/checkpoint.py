@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from brl.config.params import CheckpointParams
+from brl.config.streams import CheckpointParams
 from brl.published.identify import State, check_data, check_fits, recognise
 from brl.streams.weights import Recipe, Trained
 from brl.support.errors import UserError
@@ -91,8 +91,8 @@ def load_checkpoint(checkpoint: CheckpointParams, recipe: Recipe) -> Trained:
         published,
         file,
         classes=len(recipe.classes),
-        joints=recipe.layout.num_joints,
-        channels=recipe.channels,
+        joints=recipe.seen_layout.num_joints,
+        channels=recipe.seen_channels,
         bodies=recipe.max_bodies,
     )
     model = recipe.build()

@@ -49,7 +49,7 @@ class Results:
     @property
     def weights(self) -> dict[str, float]:
         """The streams' weights in the ensemble."""
-        return {str(name): weight for name, weight in self.params.ensemble.weights.items()}
+        return self.params.ensemble.weights
 
     @property
     def scores(self) -> dict[str, Scores]:

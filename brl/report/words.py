@@ -27,6 +27,8 @@ def method_in_words(params: Params) -> str:
         words.append(f"{method.mix.replace('_', ' ')} mixing")
     if method.reverse != "none":
         words.append(f"reversal ({method.reverse})")
+    if method.prototypes:
+        words.append("graph prototypes")
     if classifier != "none":
         words.append(f"{classifier.replace('_', '-')} after training")
     return ", ".join(words)

@@ -4,12 +4,15 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import numpy as np
+from scipy.special import softmax
 
 from brl.config.params import EnsembleParams
 from brl.scores.scores import Scores
 from brl.support.errors import UserError
 
 StreamScores = Mapping[str, Scores]
+# Below it a probability counts as this one: half of the step in which comparisons keep scores.
+SMALLEST = 2.0**-12
 
 
 class Fusion(Protocol):
@@ -34,13 +37,24 @@ def weighted(test: StreamScores, _training: StreamScores, params: EnsembleParams
     return np.tensordot(of_streams, stacked, axes=1).astype(np.float32)
 
 
+def logits(test: StreamScores, _training: StreamScores, params: EnsembleParams) -> np.ndarray:
+    """Softmax of the weighted mean of the streams' log probabilities.
+
+    It ranks classes as the weighted sum of logits in PSUMNet (arXiv 2208.05775) and Shap-Mix
+    (arXiv 2407.12312), but for the floor, without which a stream could veto a class.
+    """
+    of_streams = np.array(list(shares(test, params).values()))
+    stacked = np.stack([scores.probabilities for scores in test.values()])
+    mean = np.tensordot(of_streams, np.log(np.maximum(stacked, SMALLEST)), axes=1)
+    return softmax(mean, axis=1).astype(np.float32)
+
+
 def shares(streams: Iterable[str], params: EnsembleParams) -> dict[str, float]:
     """Each stream's share of the weighted mean; the shares sum to one.
 
     Raises UserError where the streams' weights are all zero.
     """
-    # Any string may ask; the names that exist were checked when params.yaml was read.
-    weights = {name: params.weights[name] for name in streams}  # type: ignore[index]
+    weights = {name: params.weights[name] for name in streams}
     if not weighed(weights, params):
         raise UserError(
             f"ensemble.weights: the weights of {', '.join(weights)} are all zero; one must be "
@@ -54,7 +68,7 @@ def weighed(streams: Iterable[str], params: EnsembleParams) -> bool:
     return any(weight > 0 for name, weight in params.weights.items() if name in set(streams))
 
 
-FUSIONS: dict[str, Fusion] = {"weighted": weighted}
+FUSIONS: dict[str, Fusion] = {"weighted": weighted, "logits": logits}
 
 
 def fuse(

@@ -23,7 +23,7 @@ from brl.clips.store import ClipStore
 from brl.config.params import read_params
 from brl.models.common.network import Network
 from brl.prediction import mean_of_views
-from brl.scores.fusion import shares
+from brl.scores.fusion import SMALLEST, shares
 from brl.serving.recognizer import Recognizer
 from brl.streams.augment import rescale
 from brl.streams.frames import evaluation_frames
@@ -53,16 +53,23 @@ class RecognizerGraph(nn.Module):
         self.networks = nn.ModuleDict({name: stream.model for name, stream in trained.items()})
         self.recipes = {name: stream.recipe for name, stream in trained.items()}
         self.shares = shares(trained, recognizer.ensemble)
+        self.fuses_logits = recognizer.ensemble.kind == "logits"
 
     def forward(self, clip: Tensor, frames: Tensor) -> Tensor:
         """Class probabilities (C,) of a clip (M, L, V, K) from its views' frames (I, T)."""
         clip, present = present_first(clip)
-        fused = [
-            self.shares[name]
-            * stream_probabilities(network, self.recipes[name], clip, frames, present)
+        of_streams = {
+            name: stream_probabilities(network, self.recipes[name], clip, frames, present)
             for name, network in self.networks.items()
-        ]
-        return torch.stack(fused).sum(dim=0)
+        }
+        if self.fuses_logits:
+            logs = {name: each.clamp(min=SMALLEST).log() for name, each in of_streams.items()}
+            return self._mean(logs).softmax(dim=0)
+        return self._mean(of_streams)
+
+    def _mean(self, of_streams: dict[str, Tensor]) -> Tensor:
+        """The weighted mean of the streams' values (C,)."""
+        return torch.stack([self.shares[name] * each for name, each in of_streams.items()]).sum(0)
 
 
 def present_first(clip: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from brl.clips.normalize import normalized, to_image_frame
-from brl.config.params import EnsembleParams, Params, PredictParams, StreamName
+from brl.config.params import EnsembleParams, Params, PredictParams
 from brl.prediction import probabilities
 from brl.scores.fusion import fuse, shares
 from brl.scores.scores import Scores
@@ -25,7 +25,7 @@ DESCRIPTION = "recognizer.json"
 class Description(BaseModel):
     """The content of the file that tells how a saved recognizer fuses its streams."""
 
-    streams: list[StreamName]
+    streams: list[str]
     ensemble: EnsembleParams
     predict: PredictParams
 

@@ -1,56 +1,80 @@
-"""Streams: joints, bones and skips, and their motions. BRL, arXiv 2308.14024."""
+"""Streams: the modalities that a network sees, of the body or of a part of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from brl.clips.layout import Layout
-from brl.config.params import CheckpointParams, Params, StreamName
+from brl.clips.layout import WHOLE_BODY, Layout
+from brl.config.params import Params
+from brl.config.streams import MODALITIES, CheckpointParams, ModalityParams
 
 
 @dataclass(frozen=True)
 class Stream:
     """A stream: the inputs of its network, and the source of its weights.
 
-    name     its key under `streams` in params.yaml; `..._motion` shows differences in time
-    hops     each joint is shown relative to the joint `hops` steps nearer to the centre; 0 shows
-             joints, 1 bones, 2 skips
+    name     its key under `streams` in params.yaml
+    inputs   the modalities, one after the other along the channels: one in BRL (arXiv 2308.14024),
+             four in PSUMNet (arXiv 2208.05775)
+    part     the part of the layout that is seen; `body`: all joints
     lr       peak learning rate; None: `train.lr`
     weights  a checkpoint that replaces the training; None: the stream is trained
     """
 
     name: str
-    hops: int
+    inputs: tuple[ModalityParams, ...]
+    part: str = WHOLE_BODY
     lr: float | None = None
     weights: CheckpointParams | None = None
 
     @classmethod
-    def of(cls, params: Params, name: StreamName) -> "Stream":
+    def of(cls, params: Params, name: str) -> "Stream":
         """The stream with this name in params.yaml."""
         settings = params.streams[name]
-        return cls(name, settings.hops, settings.lr, settings.weights)
+        return cls(name, tuple(settings.inputs), settings.part, settings.lr, settings.weights)
 
     @property
-    def motion(self) -> bool:
-        """Whether the stream shows the difference of each frame to the next one."""
-        return self.name.endswith("_motion")
+    def seen(self) -> list[Any]:
+        """What the network sees, as JSON: it identifies a training.
+
+        A stream that has the name of its only modality is written as when there were no others, so
+        that trainings of that time are found.
+        """
+        named, first = MODALITIES.get(self.name), self.inputs[0]
+        alone = len(self.inputs) == 1 and self.part == WHOLE_BODY
+        if alone and named is not None and named.motion == first.motion:
+            return [self.name, first.hops]
+        return [self.name, [modality.model_dump() for modality in self.inputs], self.part]
 
     def show(
         self, layout: Layout, joints_at: Callable[[Tensor], Tensor], frames: Tensor, last: Tensor
     ) -> Tensor:
-        """The stream's view of clips at frames (N, T): (N, M, T, V, K).
+        """The stream's view of clips at frames (N, T): (N, M, T, V', K').
 
         joints_at returns the joints (N, M, T, V, K) at frames (N, T); last (N, 1) is each clip's
-        last frame. A motion is the difference to the next frame of the clip, not to the next
-        sampled frame.
+        last frame. V' is the number of joints of the part, K' the number of inputs times K. Offsets
+        stay within the part. A motion is the difference to the next frame of the clip, not to the
+        next sampled frame.
         """
-        shown = offsets(joints_at(frames), layout, self.hops)
-        if not self.motion:
-            return shown
-        following = offsets(joints_at(torch.minimum(frames + 1, last)), layout, self.hops)
-        return motion(shown, following, frames == last, layout)
+        part, joints = layout.part(self.part), list(layout.part_joints(self.part))
+
+        def at(frames: Tensor) -> Tensor:
+            whole = joints_at(frames)
+            return whole if part is layout else whole[..., joints, :]
+
+        now = at(frames)
+        moves = any(modality.motion for modality in self.inputs)
+        following = at(torch.minimum(frames + 1, last)) if moves else now
+        views = []
+        for modality in self.inputs:
+            view = offsets(now, part, modality.hops)
+            if modality.motion:
+                view = motion(view, offsets(following, part, modality.hops), frames == last, part)
+            views.append(view)
+        return torch.cat(views, dim=-1) if len(views) > 1 else views[0]
 
 
 def offsets(joints: Tensor, layout: Layout, hops: int) -> Tensor:

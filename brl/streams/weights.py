@@ -12,10 +12,11 @@ from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer,
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from brl.clips.layout import Layout
+from brl.clips.layout import WHOLE_BODY, Layout
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore
 from brl.config.params import ModelParams, TrainParams
+from brl.config.streams import ModalityParams, check_part
 from brl.models.common.build import build
 from brl.models.common.network import Network
 from brl.streams.batch import Clips
@@ -28,7 +29,8 @@ from brl.support.files import written_whole
 class Recipe(BaseModel):
     """All settings needed to rebuild a network and to make its inputs as in training.
 
-    A weights file stores the stream as `stream` (its name) and `hops`.
+    A weights file stores of the stream its name (`stream`), `inputs` and `part`; older ones store
+    `hops`, and the name says whether the stream shows motion.
     """
 
     stream: Stream
@@ -44,7 +46,11 @@ class Recipe(BaseModel):
     def on(
         cls, store: ClipStore, *, stream: Stream, model: ModelParams, train: TrainParams
     ) -> "Recipe":
-        """The recipe of a training on the clips of a store."""
+        """The recipe of a training on the clips of a store.
+
+        Raises UserError where its layout lacks the stream's part of the body.
+        """
+        check_part(store.layout, stream.name, stream.part)
         return cls(
             stream=replace(stream, lr=None, weights=None),
             layout=store.layout,
@@ -60,17 +66,27 @@ class Recipe(BaseModel):
     @classmethod
     def _from_file(cls, content: Any) -> Any:
         if isinstance(content, dict) and isinstance(content.get("stream"), str):
-            stream = Stream(content["stream"], content["hops"])
-            content = {**content, "stream": stream}
-            content.pop("hops")
+            of_file = {key: content[key] for key in ("hops", "inputs", "part") if key in content}
+            others = {key: value for key, value in content.items() if key not in of_file}
+            content = others | {"stream": _of_file(content["stream"], **of_file)}
         return content
 
     @model_serializer(mode="wrap")
     def _for_file(self, default: SerializerFunctionWrapHandler) -> dict[str, Any]:
         content = default(self)
-        return {"stream": self.stream.name, "hops": self.stream.hops} | {
-            name: value for name, value in content.items() if name != "stream"
-        }
+        stream = content.pop("stream")
+        of_file = {"stream": stream["name"], "inputs": stream["inputs"], "part": stream["part"]}
+        return of_file | content
+
+    @property
+    def seen_layout(self) -> Layout:
+        """The layout of what the stream sees: that of a part of the body, or all of it."""
+        return self.layout.part(self.stream.part)
+
+    @property
+    def seen_channels(self) -> int:
+        """The channels K of the network's input."""
+        return self.channels * len(self.stream.inputs)
 
     def build(self, directions: int = 1) -> Network:
         """The network, with random initial weights.
@@ -79,8 +95,8 @@ class Recipe(BaseModel):
         """
         return build(
             self.model,
-            self.layout,
-            self.channels,
+            self.seen_layout,
+            self.seen_channels,
             directions * len(self.classes),
             self.max_bodies,
         )
@@ -94,6 +110,14 @@ class Recipe(BaseModel):
         """Network inputs from normalised recordings (M, T, V, K)."""
         clips = Clips.of_recordings(recordings, self.layout, self.max_bodies, device)
         return JointInputs(clips, self.stream, self.train)
+
+
+def _of_file(
+    name: str, inputs: list[dict[str, Any]] | None = None, part: str = WHOLE_BODY, hops: int = 0
+) -> Stream:
+    """The stream of a weights file; hops: of a file without inputs."""
+    inputs = inputs or [{"hops": hops, "motion": name.endswith("_motion")}]
+    return Stream(name, tuple(map(ModalityParams.model_validate, inputs)), part)
 
 
 @dataclass(frozen=True)

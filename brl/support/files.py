@@ -25,13 +25,18 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def stage_code(stage: str, network: str) -> list[Path]:
-    """The code files that a per-stream stage depends on, as dvc.yaml lists them.
+def network_code(name: str) -> Path:
+    """The code of a network, by its name in params.yaml."""
+    return Path("brl/models") / f"{name}.py"
 
-    stage: name of a stage that dvc.yaml runs once per stream. network: `model.name`.
+
+def stage_code(stage: str, network: str) -> list[Path]:
+    """The code files that a per-stream stage depends on: those in dvc.yaml, and its network's.
+
+    stage: name of a stage that dvc.yaml runs once per stream. network: its name in params.yaml.
     """
     stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    deps = [Path(dep.replace("${model.name}", network)) for dep in stages[stage]["do"]["deps"]]
+    deps = [*map(Path, stages[stage]["do"]["deps"]), network_code(network)]
     code = [dep for dep in deps if dep.parts[0] in ("brl", "stages")]
     return [file for dep in code for file in (sorted(dep.rglob("*.py")) if dep.is_dir() else [dep])]
 

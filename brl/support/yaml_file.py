@@ -91,8 +91,8 @@ def _first_problem(error: ValidationError, schema: type[BaseModel]) -> str:
         return f"{key}: unknown key; known here: {_known_keys(problem['loc'], schema)}{tail}"
     if kind == "missing":
         return f"{key}: missing; this key is required{tail}"
-    if kind == "literal_error" and is_key:
-        return f"{key}: unknown stream; known: {context['expected']}{tail}"
+    if kind == "string_pattern_mismatch" and is_key:
+        return f"{key}: must be lower case letters, digits and _, not {given!r}{tail}"
     if kind == "value_error":
         prefix = f"{key}: " if key else ""
         return f"{prefix}{context['error']}{tail}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from brl.config.params import Params, StreamName
+from brl.config.params import Params
 from brl.report.words import method_in_words
 from brl.tracking import machine
 from brl.tracking.names import data_tag, run_name
@@ -60,14 +60,14 @@ class Description:
 
 
 def of_training(
-    params: Params, stream: StreamName, subset: SubsetRecord, name: str | None = None
+    params: Params, stream: str, subset: SubsetRecord, name: str | None = None
 ) -> Description:
     """The training of a stream; without a name for its run, it says what differs."""
     return _of_stream(params, stream, subset, name, AFTER_TRAINING)
 
 
 def of_stream(
-    params: Params, stream: StreamName, subset: SubsetRecord, name: str | None = None
+    params: Params, stream: str, subset: SubsetRecord, name: str | None = None
 ) -> Description:
     """The result of a stream; without a name for its run, it says what differs."""
     return _of_stream(params, stream, subset, name, AFTER_PREDICTION)
@@ -75,22 +75,24 @@ def of_stream(
 
 def _of_stream(
     params: Params,
-    stream: StreamName,
+    stream: str,
     subset: SubsetRecord,
     name: str | None,
     without: tuple[str, ...],
 ) -> Description:
     settings = params.streams[stream]
     content = _dumped(params, {"streams", *without})
-    content |= {"hops": settings.hops, "lr": settings.lr or params.train.lr}
-    tags = {"streams": str(stream), "method": method_in_words(params), "data": data_tag(params)}
+    content["model"] = params.model_of(stream).model_dump(mode="json")
+    seen = settings.model_dump(mode="json", include={"inputs", "part"})
+    content |= seen | {"lr": settings.lr or params.train.lr}
+    tags = {"streams": stream, "method": method_in_words(params), "data": data_tag(params)}
     if settings.weights:  # nothing of the training is known
         content.pop("method")
         content.pop("lr")
         content["train"] = {name: content["train"][name] for name in TEST_CLIPS}
         content["weights"] = settings.weights.model_dump()
         tags |= {"method": f"checkpoint {Path(settings.weights.file).name}", "trained": "elsewhere"}
-    name = name or run_name(params, str(stream), without)
+    name = name or run_name(params, stream, without)
     return Description("stream", name, content, tags, subset)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from brl.config.params import Params, StreamName
+from brl.config.params import Params
 from brl.scores.scores import load_scores
 from brl.subset.subset import read_counts, read_summary
 from brl.support.errors import UserError
@@ -59,7 +59,7 @@ class Present:
     """The results in the workspace, as `params` describes them, each with its digest."""
 
     params: Params
-    streams: dict[StreamName, tuple[Description, str]]
+    streams: dict[str, tuple[Description, str]]
     pipeline: tuple[Description, str]
 
     @classmethod
@@ -123,7 +123,7 @@ def _classes(params: Params) -> pd.DataFrame:
     return counts.assign(group=shot_groups(counts["train_clips"].to_numpy(), params.evaluate))
 
 
-def _weights(params: Params, stream: StreamName, subset: SubsetRecord, tested: str) -> "Weights":
+def _weights(params: Params, stream: str, subset: SubsetRecord, tested: str) -> "Weights":
     """Where a stream's tested weights, of this hash, come from."""
     from brl.tracking.results import Weights
 

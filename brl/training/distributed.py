@@ -167,6 +167,15 @@ def own_part(count: int) -> slice:
     return slice(start, start + size + (rank < remainder))
 
 
+def rows_of_all(own: Tensor) -> int:
+    """The number of rows of the whole batch, of which this process has `own`."""
+    if num_processes() == 1:
+        return len(own)
+    count = torch.tensor(len(own), device=own.device)
+    dist.all_reduce(count)
+    return int(count)
+
+
 def gather_batch(own: Tensor, count: int) -> Tensor:
     """The rows (N, ...) of the whole batch from the parts of all processes; N is `count`.
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from brl.config.params import MethodParams, ModelParams, Params, StreamName, TrainParams
+from brl.config.params import MethodParams, ModelParams, Params, TrainParams
 from brl.streams.stream import Stream
 
 
@@ -17,12 +17,12 @@ class Job:
     train: TrainParams
 
     @classmethod
-    def of(cls, params: Params, stream: StreamName) -> "Job":
+    def of(cls, params: Params, stream: str) -> "Job":
         """The training that params.yaml describes for a stream."""
         return cls(
             stream=Stream.of(params, stream),
             seed=params.seed,
-            model=params.model,
+            model=params.model_of(stream),
             method=params.method,
             train=params.train,
         )

@@ -15,6 +15,7 @@ from brl.streams.weights import Recipe
 from brl.training.job import Job
 from brl.training.losses import Criterion
 from brl.training.mixing import MIXES, Batch, Targets, check_halves, draw_pairs, unmixed
+from brl.training.prototypes import Prototypes
 
 
 class Objective(nn.Module, ABC):
@@ -44,7 +45,8 @@ class Objective(nn.Module, ABC):
         """The outputs that the loss needs (such as logits), one row per clip, in float32.
 
         A process calls it with its own part of the batch; `loss` and `measures` get the rows of
-        the whole batch.
+        the whole batch. The objective's parameters belong here, not in `loss`: each process
+        computes the whole loss, so their gradients would be summed once per process.
         """
 
     @abstractmethod
@@ -71,7 +73,7 @@ class Classification(Objective):
 
     def __init__(self, job: Job, recipe: Recipe, inputs: Inputs, counts: Tensor) -> None:
         super().__init__()
-        check_halves(job.method, recipe.layout)
+        check_halves(job.method, recipe.seen_layout)
         self.method: MethodParams = job.method
         self.schedule = job.train
         self.recipe, self.inputs, self.counts = recipe, inputs, counts
@@ -79,6 +81,10 @@ class Classification(Objective):
         self.directions = 2 if job.method.reverse == "aware" else 1
         self.output_counts = counts.repeat(self.directions).to(inputs.device)
         self.criterion = Criterion(job.method, self.output_counts, job.train.epochs)
+        self.prototypes: Prototypes | None = None
+        if job.method.prototypes:
+            outputs = len(self.output_counts)
+            self.prototypes = Prototypes.of(recipe, outputs, job.method.prototypes, job.seed)
 
     def order(self, epoch: int, generator: Generator) -> Tensor:
         """Indices of `train.passes` passes over the clips, each drawn by the method's sampler."""
@@ -106,20 +112,27 @@ class Classification(Objective):
         if method.mix == "none":
             return batch
         pairs = draw_pairs(len(indices), method.mix_share, generator)
-        return MIXES[method.mix](batch, pairs, self.output_counts, self.recipe.layout, generator)
+        layout = self.recipe.seen_layout
+        return MIXES[method.mix](batch, pairs, self.output_counts, layout, generator)
 
     def outputs(self, network: Network, clips: Tensor, present: Tensor) -> tuple[Tensor, ...]:
-        """Logits (N, C); C counts both directions."""
-        return (network(clips, present).float(),)
+        """Logits (N, C), C counts both directions; with prototypes also descriptions (N, D)."""
+        if self.prototypes is None:
+            return (network(clips, present).float(),)
+        logits, graphs = network.logits_and_graphs(clips, present)
+        return logits.float(), self.prototypes(graphs).float()
 
     def loss(self, outputs: tuple[Tensor, ...], targets: Targets, epoch: int) -> Tensor:
-        """The method's loss and class weights, by its schedule."""
-        (logits,) = outputs
-        return self.criterion(logits, targets, epoch)
+        """The method's loss and class weights, by its schedule; with prototypes, also theirs."""
+        logits = outputs[0]
+        loss = self.criterion(logits, targets, epoch)
+        if self.prototypes is not None:
+            loss = loss + self.prototypes.loss(outputs[1], logits, targets)
+        return loss
 
     def measures(self, outputs: tuple[Tensor, ...], targets: Targets) -> dict[str, Tensor]:
         """`accuracy`: number of correctly classified clips; mixed ones count by their shares."""
-        (logits,) = outputs
+        logits = outputs[0]
         predicted = logits.argmax(1)
         labels, partners, share = targets
         hits = share * (predicted == labels) + (1 - share) * (predicted == partners)

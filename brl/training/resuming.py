@@ -16,8 +16,7 @@ def fingerprint(job: Job, data: list[str]) -> str:
     It is part of the checkpoint's name, so that an interrupted training resumes and a changed one
     starts from the beginning.
     """
-    settings: dict[str, Any] = {"stream": job.stream.name, "hops": job.stream.hops}
-    settings |= {"seed": job.seed, "lr": job.lr}
+    settings: dict[str, Any] = {"stream": job.stream.seen, "seed": job.seed, "lr": job.lr}
     sections = {name: getattr(job, name).model_dump() for name in ("model", "method", "train")}
     code = [sha256(path) for path in stage_code("train", job.model.name)]
     content = [settings | sections, data, code]

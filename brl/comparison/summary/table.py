@@ -1,14 +1,12 @@
 """The table behind the summary: a row for each stream or fusion, dataset and method."""
 
-from typing import get_args
-
 import pandas as pd
 
 from brl.comparison.file import FUSED
 from brl.comparison.statistics import holm, interval
 from brl.comparison.summary.ranks import ranks
 from brl.comparison.summary.reports import COSTS, Reports
-from brl.config.params import StreamName
+from brl.config.streams import MODALITIES
 from brl.support.errors import UserError
 
 # Few-shot classes come first: they are what the methods are for.
@@ -85,7 +83,7 @@ def chosen(results: pd.DataFrame) -> list[str]:
 
     A fusion counts where two methods have it, so that they can be compared.
     """
-    streams = [what for what in results["what"].unique() if what in get_args(StreamName)]
+    streams = [what for what in results["what"].unique() if what in MODALITIES]
     methods = results.groupby(["what", "dataset"])["method"].nunique()
     datasets = methods[methods > 1].groupby("what").size()
     fusions = sorted(set(FUSED) & set(datasets.index), key=lambda what: (datasets[what], what))

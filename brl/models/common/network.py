@@ -1,6 +1,7 @@
 """A network: a backbone, applied to each body, and a head on the mean over bodies."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -63,6 +64,22 @@ class Backbone(nn.Module):
 
     data_bn: DataNorm
     out_channels: int
+
+    def start_head(self, linear: nn.Linear) -> None:
+        """Initialises a linear head as this network's paper does; else those of `Head` stay."""
+
+
+class GraphBackbone(Backbone):
+    """Base class of backbones that learn a graph for each body; see Network.logits_and_graphs.
+
+    graph_shape: (C', V, V), that of a body's graphs in the last block.
+    """
+
+    graph_shape: tuple[int, int, int]
+
+    def collecting_graphs(self) -> AbstractContextManager[list[Tensor]]:
+        """A scope whose forward passes add their last graphs (B, C', V, V) to a list."""
+        raise NotImplementedError
 
 
 class Head(nn.Module):
@@ -130,6 +147,8 @@ class Network(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.cls_head = HEADS[head](backbone.out_channels, num_classes)
+        if head == "linear":
+            backbone.start_head(self.cls_head.fc_cls)
         self.pads = absent_bodies == "pad"
 
     def features(self, clips: Tensor, present: Tensor) -> Tensor:
@@ -158,12 +177,9 @@ class Network(nn.Module):
 
     def _present_features(self, clips: Tensor, present: Tensor) -> Tensor:
         """Features (N, M, C'): computed for present bodies, zero for the others."""
-        body_features = self._mean_features(self.backbone.data_bn.normalise(clips, present))
-        if clips.shape[1] == 1:
-            return body_features[:, None]
-        by_clip = body_features.new_zeros(*present.shape, body_features.shape[-1])
-        by_clip[present] = body_features
-        return by_clip
+        return by_clip(
+            self._mean_features(self.backbone.data_bn.normalise(clips, present)), present
+        )
 
     def _mean_features(self, bodies: Tensor) -> Tensor:
         """Means over frames and joints of bodies (B, T, V, K): (B, C'), in float32 at least."""
@@ -187,3 +203,25 @@ class Network(nn.Module):
     def forward(self, clips: Tensor, present: Tensor) -> Tensor:
         """Logits (N, C) of clips (N, M, T, V, K); present: (N, M) bool."""
         return self.cls_head(self.clip_features(clips, present))
+
+    def logits_and_graphs(self, clips: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """In training: the logits, and the graphs of the last block, (N, C', V, V).
+
+        Graphs are averaged over bodies as features are. Only for a GraphBackbone.
+        """
+        assert isinstance(self.backbone, GraphBackbone)
+        with self.backbone.collecting_graphs() as collected:
+            logits = self(clips, present)
+        (graphs,) = collected
+        computed = torch.ones_like(present) if self.pads else present
+        mean = self.mean_over_bodies(by_clip(graphs.flatten(1), computed), present)
+        return logits, mean.unflatten(1, graphs.shape[1:])
+
+
+def by_clip(of_bodies: Tensor, present: Tensor) -> Tensor:
+    """Values (B, D) of the present (N, M) bodies in clips: (N, M, D), zero for absent bodies."""
+    if present.shape[1] == 1:
+        return of_bodies[:, None]
+    values = of_bodies.new_zeros(*present.shape, of_bodies.shape[-1])
+    values[present] = of_bodies
+    return values

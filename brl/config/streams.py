@@ -1,0 +1,117 @@
+"""The section `streams` of params.yaml."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    model_serializer,
+)
+
+from brl.clips.layout import WHOLE_BODY, Layout
+from brl.config.section import Positive, Section
+from brl.support.errors import UserError
+from brl.support.files import project_root, sha256
+
+
+class ModalityParams(Section):
+    """What a network sees of a joint.
+
+    hops    0: the joint; n: its offset from the joint n hops nearer to the centre
+    motion  whether the difference of each frame to the next one is shown
+    """
+
+    hops: Annotated[int, Field(ge=0, le=20)]
+    motion: bool = False
+
+
+# The modalities of BRL, arXiv 2308.14024.
+MODALITIES = {
+    f"{name}{suffix}": ModalityParams(hops=hops, motion=bool(suffix))
+    for suffix in ("", "_motion")
+    for hops, name in enumerate(("joint", "bone", "skip"))
+}
+
+
+def _listed(given: Any) -> list[Any]:
+    """The inputs as a list of sections: a single one needs no list, and the six have names."""
+    return [_named(each) for each in (given if isinstance(given, list) else [given])]
+
+
+def _named(given: Any) -> Any:
+    if not isinstance(given, str):
+        return given
+    if given not in MODALITIES:
+        raise ValueError(
+            f"unknown modality {given!r}; known: {', '.join(MODALITIES)}, or a block with hops and "
+            "motion"
+        )
+    return MODALITIES[given].model_dump()
+
+
+class CheckpointParams(Section):
+    """A published checkpoint that replaces the training of a stream."""
+
+    file: str
+    sha256: str
+
+    def verified(self) -> Path:
+        """The path of the file; raises UserError if it is missing or its sha256 differs."""
+        path = project_root() / self.file
+        if not path.is_file():
+            raise UserError(
+                f"{self.file}: there is no such file; put it there, or run `brl weights "
+                "STREAM FILE` with its new place, or with `none` to train instead"
+            )
+        if sha256(path) != self.sha256:
+            raise UserError(
+                f"{self.file}: not the file that params.yaml records (its sha256 differs); if "
+                "the new one is meant, run `brl weights STREAM FILE` again"
+            )
+        return path
+
+
+class OwnModelParams(Section):
+    """In what the network of a stream differs from `model`; dumps hold only what was given."""
+
+    name: str = ""
+    base_channels: int = 0
+    blocks: list[int] | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _given(self, default: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in default(self).items() if key in self.model_fields_set}
+
+
+class StreamParams(Section):
+    """What a stream sees, and how its network gets its weights; see brl.streams.stream.
+
+    inputs   modalities, one after the other along the channels
+    part     a part of the layout; `body`: all joints
+    model    in what its network differs from `model`
+    weights  a checkpoint instead of a training
+    lr       its learning rate; None: `train.lr`
+    """
+
+    inputs: Annotated[list[ModalityParams], BeforeValidator(_listed), Field(min_length=1)]
+    part: str = WHOLE_BODY
+    model: OwnModelParams | None = None
+    weights: CheckpointParams | None = None
+    lr: Positive | None = None
+
+    @field_serializer("inputs")
+    def _by_name(self, inputs: list[ModalityParams]) -> list[Any]:
+        names = {modality: name for name, modality in MODALITIES.items()}
+        return [names.get(each, each.model_dump()) for each in inputs]
+
+
+def check_part(layout: Layout, stream: str, part: str) -> None:
+    """Raises UserError where a layout lacks a part that a stream sees."""
+    try:
+        layout.part(part)
+    except ValueError as error:
+        raise UserError(f"params.yaml: streams.{stream}.part: {error}") from error

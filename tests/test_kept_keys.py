@@ -1,0 +1,96 @@
+"""Trainings that took hours are found again: the keys of their files stay what they were."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from brl.comparison.file import read_file
+from brl.comparison.plan import after_preset, planned_runs
+from brl.comparison.run import Data
+from brl.config.params import MethodParams, ModelParams, TrainParams, read_params
+from brl.config.streams import MODALITIES
+from brl.streams.stream import Stream
+from brl.training.job import Job
+
+MODEL = {
+    "name": "dgstgcn",
+    "base_channels": 16,
+    "blocks": [1, 1],
+    "absent_bodies": "skip",
+    "head": "linear",
+}
+METHOD = {
+    "sampler": "instance",
+    "mix": "none",
+    "mix_share": 0.0625,
+    "reverse": "none",
+    "reverse_share": 0.5,
+    "loss": "cross_entropy",
+    "tau": 1.0,
+    "class_weights": "none",
+    "schedule": {"loss": 0.0, "class_weights": 0.0},
+}
+TRAIN = {
+    "epochs": 2,
+    "passes": 1,
+    "validation": 0.0,
+    "batch_size": 8,
+    "lr": 0.05,
+    "warmup": 0.0,
+    "momentum": 0.9,
+    "weight_decay": 0.0005,
+    "clip_len": 8,
+    "sampling": "uniform",
+    "rescale": False,
+    "augment": {
+        "rotation": [0.3, 0.3, 0.3],
+        "rotation_order": "xyz",
+        "scale": 0.1,
+        "flip": 0.5,
+        "flip_kind": "mirror",
+    },
+    "precision": "float32",
+}
+# The key of these parameters before there were options that they do not name.
+KEY = "659c163bad550948"
+
+
+def key(**method: Any) -> str:
+    """The key of a training of the joint stream, on data with the digests `store` and `subset`."""
+    job = Job(
+        stream=Stream("joint", (MODALITIES["joint"],)),
+        seed=0,
+        model=ModelParams.model_validate(MODEL),
+        method=MethodParams.model_validate(METHOD | method),
+        train=TrainParams.model_validate(TRAIN),
+    )
+    data = SimpleNamespace(store=SimpleNamespace(digest="store"), digest="subset")
+    run = SimpleNamespace(job=job, params=SimpleNamespace(train=job.train))
+    return Data.trained_key(cast(Any, data), cast(Any, run))
+
+
+def test_parameters_that_name_no_later_option_have_the_key_that_they_had():
+    assert key() == key(prototypes=None) == KEY
+
+
+def test_an_option_in_use_has_a_key_of_its_own():
+    options = [{"number": 400, "weight": 0.2, "update": update} for update in ("all", "correct")]
+    assert len({KEY, *(key(prototypes=option) for option in options)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("stream", "key"), [("joint", "f55b72870318585f"), ("skip_motion", "2e82def198ef2ce5")]
+)
+def test_scores_of_a_comparison_are_found_by_the_key_under_which_they_were_kept(stream, key):
+    """A parameter that is new and has no effect must not change it: that would cost days."""
+    params = after_preset("nw_ucla", read_params(Path("params.yaml")))
+    comparison = read_file(Path("comparisons/nw_ucla.yaml"))
+    (run,) = (
+        run
+        for run in planned_runs(comparison, params)
+        if (run.method, run.stream, run.seed) == ("brl", stream, 0)
+    )
+    data = Data(cast(Any, SimpleNamespace(digest="store")), cast(Any, None), "subset", {})
+    assert data.scores_file(run).stem == key
