@@ -45,8 +45,12 @@ def job(network: str = "stgcnpp", stream: str = "joint", **changes: object) -> J
         stream=replace(STREAMS[stream], lr=0.02),
         seed=0,
         model=PARAMS.model.model_copy(update=model | pick(changes, "absent_bodies")),
-        method=PARAMS.method.model_copy(update=pick(changes, "sampler", "prototypes", "reverse")),
-        train=PARAMS.train.model_copy(update=train | pick(changes, "rescale", "batch_size")),
+        method=PARAMS.method.model_copy(
+            update=pick(changes, "sampler", "prototypes", "reverse", "mix")
+        ),
+        train=PARAMS.train.model_copy(
+            update=train | pick(changes, "rescale", "batch_size", "passes")
+        ),
     )
 
 
@@ -67,12 +71,17 @@ JOBS = {
         reverse="aware",
         prototypes=PrototypeParams(number=5, weight=0.2, update="correct"),
     ),
+    # In the second epoch the table guides the mixing.
+    "shap": job(absent_bodies="skip", sampler="instance", mix="shap", passes=6, batch_size=13),
 }
 # Batches of one or two clips: of three processes one always has an empty part.
 SMALL_BATCHES = {
     network: job(network, absent_bodies="skip", sampler="instance", batch_size=2)
     for network in get_args(ModelParams.model_fields["name"].annotation)
-} | {"prototypes": replace(JOBS["prototypes"], train=job(batch_size=2).train)}
+} | {
+    "prototypes": replace(JOBS["prototypes"], train=job(batch_size=2).train),
+    "shap": replace(JOBS["shap"], train=job(batch_size=2).train),
+}
 
 
 def write_clips(folder: Path) -> None:

@@ -91,7 +91,7 @@ EFFECTIVE = [
     *({"sampler": name} for name in ("square_root", "class_balanced", "progressive", "rebalanced")),
     *(
         {"mix": name, "mix_share": 1.0}
-        for name in ("partial", "partial_published", "mixup", "remix")
+        for name in ("partial", "partial_published", "mixup", "remix", "shap")
     ),
     *({"reverse": name} for name in ("same", "aware")),
     *(

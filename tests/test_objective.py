@@ -79,6 +79,33 @@ def test_its_parameters_and_buffers_resume(store, tmp_path):
         assert torch.equal(tensor, whole.model.state_dict()[name]), name
 
 
+class Twice(Reconstruction):
+    """Every clip is shown twice."""
+
+    def extended(self, batch, network, epoch, generator):
+        assert network.training and epoch == self.seen_epoch
+        return tuple(rows.repeat(2, *[1] * (rows.ndim - 1)) for rows in batch)
+
+    def order(self, epoch, generator):
+        self.seen_epoch = epoch
+        return super().order(epoch, generator)
+
+    def measures(self, outputs, targets):
+        return {"shown": torch.tensor(float(len(targets)))}
+
+
+def test_what_is_made_from_a_clip_counts_as_one_with_it(store, tmp_path):
+    curves = [
+        train_stream(
+            job(epochs=2), store, training_part(store), tmp_path / each.__name__, objective=each
+        )[1]
+        for each in (Reconstruction, Twice)
+    ]
+    for once, twice in zip(*curves, strict=True):
+        assert twice.pop("shown") == 100
+        assert twice == pytest.approx(once, rel=0.01)
+
+
 def test_what_cannot_be_validated_says_so(store, tmp_path):
     settings = job(validation=0.3)
     with pytest.raises(TypeError, match="Reconstruction cannot be validated"):

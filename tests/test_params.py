@@ -60,6 +60,11 @@ MISTAKES = {
         "mix: partial_published",
         "method.mix: partial_published mixes absent bodies too: model.absent_bodies must be pad",
     ),
+    "a share of the clips mixed by Shap-Mix": (
+        "mix: partial",
+        "mix: shap",
+        "method.mix: shap mixes every clip: method.mix_share must be 1.0",
+    ),
     "unknown weights": (
         "class_weights: action_aware",
         "class_weights: x",

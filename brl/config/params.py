@@ -125,7 +125,7 @@ class MethodParams(Extended):
     """The long-tailed method: sampling, mixing, reversal, losses and class weights."""
 
     sampler: Literal["instance", "square_root", "class_balanced", "progressive", "rebalanced"]
-    mix: Literal["none", "partial", "partial_published", "mixup", "remix"]
+    mix: Literal["none", "partial", "partial_published", "mixup", "remix", "shap"]
     mix_share: Share
     reverse: Literal["none", "same", "aware"]
     reverse_share: Share
@@ -252,7 +252,9 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
-    def _published_mixing_pads(self) -> "Params":
+    def _mixing_fits(self) -> "Params":
+        if self.method.mix == "shap" and self.method.mix_share != 1:
+            raise ValueError("method.mix: shap mixes every clip: method.mix_share must be 1.0")
         if self.method.mix == "partial_published" and self.model.absent_bodies != "pad":
             raise ValueError(
                 "method.mix: partial_published mixes absent bodies too: model.absent_bodies must "

@@ -169,7 +169,9 @@ class Training:
 
     def _step(self, indices: Tensor) -> dict[str, Tensor]:
         """One optimizer step on clips (N,); returns loss and measures, summed over the clips."""
-        clips, present, targets = self.objective.batch(indices, self.augment_generator)
+        generator = self.augment_generator
+        batch = self.objective.batch(indices, generator)
+        clips, present, targets = self.objective.extended(batch, self.model, self.epoch, generator)
         part = own_part(len(clips))
         with arithmetic(self.job.train.precision, self.device):
             own = self.objective.outputs(self.model, clips[part], present[part])
@@ -179,10 +181,11 @@ class Training:
         loss.backward()
         sum_gradients(self.parameters)
         self.optimizer.step()
-        detached = tuple(rows.detach() for rows in outputs)
+        measures = self.objective.measures(tuple(rows.detach() for rows in outputs), targets)
+        extension = len(clips) / len(indices)  # what was made from a clip counts as one with it
         return {
-            "loss": loss.detach() * len(clips),
-            **self.objective.measures(detached, targets),
+            "loss": loss.detach() * len(indices),
+            **{name: total / extension for name, total in measures.items()},
         }
 
     def _progress(self, sums: dict[str, Tensor], seen: int) -> str:

@@ -18,6 +18,7 @@ from brl.training.mixing import Targets
 
 ClipLoss = Callable[[Tensor, Tensor], Tensor]  # logits (N, C), labels (N,) -> losses (N,)
 ClassWeights = Callable[[Tensor], Tensor]  # training clips per class (C,) -> weights (C,) float64
+Reduction = Callable[[ClipLoss, Tensor, Tensor, Targets], Tensor]
 
 FOCAL_GAMMA = 2.0
 LDAM_LARGEST_MARGIN = 0.5
@@ -180,7 +181,7 @@ class Criterion:
         first = CLASS_WEIGHTS[method.class_weights]
         second = EVERY_SECOND_EPOCH.get(method.class_weights, first)
         self._weights = first(counts).float(), second(counts).float()
-        self._reduce = sum_of_means if method.mix == "partial_published" else weighted_mean
+        self._reduce = REDUCTIONS.get(method.mix, weighted_mean)
 
     def __call__(self, logits: Tensor, targets: Targets, epoch: int) -> Tensor:
         """Loss (a scalar) of logits (N, C) in an epoch, counted from 0."""
@@ -220,3 +221,22 @@ def sum_of_means(clip_loss: ClipLoss, weights: Tensor, logits: Tensor, targets: 
         return (weights[labels] * clip_loss(logits, labels)).sum() / weights[labels].sum()
 
     return share[0] * mean(labels) + (1 - share[0]) * mean(partners)
+
+
+def sum_of_halves(clip_loss: ClipLoss, weights: Tensor, logits: Tensor, targets: Targets) -> Tensor:
+    """Sum of `weighted_mean` over the clean clips and over the mixed ones after them.
+
+    weights (C,), logits (2N, C); returns a scalar. Source: Shap-Mix, arXiv 2407.12312.
+    """
+    clean, mixed = (
+        weighted_mean(clip_loss, weights, rows[0], Targets(*rows[1:]))
+        for rows in zip(*(each.chunk(2) for each in (logits, *targets)), strict=True)
+    )
+    return clean + mixed
+
+
+# How the losses of the clips become one, by `method.mix`; elsewhere by `weighted_mean`.
+REDUCTIONS: dict[str, Reduction] = {
+    "partial_published": sum_of_means,
+    "shap": sum_of_halves,
+}

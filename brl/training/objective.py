@@ -16,6 +16,7 @@ from brl.training.job import Job
 from brl.training.losses import Criterion
 from brl.training.mixing import MIXES, Batch, Targets, check_halves, draw_pairs, unmixed
 from brl.training.prototypes import Prototypes
+from brl.training.shap_mix import ShapMix
 
 
 class Objective(nn.Module, ABC):
@@ -39,6 +40,20 @@ class Objective(nn.Module, ABC):
 
         All processes make the whole batch from the same random numbers.
         """
+
+    def extended(
+        self,
+        batch: tuple[Tensor, Tensor, Any],
+        _network: Network,
+        _epoch: int,
+        _generator: Generator,
+        /,
+    ) -> tuple[Tensor, Tensor, Any]:
+        """What is trained: the batch, and clips made from it by what the network says of it.
+
+        The epoch is counted from 0. All processes make the same clips.
+        """
+        return batch
 
     @abstractmethod
     def outputs(self, network: Network, clips: Tensor, present: Tensor) -> tuple[Tensor, ...]:
@@ -85,6 +100,9 @@ class Classification(Objective):
         if job.method.prototypes:
             outputs = len(self.output_counts)
             self.prototypes = Prototypes.of(recipe, outputs, job.method.prototypes, job.seed)
+        self.shap_mix: ShapMix | None = None
+        if job.method.mix == "shap":
+            self.shap_mix = ShapMix.of(recipe, inputs, self.output_counts)
 
     def order(self, epoch: int, generator: Generator) -> Tensor:
         """Indices of `train.passes` passes over the clips, each drawn by the method's sampler."""
@@ -109,11 +127,23 @@ class Classification(Objective):
                 labels = labels + len(self.counts) * backwards
         clips, present = self.inputs.train_batch(indices, generator, backwards)
         batch = unmixed(clips, present, labels)
-        if method.mix == "none":
+        if method.mix not in MIXES:
             return batch
         pairs = draw_pairs(len(indices), method.mix_share, generator)
         layout = self.recipe.seen_layout
         return MIXES[method.mix](batch, pairs, self.output_counts, layout, generator)
+
+    def extended(
+        self,
+        batch: tuple[Tensor, Tensor, Targets],
+        network: Network,
+        epoch: int,
+        generator: Generator,
+    ) -> Batch:
+        """The batch, and with `mix: shap` its mixture."""
+        if self.shap_mix is None:
+            return Batch(*batch)
+        return self.shap_mix(Batch(*batch), network, epoch * self.schedule.passes, generator)
 
     def outputs(self, network: Network, clips: Tensor, present: Tensor) -> tuple[Tensor, ...]:
         """Logits (N, C), C counts both directions; with prototypes also descriptions (N, D)."""
