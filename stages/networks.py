@@ -1,6 +1,12 @@
-"""Stage `networks`: the network of each stream, with a hash of its code."""
+"""Stage `networks`: what decides the network of each stream, with a hash of its code.
+
+STREAM.json has what all stages of a stream depend on, STREAM.encoder.json all that a pre-training
+depends on: not the head, and no learning rate.
+"""
 
 import json
+from pathlib import Path
+from typing import Any
 
 from brl.config.params import read_params
 from brl.support.errors import one_line_errors
@@ -13,11 +19,19 @@ def main() -> None:
     params = read_params()
     with written_whole(NETWORKS) as unfinished:
         unfinished.mkdir()
-        for stream in params.streams:
-            name = params.model_of(stream).name
-            content = {"network": name, "code": sha256(network_code(name))}
-            text = json.dumps(content, indent=2) + "\n"
-            (unfinished / f"{stream}.json").write_text(text, encoding="utf-8")
+        for stream, settings in params.streams.items():
+            model = params.model_of(stream)
+            network = {"network": model.name, "code": sha256(network_code(model.name))}
+            write(unfinished / f"{stream}.json", network)
+            encoder = settings.model_dump(mode="json", include={"inputs", "part"})
+            encoder |= {"model": model.model_dump(exclude={"head"})}
+            encoder |= {"from_checkpoint": settings.weights is not None}
+            write(unfinished / f"{stream}.encoder.json", encoder)
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    """Writes JSON."""
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

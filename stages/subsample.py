@@ -1,6 +1,7 @@
-"""Stage `subsample`: selects the training subset, and plots its class profile."""
+"""Stage `subsample`: selects the training subset, plots its class profile, and lists the split."""
 
 import numpy as np
+import pandas as pd
 
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
@@ -13,7 +14,8 @@ from brl.subset.subsample import (
 )
 from brl.subset.subset import write_subset
 from brl.support.errors import one_line_errors
-from brl.support.paths import LONG_TAIL, STORE, SUBSET
+from brl.support.files import write_csv
+from brl.support.paths import LONG_TAIL, SPLIT, STORE, SUBSET
 
 
 def main() -> None:
@@ -32,6 +34,7 @@ def main() -> None:
         subset = choose_clips(store, candidates, counts, settings.seed)
     check_subset(store, subset)
     write_subset(SUBSET, store, subset, available)
+    write_csv(pd.DataFrame({"name": store.names[candidates]}), SPLIT)
     draw_profile(LONG_TAIL, subset.counts, available)
 
 

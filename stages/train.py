@@ -9,17 +9,23 @@ from brl.clips.store import ClipStore
 from brl.config.params import Params, read_params
 from brl.config.streams import CheckpointParams
 from brl.published.checkpoint import load_checkpoint
-from brl.streams.weights import Recipe, Trained, save_weights
+from brl.streams.weights import Recipe, Trained, load_encoder, save_weights
 from brl.subset.subset import read_subset, read_summary
 from brl.support.errors import one_line_errors
 from brl.support.files import sha256, write_csv
-from brl.support.paths import STORE, SUBSET, trained_weights, training_curve
-from brl.tracking.description import SubsetRecord, of_training
+from brl.support.paths import (
+    STORE,
+    SUBSET,
+    pretrained_encoder,
+    trained_weights,
+    training_curve,
+)
+from brl.tracking.description import SubsetRecord, of_training, started_by
 from brl.tracking.training import training_run
 from brl.training.distributed import is_first, launch, requested_processes
 from brl.training.job import Job
 from brl.training.loop import train_stream
-from brl.training.resuming import checkpoint_file, fingerprint
+from brl.training.resuming import checkpoint_file, data_hashes, fingerprint
 
 
 def train(params: Params, stream: str) -> None:
@@ -28,15 +34,18 @@ def train(params: Params, stream: str) -> None:
     store = ClipStore.open(STORE)
     subset = read_subset(SUBSET, store)
     digest, summary = read_summary(SUBSET)
-    identity = fingerprint(job, [store.digest, digest])
+    start = load_encoder(pretrained_encoder(stream)) if job.pretrain else None
+    identity = fingerprint(job, data_hashes(job, store.digest, digest))
     checkpoint = checkpoint_file(job.stream, identity)
     if not is_first():
-        train_stream(job, store, subset, checkpoint)
+        train_stream(job, store, subset, checkpoint, start=start)
         return
     about = of_training(params, stream, SubsetRecord(params.dataset.name, digest, summary))
+    if job.pretrain:
+        about = started_by(about, pretrained_encoder(stream))
     with training_run(about, identity) as run:
         trained, curve = train_stream(
-            job, store, subset, checkpoint, run.log_epoch, on_start=run.start
+            job, store, subset, checkpoint, run.log_epoch, start=start, on_start=run.start
         )
         weights = write(trained, pd.DataFrame(curve))
         run.finish(weights, sha256(weights))

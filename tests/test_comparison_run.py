@@ -18,8 +18,10 @@ from brl import classifier
 from brl.balance.holdout import hold_out
 from brl.clips.store import ClipStore
 from brl.commands import pipeline
+from brl.commands.clean import in_comparisons
 from brl.comparison import run as running
-from brl.comparison.made import Code, facts, note_of
+from brl.comparison.made import Code, facts, note_of, steps_of
+from brl.comparison.plan import put
 from brl.comparison.results import finished
 from brl.comparison.run import Data, compute, made_by_other_code
 from brl.config.presets import METHODS, overwrite
@@ -27,7 +29,7 @@ from brl.scores.scores import load_scores, rounded
 from brl.streams.weights import load_weights
 from brl.support.errors import UserError
 from brl.training.loop import Training
-from stages import classify, predict, train
+from stages import classify, predict, pretrain, train
 from tests.command import brl
 from tests.comparing import JOINT, Grid, InThisProcess
 from tests.project import HERE
@@ -108,6 +110,76 @@ def test_methods_that_differ_after_the_training_share_it(grid, epochs):
     expected = plain / prior
     expected /= expected.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(adjusted, expected, atol=2 / 2048)  # both are rounded
+
+
+PRETRAINED = {
+    "pretrain.kind": "masked", "pretrain.epochs": 3, "pretrain.batch_size": 8, "pretrain.lr": 0.05,
+}  # fmt: skip
+
+
+def test_rows_share_the_encoder_that_they_start_from(grid, epochs):
+    """It depends neither on the method nor on the head."""
+    row = JOINT | {"settings": PRETRAINED}
+    scratch = {"preset": "cross_entropy"} | JOINT
+    rows = {"cross_entropy": row, "ldam": row, "mixup": row, "scratch": scratch}
+    grid.compare(rows, reference="scratch")
+    computed = compute_all(grid)
+    assert len(computed) == 4 and len(epochs) == 3 + 4 * 2
+    assert len({array.tobytes() for array in computed.values()}) == 4
+    data, runs = Data.read(), grid.runs()
+    (encoder,) = {running.encoder_file(data.encoder_key(run)) for run in runs if run.job.pretrain}
+    assert encoder.exists() and encoder.with_suffix(".csv").exists()
+    assert made_by_other_code(runs, data) == (0, 0)
+    steps = [steps_of(running.weights_file(data.trained_key(run))) for run in runs]
+    assert steps == [2 * 2 + 3 * 2] * 3 + [2 * 2]
+    compute_all(grid)
+    assert len(epochs) == 11
+
+
+def test_a_row_on_all_clips_of_the_split_has_an_encoder_of_its_own(grid):
+    rows = {
+        clips: JOINT
+        | {"preset": "cross_entropy", "settings": PRETRAINED | {"pretrain.clips": clips}}
+        for clips in ("subset", "split")
+    }
+    grid.compare(rows)
+    data, runs = Data.read(), grid.runs()
+    assert [len(data.pretraining_clips(run)) for run in runs] == [15, 24]
+    assert not set(data.pretraining_clips(runs[1])) & set(data.store.part("half", "test"))
+    first, second = compute_all(grid).values()
+    assert not np.array_equal(first, second)
+    assert len(list((grid.folder / ".comparison/pretrained").glob("*.safetensors"))) == 2
+
+
+def test_the_clips_that_judge_do_not_pretrain(grid):
+    row = JOINT | {"settings": PRETRAINED}
+    grid.compare({"cross_entropy": row}, settings={"train.validation": 0.4})
+    data, (run,) = Data.read(), grid.runs()
+    kept, held_out = data.parts(run)
+    assert data.pretraining_clips(run).tolist() == kept.clips.tolist()
+    assert not set(kept.clips) & set(held_out)
+    grid.compare({"cross_entropy": row})
+    (other,) = grid.runs()
+    assert data.encoder_key(run) != data.encoder_key(other)
+
+
+def test_an_interrupted_pretraining_resumes(grid, epochs, monkeypatch):
+    grid.compare({"cross_entropy": JOINT | {"settings": PRETRAINED}})
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "save", interrupted)
+        with pytest.raises(UserError, match=r"1 of 2 trainings failed: .*the light went out"):
+            compute_all(grid)
+    assert len(epochs) == 1
+    data, (run,) = Data.read(), grid.runs()
+    assert set(in_comparisons(grid.params(), data)) == {
+        data.trained_key(run),
+        data.encoder_key(run),
+    }
+    (computed,) = compute_all(grid).values()
+    assert len(epochs) == 5
+    assert set(in_comparisons(grid.params(), data)) == set()
+    (grid.folder / ".comparison").rename(grid.folder / "kept")
+    np.testing.assert_array_equal(*compute_all(grid).values(), computed)
 
 
 SAVE = Training.save
@@ -217,15 +289,18 @@ def test_a_changed_classifier_does_not_know_the_clips_that_judge(grid, monkeypat
     assert known[0].counts.tolist() == kept.counts.tolist() == [5, 3, 1]
 
 
-@pytest.mark.parametrize("method", ["brl", "retrained"])
-def test_a_run_is_what_the_pipeline_makes_of_the_same_parameters(grid, method):
-    grid.compare({method: JOINT}, seeds=[2], settings={"train.validation": 0.0})
+@pytest.mark.parametrize(
+    ("method", "pretrained"), [("brl", {}), ("retrained", {}), ("brl", PRETRAINED)], ids=str
+)
+def test_a_run_is_what_the_pipeline_makes_of_the_same_parameters(grid, method, pretrained):
+    grid.compare({method: JOINT}, seeds=[2], settings={"train.validation": 0.0, **pretrained})
     (computed,) = compute_all(grid).values()
     content = grid.params().model_dump()
     overwrite(content, METHODS.read(method))
+    put(content, pretrained)
     content["seed"] = 2
     grid.write_params(content)
-    for stage in (train, classify, predict):
+    for stage in (pretrain, train, classify, predict):
         stage.main("joint")
     ours = running.weights_file(Data.read().trained_key(grid.runs()[0]))
     assert ours.read_bytes() == (grid.folder / "models/joint.safetensors").read_bytes()

@@ -21,12 +21,16 @@ from brl.clips.layout import NW_UCLA20
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import ModelParams, PrototypeParams, read_params
+from brl.config.pretrain import MaskedParams, PretrainParams
+from brl.pretraining.encoder import Pretraining
+from brl.pretraining.masked import MaskedParts
 from brl.subset.subset import Subset
 from brl.support.progress import fraction_bar
 from brl.training import distributed
 from brl.training.distributed import launch
 from brl.training.job import Job
 from brl.training.loop import Training
+from brl.training.objective import Classification
 from tests.conftest import STREAMS
 
 PARAMS = read_params(Path("params.yaml"))
@@ -74,13 +78,27 @@ JOBS = {
     # In the second epoch the table guides the mixing.
     "shap": job(absent_bodies="skip", sampler="instance", mix="shap", passes=6, batch_size=13),
 }
+JOBS |= {
+    name: replace(
+        job(absent_bodies=absent),
+        pretrain=PretrainParams(
+            kind="masked",
+            clips="subset",
+            epochs=2,
+            batch_size=4,
+            lr=0.02,
+            masked=MaskedParams(parts=2, loss=loss),
+        ),
+    )
+    for name, absent, loss in (("masked", "skip", "cosine"), ("masked, pad", "pad", "motion"))
+}
 # Batches of one or two clips: of three processes one always has an empty part.
 SMALL_BATCHES = {
     network: job(network, absent_bodies="skip", sampler="instance", batch_size=2)
     for network in get_args(ModelParams.model_fields["name"].annotation)
 } | {
-    "prototypes": replace(JOBS["prototypes"], train=job(batch_size=2).train),
-    "shap": replace(JOBS["shap"], train=job(batch_size=2).train),
+    name: replace(JOBS[name], train=job(batch_size=2).train)
+    for name in ("prototypes", "shap", "masked")
 }
 
 
@@ -108,7 +126,14 @@ def compute_in_double(training: Training) -> None:
     training.model.double().register_forward_pre_hook(
         lambda _, inputs: (inputs[0].double(), inputs[1])
     )
-    branch = training.objective.prototypes
+    objective = training.objective
+    if isinstance(objective, MaskedParts):
+        outputs = objective.double().outputs
+        objective.outputs = lambda network, clips, present: outputs(
+            network, clips.double(), present
+        )
+        return
+    branch = objective.prototypes
     if branch is not None:
         branch.double().prototypes = branch.prototypes.float()
 
@@ -116,7 +141,8 @@ def compute_in_double(training: Training) -> None:
 def start(job: Job, folder: Path, *, double: bool = True) -> Training:
     store = ClipStore.open(folder / "store")
     clips = store.part("all", "train")
-    training = Training(job, store, Subset(clips, np.bincount(store.labels[clips])))
+    objective = Pretraining(job, job.pretrain).objective if job.pretrain else Classification
+    training = Training(job, store, Subset(clips, np.bincount(store.labels[clips])), objective)
     # Biases that are not zero: with zeros, padded bodies lie on the kink of a ReLU.
     with torch.no_grad():
         for parameter in training.model.parameters():

@@ -121,12 +121,14 @@ def test_the_outputs_are_those_of_the_code():
             for entry in definition.get(kind, []):
                 name = entry if isinstance(entry, str) else next(iter(entry))
                 outputs.add(Path(name.replace("${key}", "joint")))
-    per_stream = ("trained_weights", "tested_weights", "training_curve", "stream_scores")
+    per_stream = ("pretrained_encoder", "pretraining_curve", "trained_weights", "training_curve")
+    per_stream += ("tested_weights", "stream_scores")
     in_code = {getattr(paths, name)("joint") for name in per_stream}
     in_code |= {
         paths.RAW,
         paths.OWN_LIST,
         paths.NETWORKS,
+        paths.SPLIT,
         paths.FUSED_SCORES,
         paths.PAGE,
         paths.METRICS,

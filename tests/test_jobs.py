@@ -68,7 +68,8 @@ def quick(tmp_path, monkeypatch):
 
 def test_a_stream_runs_the_stages_that_dvc_yaml_has_for_each_stream():
     command = jobs.stream_command("joint")
-    assert command[-4:] == ["-s", "train@joint", "classify@joint", "predict@joint"]
+    stages = ["pretrain@joint", "train@joint", "classify@joint", "predict@joint"]
+    assert command[-5:] == ["-s", *stages]
 
 
 @pytest.mark.parametrize("command", ["repro", "compare"])

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from brl.comparison.file import read_file
-from brl.comparison.plan import after_preset, planned_runs
+from brl.comparison.plan import Run, after_preset, planned_runs
 from brl.comparison.run import Data
 from brl.config.params import MethodParams, ModelParams, TrainParams, read_params
 from brl.config.streams import MODALITIES
@@ -78,6 +78,23 @@ def test_parameters_that_name_no_later_option_have_the_key_that_they_had():
 def test_an_option_in_use_has_a_key_of_its_own():
     options = [{"number": 400, "weight": 0.2, "update": update} for update in ("all", "correct")]
     assert len({KEY, *(key(prototypes=option) for option in options)}) == 3
+
+
+def test_a_pretraining_in_use_has_a_key_of_its_own_and_one_that_is_off_has_not():
+    params = after_preset("nw_ucla", read_params(Path("params.yaml")))
+    data = Data(cast(Any, SimpleNamespace(digest="store")), cast(Any, None), "subset", {})
+    keys = []
+    for changes in (
+        {},
+        {"kind": "none", "epochs": 3},
+        {"kind": "masked"},
+        {"kind": "masked", "clips": "split"},
+        {"kind": "masked", "epochs": 3},
+    ):
+        own = params.pretrain.model_copy(update=changes)
+        run = Run("m", 0, "joint", params.model_copy(update={"pretrain": own}))
+        keys.append(data.trained_key(run))
+    assert keys[0] == keys[1] and len(set(keys)) == 4
 
 
 @pytest.mark.parametrize(

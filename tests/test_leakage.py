@@ -1,5 +1,5 @@
 """Nothing of the test clips reaches a training, and of the validation part only which epoch is
-kept."""
+kept. Nor do they reach a pre-training: tests/test_pretraining.py."""
 
 from collections.abc import Callable
 from dataclasses import replace

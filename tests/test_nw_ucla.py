@@ -280,7 +280,7 @@ def test_streams_that_dvc_skipped_or_restored_stay_linked(project):
     assert retrained.iloc[-1]["tags.run.joint"] == joint
     assert retrained.iloc[-1]["tags.run.skip"] == retrained.iloc[3]["run_id"] != skip
     # Back to the first setting with other weights: the stream comes out of DVC's cache.
-    project.edit({"streams.skip.lr": None, "ensemble.weights.skip": 1})
+    project.edit({"streams.skip.lr": ..., "ensemble.weights.skip": 1})
     project.reproduce()
     restored = tracked(project)
     assert restored["tags.kind"].tolist()[5:] == ["pipeline"]

@@ -44,6 +44,12 @@ MISTAKES = {
     "absent bodies": ("bodies: skip", "bodies: drop", "absent_bodies: must be 'skip' or 'pad'"),
     "too narrow": ("base_channels: 24", "base_channels: 2", "model.base_channels: must be greater"),
     "checkpoint by name": ("inputs: bone\n", "inputs: bone\n    weights: j.pth\n", "bone.weights"),
+    "unknown pre-training": (
+        "  kind: none                        # none | masked",
+        "  kind: mask  # none | masked",
+        "pretrain.kind: must be 'none' or 'masked', not 'mask'",
+    ),
+    "no masked part": ("    parts: 2 ", "    parts: 0 ", "pretrain.masked.parts: must be greater"),
     "unknown sampler": (
         "sampler: rebalanced",
         "sampler: x",

@@ -17,7 +17,9 @@ def of(stage: str, *streams: str) -> set[str]:
 
 
 FUSED = {"ensemble", "evaluate"}
-OF_SKIP = {*of("train", "skip"), *of("classify", "skip"), *of("predict", "skip")}
+OF_SKIP = {
+    stage for name in ("pretrain", "train", "classify", "predict") for stage in of(name, "skip")
+}
 TESTED = {*of("predict"), *FUSED}
 
 
@@ -38,7 +40,7 @@ def results(project) -> pd.DataFrame:
 
 def test_the_first_run_runs_everything_and_the_second_nothing(project):
     first = {"download", "own", "prepare", "subsample", "networks"}
-    everything = first | {*of("train"), *of("classify"), *TESTED}
+    everything = first | {*of("pretrain"), *of("train"), *of("classify"), *TESTED}
     assert project.reproduce() == everything
     assert project.reproduce() == set()
     assert results(project).index.tolist() == [*STREAMS, "ensemble"]
@@ -118,19 +120,21 @@ def test_the_classifier_runs_the_predictions_and_no_training(project):
 
 def test_one_streams_learning_rate_runs_that_stream(project):
     project.edit({"streams.skip.lr": 0.01})
-    assert project.reproduce() == OF_SKIP | FUSED | {"networks"}
+    assert project.reproduce() == OF_SKIP - of("pretrain", "skip") | FUSED | {"networks"}
 
 
 @pytest.mark.parametrize(
     ("changes", "stages"),
     [
-        ({"seed": 1}, of("train") | of("classify") | {"evaluate"}),
+        ({"seed": 1}, of("pretrain") | of("train") | of("classify") | {"evaluate"}),
         ({"subsample.seed": 1}, {"subsample"}),
         ({"method.loss": "focal"}, of("train") | {"evaluate"}),
-        ({"train.validation": 0.2}, of("train")),
+        ({"train.validation": 0.2}, of("pretrain") | of("train")),
         ({"streams.skip.inputs": {"hops": 3}}, of("train", "skip") | FUSED | {"networks"}),
+        ({"train.lr": 0.3}, of("train")),
+        ({"pretrain.epochs": 7}, of("pretrain")),
     ],
-    ids=["seed", "subsample.seed", "loss", "validation", "inputs"],
+    ids=["seed", "subsample.seed", "loss", "validation", "inputs", "lr", "pretrain"],
 )
 def test_what_depends_on_an_edited_value(project, changes, stages):
     """Later stages also run if the results of these change."""
@@ -140,6 +144,37 @@ def test_what_depends_on_an_edited_value(project, changes, stages):
     (project.folder / "params.yaml").write_text(before)
     assert affected == stages
     assert project.affected() == set()
+
+
+def test_a_pretraining_that_is_switched_off_trains_nothing_again(project):
+    project.edit({"pretrain.epochs": 7, "pretrain.batch_size": 8})
+    assert project.reproduce() == of("pretrain")
+
+
+def test_a_pretraining_runs_what_it_starts_and_nothing_else(project):
+    before = (project.folder / "params.yaml").read_text()
+    weights = project.folder / "models/skip.safetensors"
+    from_scratch = weights.read_bytes()
+    project.edit({"pretrain.kind": "masked", "pretrain.epochs": 1})
+    started = {stage for name in ("pretrain", "train", "classify") for stage in of(name)}
+    assert project.reproduce() == started | TESTED
+    assert weights.read_bytes() != from_scratch
+    project.edit({"subsample.seed": 1, "pretrain.clips": "split"})
+    assert project.reproduce() >= {"subsample"} | started
+    project.edit({"subsample.seed": 2})
+    assert not of("pretrain") & project.reproduce()  # the split is the same
+    (project.folder / "params.yaml").write_text(before)
+    assert project.reproduce() >= {"subsample"} | started  # from the cache
+    assert weights.read_bytes() == from_scratch
+
+
+def test_pretraining_on_fewer_clips_than_a_batch_gets_one_line(project):
+    before = (project.folder / "params.yaml").read_text()
+    project.edit({"pretrain.kind": "masked", "pretrain.batch_size": 4000})
+    run = project.run("stages.pretrain", "joint")
+    (project.folder / "params.yaml").write_text(before)
+    assert run.returncode == 1 and run.stderr.count("\n") == 1
+    assert run.stderr.startswith("error: params.yaml: pretrain.batch_size: 4000, but there are ")
 
 
 def test_the_groups_run_the_evaluation(project):
@@ -162,14 +197,15 @@ def test_a_stream_that_is_taken_out_is_not_in_the_ensemble(project):
 def test_a_stream_put_back_is_not_trained_again(project):
     project.edit({"streams.skip": {"inputs": "skip"}})
     shutil.rmtree(project.folder / ".checkpoints")
-    assert project.reproduce() == OF_SKIP | FUSED | {"networks"}
+    assert project.reproduce() == OF_SKIP - of("pretrain", "skip") | FUSED | {"networks"}
     assert not (project.folder / ".checkpoints").exists()  # a training keeps its state there
     assert results(project).index.tolist() == ["joint", "skip", "ensemble"]
 
 
 def test_the_imbalance_factor_runs_all_from_the_subset_on(project):
     project.edit({"subsample.imbalance_factor": 4})
-    assert project.reproduce() == {"subsample", *of("train"), *of("classify"), *TESTED}
+    earlier = {"subsample", *of("pretrain"), *of("train"), *of("classify")}
+    assert project.reproduce() == earlier | TESTED
     counts = pd.read_csv(project.folder / "data/subset/counts.csv")["train_clips"]
     assert counts.max() == 8 and counts.min() == 2
 

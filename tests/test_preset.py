@@ -80,7 +80,8 @@ def edited(value: object, key: str) -> object:
         "sampling": "random",
         "flip_kind": "swap",
         "precision": "float32",
-        "kind": "weighted",
+        "clips": "split",
+        "loss": "motion",
         "rotation": [0.1, 0.2, 0.4],
         "rotation_order": "yxz",
         "momentum": 0.5,
@@ -104,7 +105,7 @@ def edit_everything(content: dict) -> None:
                 edit_everything(value)
         elif key == "inputs":
             content[key] = ["joint", "bone_motion"]
-        elif key not in ("head", "absent_bodies", "weight_decay"):
+        elif key not in ("head", "absent_bodies", "weight_decay", "kind"):
             content[key] = edited(value, key)
 
 

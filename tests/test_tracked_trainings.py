@@ -13,11 +13,14 @@ from brl.support.processes import this_process
 from brl.tracking import training as tracked
 from brl.tracking.runs import Runs
 from brl.tracking.training import training_run
+from stages import pretrain
 from stages.train import train
 from tests.comparing import Grid
 from tests.recorded import describe
 from tests.tiny import PARAMS
 
+PRETRAINED = {"kind": "masked", "clips": "subset", "epochs": 3, "batch_size": 8, "lr": 0.05}
+PRETRAINED |= {"masked": {"parts": 2, "loss": "cosine"}}
 ROW = {"epoch": 1, "loss": 2.0, "accuracy": 50.0, "lr": 0.1}
 
 
@@ -141,3 +144,22 @@ def test_an_error_fails_the_run_and_a_store_is_not_needed_before(root):
     with pytest.raises(ValueError), training_run(describe("joint"), "f"):
         raise ValueError
     assert [run.info.status for run in Runs().search()] == ["FAILED"]
+
+
+def test_a_pretraining_has_a_run_that_the_run_of_its_training_leads_to(grid):
+    grid.edit_params("pretrain", PRETRAINED)
+    pretrain.main("joint")
+    (first,) = Runs().search()
+    assert first.info.status == "FINISHED" and curve(first.info.run_id) == [1, 2, 3]
+    assert first.data.tags["kind"] == "pretraining" and first.data.tags["streams"] == "joint"
+    assert first.data.tags["method"] == "masked pre-training"
+    shown = first.data.params
+    assert shown["pretrain.epochs"] == "3" and shown["train.clip_len"] == "8"
+    assert not {"method.loss", "train.epochs", "train.lr", "lr"} & shown.keys()
+    (artifact,) = Runs().client.list_artifacts(first.info.run_id)
+    assert artifact.path == "joint.safetensors"
+    train(grid.params(), "joint")
+    (second,) = Runs().search("tags.kind = 'stream'")
+    assert second.data.tags["pretrained.digest"] == first.data.tags["weights.digest"]
+    assert second.data.tags["method"].endswith("after masked pre-training")
+    assert second.data.params["pretrain.masked.parts"] == "2"

@@ -103,7 +103,7 @@ def test_a_changed_parameter_is_told_with_both_values_and_what_comes_after(folde
 def test_one_streams_parameter_concerns_that_stream(folder):
     edit(lambda content: content["streams"]["bone"].update(lr=0.5))
     found = why.reasons()
-    assert found["second@bone"] == ["streams.bone.lr: null became 0.5"]
+    assert found["second@bone"] == ["streams.bone.lr: new"]
     assert "second@joint" not in found and "first" not in found
 
 

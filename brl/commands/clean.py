@@ -15,17 +15,19 @@ from rich.console import Console
 from rich.table import Table
 
 from brl.commands.why import reasons
+from brl.comparison.data import Data, encoder_file, unfinished_folder, weights_file
 from brl.comparison.file import COMPARISONS
 from brl.comparison.made import note_of
 from brl.comparison.plan import Run, planned_runs, read_comparison
-from brl.comparison.run import Data, unfinished_folder, weights_file
+from brl.comparison.run import lacks_encoder
 from brl.config.params import Params, read_params
+from brl.pretraining.encoder import Pretraining
 from brl.support.errors import UserError
 from brl.support.paths import STORE, SUBSET
 from brl.support.processes import is_gone
 from brl.tracking.store import connect, tracking_uri
 from brl.training.job import Job
-from brl.training.resuming import checkpoints, fingerprint
+from brl.training.resuming import checkpoints, data_hashes, fingerprint
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,29 @@ def resumable(params: Params) -> set[str] | None:
     if not (STORE / "meta.json").exists() or not (SUBSET / "summary.json").exists():
         return None
     data = Data.read()
-    digests = [data.store.digest, data.digest]
+    return set(in_pipeline(params, data)) | set(in_comparisons(params, data))
+
+
+def in_pipeline(params: Params, data: Data) -> Iterator[str]:
+    """The fingerprints of the trainings and pre-trainings of stages that would run."""
     stages = reasons()
-    to_train = [stream for stream in params.streams if f"train@{stream}" in stages]
-    in_pipeline = {fingerprint(Job.of(params, stream), digests) for stream in to_train}
-    in_comparisons = {data.trained_key(run) for run in all_planned_runs(params)}
-    return in_pipeline | {key for key in in_comparisons if not weights_file(key).exists()}
+    for stream in params.streams:
+        job = Job.of(params, stream)
+        if f"train@{stream}" in stages:
+            yield fingerprint(job, data_hashes(job, data.store.digest, data.digest))
+        if f"pretrain@{stream}" in stages and job.pretrain:
+            pretraining = Pretraining.of(job)
+            if pretraining.listed.exists():
+                yield pretraining.fingerprint(data.store, params.train.validation)
+
+
+def in_comparisons(params: Params, data: Data) -> Iterator[str]:
+    """The keys of the trainings and pre-trainings of comparisons that have not finished."""
+    for run in all_planned_runs(params):
+        if not weights_file(key := data.trained_key(run)).exists():
+            yield key
+            if lacks_encoder(run, data):
+                yield data.encoder_key(run)
 
 
 def all_planned_runs(params: Params) -> Iterator[Run]:
@@ -69,8 +88,8 @@ def old_checkpoints(current: set[str]) -> list[Leftover]:
         identity = file.stem.rsplit("-", 1)[-1]
         if identity in current:
             continue
-        weights = weights_file(identity)  # of a comparison
-        begun_with = () if weights.exists() else (note_of(weights),)
+        of_comparison = (weights_file(identity), encoder_file(identity))
+        begun_with = (note_of(each) for each in of_comparison if not each.exists())
         leftovers.append(
             Leftover(
                 what=f"{file.name} ({file.stat().st_size / 1e6:.1f} MB)",

@@ -60,7 +60,7 @@ def commands() -> None:
     help="Where the dataset's raw files are.",
 )
 def preset(name: str | None, method: str | None, system: str | None, mirror: str | None) -> None:
-    """Put a dataset, a method or a system into params.yaml, or all of them.
+    """Put a dataset, a method or a system into params.yaml.
 
     NAME is a file of presets/, without .yaml. It sets everything except the method: the streams,
     the network and the training, too. METHOD sets the method, the head and the classifier. SYSTEM

@@ -17,9 +17,15 @@ from brl.tracking.machine import surroundings
 
 @dataclass(frozen=True)
 class Code:
-    """Hashes of the present code: of the training, and of what follows until there are scores."""
+    """Hashes of the present code.
+
+    training    of a training from random weights
+    pretrained  of one with the pre-training before it
+    scoring     of what follows until there are scores
+    """
 
     training: str
+    pretrained: str
     scoring: str
 
     @classmethod
@@ -30,7 +36,11 @@ class Code:
             files = {path for stage in stages for path in stage_code(stage, network)}
             return key_of([sha256(path) for path in sorted(files) if path.parts[0] == "brl"])
 
-        return cls(hashed("train"), hashed("classify", "predict"))
+        return cls(hashed("train"), hashed("pretrain", "train"), hashed("classify", "predict"))
+
+    def of_training(self, run: Run) -> str:
+        """That of the training of a run."""
+        return self.pretrained if run.job.pretrain else self.training
 
 
 def present_code(runs: list[Run]) -> dict[str, Code]:
@@ -49,10 +59,10 @@ def note(file: Path, code: str, *, resumes: bool = False, **precisions: str) -> 
         lines.write(json.dumps({"code": code} | surroundings(**precisions)) + "\n")
 
 
-def note_end(file: Path, seconds: float, steps: int) -> None:
+def note_end(file: Path, seconds: float, steps: float) -> None:
     """Notes the processor time of this process, whose line is the last one, and all steps."""
     *others, own = noted(file)
-    write_note(file, [*others, own | {"seconds": f"{seconds:.1f}", "steps": str(steps)}])
+    write_note(file, [*others, own | {"seconds": f"{seconds:.1f}", "steps": f"{steps:.0f}"}])
 
 
 def write_note(file: Path, lines: list[dict[str, str]]) -> None:

@@ -108,7 +108,7 @@ def content_of(params: Params) -> dict[str, Any]:
 
 def flat(params: Params) -> dict[str, Any]:
     """The parameters by their dotted names, without options that are not in use."""
-    (row,) = pd.json_normalize(params.model_dump()).to_dict("records")
+    (row,) = pd.json_normalize(params.in_use()).to_dict("records")
     return {str(name): value for name, value in row.items()}
 
 

@@ -1,6 +1,7 @@
 """Computes the runs of a comparison. Runs that have finished are not computed again.
 
-The folder .comparison/ holds `trained/KEY.safetensors` and `KEY.csv` (weights and curve) and
+The folder .comparison/ holds `trained/KEY.safetensors` and `KEY.csv` (weights and curve),
+`pretrained/KEY.safetensors` and `KEY.csv` (encoders that trainings start from), and
 `scores/KEY.npz` (scores of the clips that the run is judged by), with notes on what made them
 (`made.py`). A key is a hash of the parameters and data that decide the content. It does not depend
 on the code, so a changed comment does not cost hours of training. Scores take seconds: if code
@@ -16,100 +17,52 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from multiprocessing import active_children, get_context
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 
-from brl.balance.holdout import hold_out
 from brl.classifier import adjusted
-from brl.clips.store import ClipStore
-from brl.comparison.made import Code, is_of, note, note_end, noted, present_code
+from brl.comparison.data import Data, encoder_file, unfinished_folder, weights_file
+from brl.comparison.made import (
+    Code,
+    is_of,
+    note,
+    note_end,
+    noted,
+    present_code,
+    seconds_of,
+    steps_of,
+)
 from brl.comparison.plan import Run, key_of
 from brl.config.params import Params
 from brl.prediction import predict
+from brl.pretraining.encoder import Pretraining, pretrain
 from brl.scores.metrics import overall
 from brl.scores.scores import Scores, rounded, save_scores
-from brl.streams.weights import Trained, load_weights, save_weights
-from brl.subset.subset import Subset, read_subset, read_summary
+from brl.streams.weights import (
+    Trained,
+    load_encoder,
+    load_weights,
+    save_encoder,
+    save_weights,
+)
 from brl.support.errors import UserError
-from brl.support.files import project_root, sha256, write_csv
-from brl.support.paths import STORE, SUBSET
+from brl.support.files import sha256, write_csv
 from brl.support.progress import keep_quiet, progress
-from brl.tracking.description import Description, SubsetRecord, of_training
+from brl.tracking.description import (
+    Description,
+    SubsetRecord,
+    of_pretraining,
+    of_training,
+    started_by,
+)
 from brl.tracking.training import training_run
-from brl.training.loop import train_stream
-
-
-@dataclass(frozen=True)
-class Data:
-    """The clips of a comparison: the store and the training subset, with its hash and summary."""
-
-    store: ClipStore
-    subset: Subset
-    digest: str
-    summary: dict[str, float]
-
-    @classmethod
-    def read(cls) -> "Data":
-        """Reads what `dvc repro subsample` wrote."""
-        store = ClipStore.open(STORE)
-        return cls(store, read_subset(SUBSET, store), *read_summary(SUBSET))
-
-    def trained_key(self, run: Run) -> str:
-        """The key of a training: a hash of its job and its data."""
-        job = run.job
-        of_job = [*job.stream.seen, job.seed, job.lr]
-        of_job += [job.model, job.method, job.train]
-        share = run.params.train.validation
-        left_out = f", {share} held out" if share else ""
-        return key_of(*of_job, self.store.digest, self.digest + left_out)
-
-    def scores_file(self, run: Run) -> Path:
-        """The file for a run's scores."""
-        params = run.params
-        parts = (self.trained_key(run), params.classifier, params.predict, params.dataset.split)
-        return folder() / "scores" / f"{key_of(*parts)}.npz"
-
-    def parts(self, run: Run) -> tuple[Subset, np.ndarray]:
-        """The training part of a run, and the indices of the clips that it is judged by, (N,).
-
-        These are the test clips, unless a validation part is held out. Then methods and settings
-        are being chosen: they are judged by that part, test clips are not used, and the weights
-        are those of the last epoch. The best epoch by that part would be judged by the maximum of
-        a curve, which flatters methods with restless curves.
-        """
-        share = run.params.train.validation
-        if share == 0:
-            return self.subset, self.store.part(run.params.dataset.split, "test")
-        training, held_out = hold_out(self.store, self.subset, share, run.seed)
-        return training, held_out.clips
-
-    def check_classes(self, names: list[str]) -> None:
-        """Raises UserError if a name is not that of a class."""
-        for name in names:
-            if name not in self.store.classes:
-                known = ", ".join(self.store.classes)
-                raise UserError(f"comparison: without_classes: no class {name!r}; known: {known}")
-
-
-def folder() -> Path:
-    """The folder of finished and unfinished runs."""
-    return project_root() / ".comparison"
-
-
-def unfinished_folder() -> Path:
-    """The folder of the checkpoints KEY.pt of interrupted trainings."""
-    return folder() / "unfinished"
-
-
-def weights_file(key: str) -> Path:
-    """The file for a training's weights."""
-    return folder() / "trained" / f"{key}.safetensors"
+from brl.training.loop import CurveRow, train_stream
 
 
 def kept_files(runs: list[Run], data: Data) -> tuple[dict[Path, Run], dict[Path, Run]]:
@@ -130,7 +83,9 @@ def made_by_other_code(runs: list[Run], data: Data) -> tuple[int, int]:
     present = present_code(runs)
     trained, scored = kept_files(runs, data)
     return (
-        sum(not is_of(file, present[run.network].training) for file, run in trained.items()),
+        sum(
+            not is_of(file, present[run.network].of_training(run)) for file, run in trained.items()
+        ),
         sum(not is_of(file, present[run.network].scoring) for file, run in scored.items()),
     )
 
@@ -146,8 +101,8 @@ def is_to_do(run: Run, data: Data, code: Code) -> bool:
 def compute(runs: list[Run], data: Data, name: str, jobs: int) -> None:
     """Computes the unfinished runs in order, `jobs` trainings at a time.
 
-    A failed run does not stop the others. At the end, UserError is raised with the message of the
-    first failure.
+    Encoders that they start from come first, each once. A failed run does not stop the others. At
+    the end, UserError is raised with the message of the first failure.
     """
     present = present_code(runs)
     waiting = [run for run in runs if is_to_do(run, data, present[run.network])]
@@ -155,23 +110,45 @@ def compute(runs: list[Run], data: Data, name: str, jobs: int) -> None:
     for run in waiting:
         by_training.setdefault(data.trained_key(run), []).append(run)
     print(f"{name}: {len(runs)} runs, {len(waiting)} to do", file=sys.stderr)
-    if not waiting:
-        return
-    tasks = [(group, name, present[group[0].network]) for group in by_training.values()]
-    failed = list(_failures(tasks, min(jobs, len(tasks))))
+    groups = list(by_training.values())
+    encoders = {
+        data.encoder_key(group[0]): group[:1] for group in groups if lacks_encoder(group[0], data)
+    }
+    failed = list(_failures(pretrain_first, list(encoders.values()), name, present, jobs))
+    ready = [group for group in groups if not lacks_encoder(group[0], data)]
+    failed += _failures(compute_group, ready, name, present, jobs)
     if failed:
-        raise UserError(f"{len(failed)} of {len(by_training)} trainings failed: {failed[0]}")
+        trainings = len(encoders) + len(groups)
+        raise UserError(f"{len(failed)} of {trainings} trainings failed: {failed[0]}")
 
 
-def _failures(tasks: list[tuple[list[Run], str, Code]], jobs: int) -> Iterator[str]:
-    """Does tasks, the arguments of `compute_group`; yields a message for each failure."""
+def lacks_encoder(run: Run, data: Data) -> bool:
+    """Whether a run is to be trained from an encoder that is not pre-trained yet."""
+    if run.job.pretrain is None or weights_file(data.trained_key(run)).exists():
+        return False
+    return not encoder_file(data.encoder_key(run)).exists()
+
+
+def _failures(
+    work: Callable[[list[Run], str, Code], list[str]],
+    groups: list[list[Run]],
+    name: str,
+    present: dict[str, Code],
+    jobs: int,
+) -> Iterator[str]:
+    """Does the work for groups of runs with one network; yields a message for each failure."""
+    if not groups:
+        return
     context = get_context("spawn")
     begun = context.Value("i", 0)
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(begun,))
+    workers = min(jobs, len(groups))
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(begun,))
     # Ctrl-C reaches the workers too. They inherit the handler that ignores it, stay silent, and
     # are terminated below.
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    started = {pool.submit(compute_group, *task): task[0][0] for task in tasks}
+    started = {
+        pool.submit(work, group, name, present[group[0].network]): group[0] for group in groups
+    }
     signal.signal(signal.SIGINT, handler)
     bar = progress(as_completed(started), "trainings", total=len(started))
     try:
@@ -218,33 +195,75 @@ def compute_group(group: list[Run], name: str, code: Code) -> list[str]:
     code: that which the program was started with. Returns a line for each run.
     """
     data = Data.read()
-    trained = trained_once(group[0], data, name, code.training)
+    trained = trained_once(group[0], data, name, code.of_training(group[0]))
     return [score(run, trained, data, code.scoring) for run in group]
+
+
+def pretrain_first(group: list[Run], name: str, code: Code) -> list[str]:
+    """Pre-trains the encoder that a group of runs starts from; returns a line."""
+    pretrained_once(group[0], Data.read(), name, code.of_training(group[0]))
+    return [f"{group[0].title}: pre-trained"]
 
 
 def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
     """The trained network of a run: loaded if its training has finished, else trained and kept."""
-    key = data.trained_key(run)
-    weights = weights_file(key)
+    weights = weights_file(data.trained_key(run))
     if weights.exists():
         return load_weights(weights)
+    encoder = pretrained_once(run, data, name, code) if run.job.pretrain else None
+    if encoder and not is_of(encoder, code):
+        code = key_of(code, "and an encoder by other code")
+    work = partial(
+        train_stream,
+        run.job,
+        data.store,
+        data.parts(run)[0],
+        start=load_encoder(encoder) if encoder else None,
+    )
+    about = compared(of_training, run, data, name)
+    about = started_by(about, encoder) if encoder else about
+    return _kept(weights, about, code, work, save_weights, encoder)
+
+
+def pretrained_once(run: Run, data: Data, name: str, code: str) -> Path:
+    """The file of the encoder that a run starts from: pre-trained and kept, unless it is there."""
+    encoder = encoder_file(data.encoder_key(run))
+    if not encoder.exists():
+        clips = data.pretraining_clips(run)
+        work = partial(pretrain, Pretraining.of(run.job), data.store, clips)
+        about = replace(compared(of_pretraining, run, data, name), kind="pretraining")
+        _kept(encoder, about, code, work, save_encoder)
+    return encoder
+
+
+def _kept(
+    file: Path,
+    about: Description,
+    code: str,
+    work: Callable[..., tuple[Trained, list[CurveRow]]],
+    save: Callable[[Path, Trained], None],
+    encoder: Path | None = None,
+) -> Trained:
+    """Trains, or resumes a training, and keeps the result with its curve and a note.
+
+    encoder: one that it starts from; its costs are added.
+    """
+    key = file.stem
     checkpoint = unfinished_folder() / f"{key}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    note(weights, code, resumes=checkpoint.exists(), train=run.params.train.precision)
+    note(file, code, resumes=checkpoint.exists(), train=about.params["train"]["precision"])
     begun = time.process_time()
-    with training_run(compared(of_training, run, data, name), key) as recorded:
-        trained, curve = train_stream(
-            run.job,
-            data.store,
-            data.parts(run)[0],
-            checkpoint,
-            on_epoch=recorded.log_epoch,
-            on_start=recorded.start,
+    with training_run(about, key) as recorded:
+        trained, curve = work(
+            checkpoint=checkpoint, on_epoch=recorded.log_epoch, on_start=recorded.start
         )
-        write_csv(pd.DataFrame(curve), weights.with_suffix(".csv"))
-        save_weights(weights, trained)
-        note_end(weights, time.process_time() - begun, int(curve[-1]["steps"]))
-        recorded.finish(weights, sha256(weights))
+        write_csv(pd.DataFrame(curve), file.with_suffix(".csv"))
+        save(file, trained)
+        seconds, steps = time.process_time() - begun, curve[-1]["steps"]
+        if encoder:
+            seconds, steps = seconds + seconds_of(encoder), steps + steps_of(encoder)
+        note_end(file, seconds, steps)
+        recorded.finish(file, sha256(file))
     checkpoint.unlink()
     return trained
 

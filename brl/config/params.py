@@ -1,5 +1,6 @@
 """The schema of params.yaml. It has no defaults: the file states all settings of a run."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,9 @@ from pydantic import (
     model_validator,
 )
 
+from brl.config.data import DatasetParams, PrepareParams, SubsampleParams
+from brl.config.networks import NETWORK_SETTINGS, NoSettings
+from brl.config.pretrain import PretrainParams
 from brl.config.section import Angle, Count, Extended, Positive, Section, Seed, Share
 from brl.config.streams import StreamParams
 from brl.support.errors import UserError
@@ -18,21 +22,6 @@ from brl.support.yaml_file import read_yaml, validated
 
 # Names of streams are names of files, stages and metrics.
 StreamName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-
-
-class DatasetParams(Section):
-    """Which dataset and split; `mirror` is a folder or URL that has its raw files."""
-
-    name: str
-    split: str
-    mirror: str | None
-
-
-class PrepareParams(Section):
-    """How the clip store is written."""
-
-    max_bodies: Count
-
 
 # The stage `subsample` depends on this folder: it runs again after a list was edited.
 LISTS = Path("lists")
@@ -47,30 +36,6 @@ def list_path(list_file: str) -> Path:
             "DVC notices edits; copy the file there (a link is not enough) and give its name"
         )
     return path
-
-
-class SubsampleParams(Section):
-    """How the training subset is chosen: by a class profile, or by a list of clips."""
-
-    seed: Seed
-    profile: Literal["exp", "step", "natural"]
-    imbalance_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)]
-    max_per_class: Count | None
-    list_file: str | None
-
-
-class NoSettings(Section):
-    """The settings of a network that has none of its own."""
-
-
-class DGSTGCNSettings(Section):
-    """Settings of `dgstgcn`; graphs: learned graphs of each block (published: 8)."""
-
-    graphs: Count = 8
-
-
-# The networks' own settings, each with its published value where it is left out.
-NETWORK_SETTINGS: dict[str, type[Section]] = {"dgstgcn": DGSTGCNSettings}
 
 
 class ModelParams(Extended):
@@ -207,7 +172,7 @@ class EvaluateParams(Section):
 
 
 class Params(Section):
-    """All of params.yaml."""
+    """All of params.yaml; pretrain is None in files from before there was a pre-training."""
 
     seed: Seed
     dataset: DatasetParams
@@ -217,6 +182,7 @@ class Params(Section):
     model: ModelParams
     method: MethodParams
     train: TrainParams
+    pretrain: PretrainParams | None = None
     classifier: ClassifierParams
     predict: PredictParams
     ensemble: EnsembleParams
@@ -252,6 +218,15 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _pretraining_sees_no_held_out_clip(self) -> "Params":
+        pretrain = self.pretraining
+        if pretrain and pretrain.clips == "split" and self.train.validation > 0:
+            raise ValueError(
+                "pretrain.clips: split has clips that train.validation holds out: must be subset"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _mixing_fits(self) -> "Params":
         if self.method.mix == "shap" and self.method.mix_share != 1:
             raise ValueError("method.mix: shap mixes every clip: method.mix_share must be 1.0")
@@ -279,6 +254,16 @@ class Params(Section):
         if not any(self.ensemble.weights[name] > 0 for name in self.streams):
             raise ValueError("ensemble.weights: at least one stream needs a weight above zero")
         return self
+
+    def in_use(self, without: Collection[str] = ()) -> dict[str, Any]:
+        """The values that have an effect, as JSON; without: sections to leave out."""
+        off = set() if self.pretraining else {"pretrain"}
+        return self.model_dump(mode="json", exclude={*without, *off})
+
+    @property
+    def pretraining(self) -> PretrainParams | None:
+        """The section `pretrain`; None if it is switched off."""
+        return None if self.pretrain is None or self.pretrain.kind == "none" else self.pretrain
 
     def model_of(self, stream: str) -> ModelParams:
         """The network of a stream: `model`, with what the stream has of its own.

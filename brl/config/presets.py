@@ -84,6 +84,7 @@ def apply_preset(
             content["dataset"]["mirror"] = mirror
         if name or system:  # a loss on graphs goes with the network that learns them
             content["method"]["prototypes"] = None
+            content.get("pretrain", {})["kind"] = "none"
         put_values(content, dataset_values)
         if any(stream.get("weights") for stream in content["streams"].values()):
             method_values.pop("model", None)

@@ -29,6 +29,14 @@ def method_in_words(params: Params) -> str:
         words.append(f"reversal ({method.reverse})")
     if method.prototypes:
         words.append("graph prototypes")
+    if pretraining := pretraining_in_words(params):
+        words.append(f"after {pretraining}")
     if classifier != "none":
         words.append(f"{classifier.replace('_', '-')} after training")
     return ", ".join(words)
+
+
+def pretraining_in_words(params: Params) -> str:
+    """The kind of the pre-training; empty without one."""
+    kind = params.pretrain.kind if params.pretrain else "none"
+    return "" if kind == "none" else f"{kind} pre-training"

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer, model_validator
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from brl.clips.layout import WHOLE_BODY, Layout
 from brl.clips.normalize import Normalization
@@ -130,11 +131,28 @@ class Trained:
 
 def save_weights(path: Path, trained: Trained) -> None:
     """Writes weights and recipe to a safetensors file."""
-    state = {name: tensor.contiguous().cpu() for name, tensor in trained.model.state_dict().items()}
+    _save(path, trained.model, trained.recipe)
+
+
+def _save(path: Path, module: nn.Module, recipe: Recipe) -> None:
+    state = {name: tensor.contiguous().cpu() for name, tensor in module.state_dict().items()}
     # The order of several metadata entries would vary; a single entry gives equal bytes.
-    metadata = {"recipe": json.dumps(trained.recipe.model_dump())}
+    metadata = {"recipe": json.dumps(recipe.model_dump())}
     with written_whole(path) as unfinished:
         save_file(state, unfinished, metadata)
+
+
+def save_encoder(path: Path, pretrained: Trained) -> None:
+    """Writes the weights of the backbone, and the recipe, to a safetensors file."""
+    _save(path, pretrained.model.backbone, pretrained.recipe)
+
+
+def load_encoder(path: Path) -> dict[str, Tensor]:
+    """The state dict of a backbone that `save_encoder` wrote; UserError for any other file."""
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: not a pre-trained encoder of this project") from error
 
 
 def load_weights(path: Path) -> Trained:

@@ -62,7 +62,17 @@ def read_subset(folder: Path, store: ClipStore) -> Subset:
 
     Raises UserError where a file is damaged, or does not fit the store or the other file.
     """
-    path = folder / CLIPS_FILE
+    clips = read_clips(folder / CLIPS_FILE, store)
+    counts = np.bincount(store.labels[clips], minlength=len(store.classes))
+    _check_counts(folder, store, counts)
+    return Subset(clips, counts)
+
+
+def read_clips(path: Path, store: ClipStore) -> np.ndarray:
+    """The store indices (n,) of the clips that a CSV file names in its column `name`.
+
+    Raises UserError where the file is damaged or does not fit the store.
+    """
     names = _read_table(path, ["name"])["name"].to_numpy(dtype=str)
     order = np.argsort(store.names)
     positions = np.searchsorted(store.names, names, sorter=order)
@@ -73,9 +83,7 @@ def read_subset(folder: Path, store: ClipStore) -> Subset:
             f"{path}: {str(unknown[0])!r} is not a clip of {store.folder} "
             f"({len(unknown)} of {len(names)} names are not); {REMEDY}"
         )
-    counts = np.bincount(store.labels[clips], minlength=len(store.classes))
-    _check_counts(folder, store, counts)
-    return Subset(clips, counts)
+    return clips
 
 
 def _check_counts(folder: Path, store: ClipStore, counts: np.ndarray) -> None:

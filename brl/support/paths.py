@@ -8,6 +8,7 @@ RAW = Path("data/raw")
 STORE = Path("data/store")
 NETWORKS = Path("data/networks")
 SUBSET = Path("data/subset")
+SPLIT = Path("data/split/train.csv")
 SCORES = Path("scores")
 FUSED_SCORES = Path("fused/scores.npz")
 
@@ -24,6 +25,16 @@ COMPARISON_REPORTS = REPORTS / "comparisons"
 BENCHMARK_REPORTS = REPORTS / "benchmarks"
 
 RELEASE = Path("release/recognizer.zip")
+
+
+def pretrained_encoder(stream: str) -> Path:
+    """Encoder of a stream as `pretrain` writes it; without a pre-training a line that says so."""
+    return Path("pretrained") / f"{stream}.safetensors"
+
+
+def pretraining_curve(stream: str) -> Path:
+    """Curve of a stream's pre-training, a row for each epoch."""
+    return Path("pretrained") / f"{stream}.csv"
 
 
 def trained_weights(stream: str) -> Path:

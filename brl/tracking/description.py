@@ -3,12 +3,13 @@
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from brl.config.params import Params
-from brl.report.words import method_in_words
+from brl.report.words import method_in_words, pretraining_in_words
+from brl.support.files import sha256
 from brl.tracking import machine
 from brl.tracking.names import data_tag, run_name
 
@@ -39,7 +40,8 @@ class SubsetRecord:
 class Description:
     """What a run is about.
 
-    kind    `stream` or `pipeline` (what params.yaml describes), `compared` (of a comparison)
+    kind    `stream` or `pipeline` (what params.yaml describes), `pretraining` of a stream,
+            `compared` (of a comparison)
     name    of the run
     params  all parameters that made its content, nested
     tags    `streams`, `method`, `data`, and those of a comparison
@@ -66,6 +68,29 @@ def of_training(
     return _of_stream(params, stream, subset, name, AFTER_TRAINING)
 
 
+def of_pretraining(
+    params: Params, stream: str, subset: SubsetRecord, name: str | None = None
+) -> Description:
+    """The pre-training of a stream; without a name for its run, it says what differs."""
+    about = _of_stream(params, stream, subset, name, ("method", *AFTER_TRAINING))
+    content = {key: value for key, value in about.params.items() if key != "lr"}
+    content["train"] = {
+        key: value for key, value in content["train"].items() if key not in content["pretrain"]
+    }
+    return replace(
+        about,
+        kind="pretraining",
+        name=f"pre-training of {about.name}",
+        params=content,
+        tags=about.tags | {"method": pretraining_in_words(params)},
+    )
+
+
+def started_by(about: Description, encoder: Path) -> Description:
+    """The training, tagged with the hash of its encoder: the `weights.digest` of another run."""
+    return replace(about, tags=about.tags | {"pretrained.digest": sha256(encoder)})
+
+
 def of_stream(
     params: Params, stream: str, subset: SubsetRecord, name: str | None = None
 ) -> Description:
@@ -89,6 +114,7 @@ def _of_stream(
     if settings.weights:  # nothing of the training is known
         content.pop("method")
         content.pop("lr")
+        content.pop("pretrain", None)
         content["train"] = {name: content["train"][name] for name in TEST_CLIPS}
         content["weights"] = settings.weights.model_dump()
         tags |= {"method": f"checkpoint {Path(settings.weights.file).name}", "trained": "elsewhere"}
@@ -108,7 +134,7 @@ def of_pipeline(params: Params, subset: SubsetRecord, name: str | None = None) -
 
 def _dumped(params: Params, without: set[str]) -> dict[str, Any]:
     """The parameters, except the place of the raw files, which differs from machine to machine."""
-    content = params.model_dump(mode="json", exclude=without)
+    content = params.in_use(without)
     content["dataset"].pop("mirror")
     return content
 

@@ -108,7 +108,7 @@ def _differences(
     old: Params, new: Params, stream: str | None, without: tuple[str, ...]
 ) -> Iterator[str]:
     """The differences in words: of data and method first, then parameter by parameter."""
-    before, after = flattened(old.model_dump()), flattened(new.model_dump())
+    before, after = flattened(old.in_use()), flattened(new.in_use())
     changed = [name for name in before | after if before.get(name) != after.get(name)]
     changed = [name for name in changed if name != "dataset.mirror"]
     if {"dataset.name", "dataset.split"} & set(changed):

@@ -155,9 +155,10 @@ class Training:
                 bar.show(done, f"{self._progress(sums, seen)}, {speed:.0f} clips/s")
         self.epoch += 1
         if not torch.isfinite(sums["loss"]):
+            stream = self.job.stream.name
             raise UserError(
-                f"{self.job.stream.name}: the loss is not finite in epoch {self.epoch}; "
-                f"lower train.lr or streams.{self.job.stream.name}.lr in params.yaml"
+                f"{stream}: the loss is not finite in epoch {self.epoch}; lower "
+                f"{self.objective.lr_setting.format(stream=stream)} in params.yaml"
             )
         row = {"epoch": self.epoch, "loss": round(float(sums.pop("loss")) / seen, 6)}
         row |= {name: round(100 * float(total) / seen, 4) for name, total in sums.items()}

@@ -25,10 +25,12 @@ class Objective(nn.Module, ABC):
     The parameters of an objective (such as a decoder) are trained with the network's, and its
     buffers (such as prototypes) are kept in checkpoints; neither is part of the trained weights.
 
-    directions: outputs of the network per class.
+    directions  outputs of the network per class
+    lr_setting  where params.yaml has the learning rate, for a message
     """
 
     directions = 1
+    lr_setting = "train.lr or streams.{stream}.lr"
 
     @abstractmethod
     def order(self, epoch: int, generator: Generator) -> Tensor:
@@ -38,6 +40,7 @@ class Objective(nn.Module, ABC):
     def batch(self, indices: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Any]:
         """Clips (N, M, T, V, K), present bodies (N, M) bool and targets of any type.
 
+        Clips may have another shape that `outputs` expects, such as two views (N, 2, M, T, V, K).
         All processes make the whole batch from the same random numbers.
         """
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from brl.streams.stream import Stream
 from brl.support.files import project_root, sha256, stage_code
+from brl.support.paths import pretrained_encoder
 from brl.training.job import Job
 
 
@@ -14,13 +15,24 @@ def fingerprint(job: Job, data: list[str]) -> str:
     """Hash of all that a training depends on: job, data hashes, and the code listed in dvc.yaml.
 
     It is part of the checkpoint's name, so that an interrupted training resumes and a changed one
-    starts from the beginning.
+    starts from the beginning. data: see `data_hashes`.
     """
     settings: dict[str, Any] = {"stream": job.stream.seen, "seed": job.seed, "lr": job.lr}
     sections = {name: getattr(job, name).model_dump() for name in ("model", "method", "train")}
-    code = [sha256(path) for path in stage_code("train", job.model.name)]
-    content = [settings | sections, data, code]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    return hash_with_code("train", job.model.name, [settings | sections, data])
+
+
+def data_hashes(job: Job, store: str, subset: str) -> list[str]:
+    """The hashes of the data of a training in the pipeline, for `fingerprint`."""
+    encoder = pretrained_encoder(job.stream.name)
+    return [store, subset, *([sha256(encoder)] if job.pretrain and encoder.exists() else [])]
+
+
+def hash_with_code(stage: str, network: str, content: list[Any]) -> str:
+    """Hash of JSON content and of the code of a stage, which dvc.yaml lists."""
+    code = [sha256(path) for path in stage_code(stage, network)]
+    text = json.dumps([*content, code], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def checkpoints() -> Path:

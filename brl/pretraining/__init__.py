@@ -1,0 +1,1 @@
+"""Pre-training of a stream's encoder, without labels."""

@@ -1,0 +1,59 @@
+"""The body parts that pre-training masks as a whole."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from brl.clips.layout import Layout
+
+# Head, torso, left and right arm, left and right leg; shoulders and hips belong to the torso. Those
+# of coco17 are SkeletonMAE's (arXiv 2307.08476, figure 2), the others have the same meaning.
+PARTS: dict[str, tuple[tuple[int, ...], ...]] = {
+    "ntu25": (
+        (2, 3), (0, 1, 4, 8, 12, 16, 20), (5, 6, 7, 21, 22), (9, 10, 11, 23, 24), (13, 14, 15),
+        (17, 18, 19),
+    ),
+    "nw_ucla20": (
+        (3,), (0, 1, 2, 4, 8, 12, 16), (5, 6, 7), (9, 10, 11), (13, 14, 15), (17, 18, 19),
+    ),
+    "utd_mhad20": (
+        (0,), (1, 2, 3, 4, 8, 12, 16), (5, 6, 7), (9, 10, 11), (13, 14, 15), (17, 18, 19),
+    ),
+    "msr_action3d20": (
+        (19,), (0, 1, 2, 3, 4, 5, 6), (7, 9, 11), (8, 10, 12), (13, 15, 17), (14, 16, 18),
+    ),
+    "coco17": ((0, 1, 2, 3, 4), (5, 6, 11, 12), (7, 9), (8, 10), (13, 15), (14, 16)),
+    "penn_action13": ((0,), (1, 2, 7, 8), (4, 6), (3, 5), (10, 12), (9, 11)),
+    "openpose18": ((0, 14, 15, 16, 17), (1, 2, 5, 8, 11), (6, 7), (3, 4), (12, 13), (9, 10)),
+}  # fmt: skip
+
+
+def body_parts(layout: Layout, seen: Sequence[int]) -> Tensor:
+    """The body parts among the joints that a stream sees: (P, V) bool, each joint in one part.
+
+    seen (V,): joints of the layout. Layouts that are not in `PARTS` are divided by their tree.
+    """
+    parts = PARTS.get(layout.name) or branches(layout)
+    rows = [np.isin(seen, part) for part in parts]
+    return torch.from_numpy(np.stack([row for row in rows if row.any()]))
+
+
+def branches(layout: Layout) -> list[tuple[int, ...]]:
+    """The parts of a tree of joints: what leads from a fork or the centre to an end, and the rest.
+
+    A fork is a joint with several children; it belongs to the rest.
+    """
+    parents = np.array(layout.parents)
+    joints = np.arange(layout.num_joints)
+    children = np.bincount(parents[parents != joints], minlength=layout.num_joints)
+    parts = []
+    for end in np.flatnonzero(children == 0):
+        branch, joint = [], int(end)
+        while children[joint] < 2 and parents[joint] != joint:
+            branch.append(joint)
+            joint = int(parents[joint])
+        if branch:
+            parts.append(tuple(branch))
+    return [*parts, tuple(int(joint) for joint in np.setdiff1d(joints, np.concatenate(parts)))]
