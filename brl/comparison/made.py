@@ -62,7 +62,7 @@ def note(file: Path, code: str, *, resumes: bool = False, **precisions: str) -> 
 def note_end(file: Path, seconds: float, steps: float) -> None:
     """Notes the processor time of this process, whose line is the last one, and all steps."""
     *others, own = noted(file)
-    write_note(file, [*others, own | {"seconds": f"{seconds:.1f}", "steps": f"{steps:.0f}"}])
+    write_note(file, [*others, own | {"seconds": f"{seconds:.2f}", "steps": f"{steps:.0f}"}])
 
 
 def write_note(file: Path, lines: list[dict[str, str]]) -> None:
