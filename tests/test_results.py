@@ -120,8 +120,9 @@ def lines_of(comparison: str) -> list[str]:
 def test_the_methods_on_the_page_are_those_of_the_comparisons():
     """Row by row: a table a recipe."""
     tables = [part for part in page_on_methods().split("\n\n") if part.startswith("|")]
-    for table, comparison in zip(tables, ("nw_ucla", "nw_ucla_best"), strict=True):
-        assert len(table.splitlines()) > 6
+    comparisons = ("utd_mhad_lt", "utd_mhad_lt", "nw_ucla", "nw_ucla_best")
+    for table, comparison in zip(tables, comparisons, strict=True):
+        assert len(table.splitlines()) >= 4
         assert set(table.splitlines()) <= set(lines_of(comparison))
 
 
@@ -135,6 +136,21 @@ def test_the_page_says_what_six_streams_reach(comparison, method):
     top1, few = cells[3].strip(), cells[6].strip()
     section = " ".join(page_on_methods().split())
     assert f"`{method}` reaches {top1} (few-shot {few})" in section
+
+
+def test_the_differences_on_utd_mhad_are_those_of_the_comparison():
+    pairs = pd.read_csv("reports/comparisons/utd_mhad_lt/pairs.csv")
+    pairs = pairs[(pairs["what"] == "joint") & (pairs["against"] == "cross_entropy")]
+    found = pairs.set_index("method")
+    said = " ".join(page_on_methods().split())
+    for method, text in (
+        ("ldam_drw", "gains {:.1f} points over cross-entropy (95 % interval {:+.1f} to {:+.1f};"),
+        ("brl", "differs from cross-entropy by {:+.1f} points ({:+.1f} to {:+.1f})"),
+        ("cross_entropy, as many steps", "cross-entropy gain {:+.1f} ({:+.1f} to {:+.1f})"),
+    ):
+        assert text.format(*found.loc[method, ["difference", "low", "high"]]) in said
+    holm = round(found.loc["ldam_drw", "holm_reference"], 3)
+    assert len(found) == 5 and f"for the five differences p = {holm}" in said
 
 
 def test_best_leads_under_its_recipe_and_by_how_little():
