@@ -23,7 +23,7 @@ from brl.training.resuming import checkpoints
 from stages import pretrain as stage
 from stages.train import train
 from tests.comparing import Grid
-from tests.tiny import PARAMS, stored, swinging_arms, training_part
+from tests.tiny import PARAMS, Interrupted, interrupting, stored, swinging_arms, training_part
 
 MASKED = {"kind": "masked", "clips": "subset", "epochs": 3, "batch_size": 8, "lr": 0.05}
 MASKED |= {"masked": {"parts": 2, "loss": "cosine"}}
@@ -97,15 +97,8 @@ def test_a_killed_pretraining_ends_with_the_same_bytes(store, tmp_path):
     clips, pretraining = store.part("half", "train"), pretraining_of(params_with())
     whole, whole_curve = pretrain(pretraining, store, clips, tmp_path / "whole.pt")
 
-    class Killed(Exception):
-        pass
-
-    def kill(row):
-        if row["epoch"] == 2:
-            raise Killed
-
-    with pytest.raises(Killed):
-        pretrain(pretraining, store, clips, tmp_path / "killed.pt", kill)
+    with pytest.raises(Interrupted):
+        pretrain(pretraining, store, clips, tmp_path / "killed.pt", interrupting(2))
     resumed, curve = pretrain(pretraining, store, clips, tmp_path / "killed.pt")
     assert curve == whole_curve and set(curve[0]) == {"epoch", "loss", "lr", "steps"}
     for name, pretrained in {"whole": whole, "resumed": resumed}.items():

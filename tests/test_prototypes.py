@@ -18,7 +18,7 @@ from brl.training.mixing import Targets
 from brl.training.prototypes import Prototypes, label_shares, moved
 from tests.methods import method
 from tests.test_networks import LAYOUTS, model_params
-from tests.tiny import job, stored, swinging_arms, training_part
+from tests.tiny import Interrupted, interrupting, job, stored, swinging_arms, training_part
 
 CLASSES = 4
 NUMBER = {"number": 5, "weight": 0.2}
@@ -138,15 +138,8 @@ def test_an_interrupted_training_ends_in_the_same_bytes(store, subset, tmp_path)
     """Also prototypes, and what dropout drops."""
     whole, curve = train_stream(settings(), store, subset, tmp_path / "whole.pt")
 
-    class Interrupted(Exception):
-        pass
-
-    def interrupt(row):
-        if row["epoch"] == 2:
-            raise Interrupted
-
     with pytest.raises(Interrupted):
-        train_stream(settings(), store, subset, tmp_path / "cut.pt", interrupt)
+        train_stream(settings(), store, subset, tmp_path / "cut.pt", interrupting(2))
     resumed, curve_again = train_stream(settings(), store, subset, tmp_path / "cut.pt")
     assert curve_again == curve
     for name, tensor in whole.model.state_dict().items():

@@ -33,7 +33,7 @@ from brl.training.shap_mix import (
     pasted,
 )
 from tests.methods import method
-from tests.tiny import job, stored, swinging_arms, training_part
+from tests.tiny import Interrupted, interrupting, job, stored, swinging_arms, training_part
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=lambda layout: layout.name)
@@ -215,15 +215,8 @@ def test_an_interrupted_training_ends_in_the_same_bytes(store, subset, tmp_path)
     """Checkpoints hold the table; it moves, and after five passes it guides the mixing."""
     whole, curve = train_stream(settings(), store, subset, tmp_path / "whole.pt")
 
-    class Interrupted(Exception):
-        pass
-
-    def interrupt(row):
-        if row["epoch"] == 3:
-            raise Interrupted
-
     with pytest.raises(Interrupted):
-        train_stream(settings(), store, subset, tmp_path / "cut.pt", interrupt)
+        train_stream(settings(), store, subset, tmp_path / "cut.pt", interrupting(3))
     before = torch.load(tmp_path / "cut.pt", weights_only=True)["objective"]
     resumed, curve_again = train_stream(settings(), store, subset, tmp_path / "cut.pt")
     assert curve_again == curve

@@ -17,7 +17,7 @@ from brl.support.errors import UserError
 from brl.support.progress import fraction_bar
 from brl.training.loop import Training, learning_rate, train_stream
 from tests.methods import method
-from tests.tiny import job, stored, swinging_arms, training_part, with_lr
+from tests.tiny import Interrupted, interrupting, job, stored, swinging_arms, training_part, with_lr
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +53,8 @@ def test_a_stream_learns_to_classify_test_clips(store, subset, tmp_path, stream,
 def test_an_interrupted_training_ends_in_the_same_bytes(store, subset, tmp_path, monkeypatch):
     whole, curve = train_stream(job(), store, subset, tmp_path / "whole.pt")
 
-    class Interrupted(Exception):
-        pass
-
-    def interrupt(row):
-        if row["epoch"] == 2:
-            raise Interrupted
-
     with pytest.raises(Interrupted):
-        train_stream(job(), store, subset, tmp_path / "cut.pt", interrupt)
+        train_stream(job(), store, subset, tmp_path / "cut.pt", interrupting(2))
     trained, seen = [], []
     run_epoch = Training.run_epoch
     monkeypatch.setattr(

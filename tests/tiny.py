@@ -1,5 +1,6 @@
 """A small dataset that a narrow network learns in seconds, and trainings on it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,3 +90,17 @@ def job(
 def with_lr(job: Job, lr: float) -> Job:
     """The job with another peak learning rate."""
     return replace(job, stream=replace(job.stream, lr=lr))
+
+
+class Interrupted(Exception):
+    """Ends a training."""
+
+
+def interrupting(epoch: int) -> Callable[[dict[str, float]], None]:
+    """An `on_epoch` that ends the training after an epoch, counted from 1."""
+
+    def interrupt(row: dict[str, float]) -> None:
+        if row["epoch"] == epoch:
+            raise Interrupted
+
+    return interrupt

@@ -1,5 +1,6 @@
 """A network: a backbone, applied to each body, and a head on the mean over bodies."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -69,7 +70,7 @@ class Backbone(nn.Module):
         """Initialises a linear head as this network's paper does; else those of `Head` stay."""
 
 
-class GraphBackbone(Backbone):
+class GraphBackbone(Backbone, ABC):
     """Base class of backbones that learn a graph for each body; see Network.logits_and_graphs.
 
     graph_shape: (C', V, V), that of a body's graphs in the last block.
@@ -77,9 +78,9 @@ class GraphBackbone(Backbone):
 
     graph_shape: tuple[int, int, int]
 
+    @abstractmethod
     def collecting_graphs(self) -> AbstractContextManager[list[Tensor]]:
         """A scope whose forward passes add their last graphs (B, C', V, V) to a list."""
-        raise NotImplementedError
 
 
 class Head(nn.Module):
