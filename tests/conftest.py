@@ -20,6 +20,8 @@ from tests.reference import (  # noqa: F401  # hooks
 from tests.web import Server, running_server
 
 if TYPE_CHECKING:
+    from brl.clips.store import ClipStore
+    from brl.subset.subset import Subset
     from tests.comparing import Grid
 
 # No time limit an example: the machine's load must not fail a test. The same examples each run.
@@ -67,6 +69,22 @@ def tracked(mlflow_db, tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("BRL_TRACKING", "on")
     shutil.copy(mlflow_db, tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> "ClipStore":
+    """A store of clips that a narrow network learns in seconds."""
+    from tests.tiny import stored, swinging_arms  # takes seconds to import
+
+    return stored(tmp_path_factory.mktemp("tiny") / "store", swinging_arms())
+
+
+@pytest.fixture
+def subset(store) -> "Subset":
+    """All training clips of the store."""
+    from tests.tiny import training_part
+
+    return training_part(store)
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import torch
 
 from brl.balance.holdout import hold_out
 from brl.clips.clip import Clip
-from brl.clips.store import ClipStore
 from brl.config.params import PredictParams
 from brl.prediction import predict
 from brl.streams.weights import save_weights
@@ -33,16 +32,6 @@ def settings(preset: str = "cross_entropy", **changes: object) -> Job:
 def spoilt(clip: Clip) -> Clip:
     """Of the last class, and of no numbers."""
     return replace(clip, label=2, joints=np.full_like(clip.joints, np.nan))
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory) -> ClipStore:
-    return stored(tmp_path_factory.mktemp("leakage") / "store", swinging_arms())
-
-
-@pytest.fixture
-def subset(store) -> Subset:
-    return training_part(store)
 
 
 class Left(NamedTuple):

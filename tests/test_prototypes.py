@@ -6,11 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from brl.clips.store import ClipStore
 from brl.config.params import MethodParams, PrototypeParams
 from brl.models.common.build import build
 from brl.streams.weights import load_weights, save_weights
-from brl.subset.subset import Subset
 from brl.training import prototypes as module
 from brl.training.job import Job
 from brl.training.loop import Training, train_stream
@@ -18,7 +16,7 @@ from brl.training.mixing import Targets
 from brl.training.prototypes import Prototypes, label_shares, moved
 from tests.methods import method
 from tests.test_networks import LAYOUTS, model_params
-from tests.tiny import Interrupted, interrupting, job, stored, swinging_arms, training_part
+from tests.tiny import Interrupted, interrupting, job
 
 CLASSES = 4
 NUMBER = {"number": 5, "weight": 0.2}
@@ -114,16 +112,6 @@ def test_graphs_are_averaged_over_the_bodies_that_count(absent_bodies):
     torch.testing.assert_close(graphs, expected, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(network(clips, present), logits)
     assert last.collected is None
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory) -> ClipStore:
-    return stored(tmp_path_factory.mktemp("prototypes") / "store", swinging_arms())
-
-
-@pytest.fixture
-def subset(store) -> Subset:
-    return training_part(store)
 
 
 def with_prototypes(update: str = "all", weight: float = 0.2, **changes: object) -> MethodParams:

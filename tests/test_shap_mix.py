@@ -15,7 +15,6 @@ from brl.clips.layout import LAYOUTS, NTU25, Layout
 from brl.clips.store import ClipStore
 from brl.config.presets import METHODS
 from brl.streams.weights import Recipe
-from brl.subset.subset import Subset
 from brl.support.errors import UserError
 from brl.training.job import Job
 from brl.training.loop import Training, train_stream
@@ -33,7 +32,7 @@ from brl.training.shap_mix import (
     pasted,
 )
 from tests.methods import method
-from tests.tiny import Interrupted, interrupting, job, stored, swinging_arms, training_part
+from tests.tiny import Interrupted, interrupting, job
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=lambda layout: layout.name)
@@ -187,16 +186,6 @@ def test_absent_bodies_are_absent_in_the_estimate_too():
     assert (shown[0, 1] == 0).all()
     assert torch.equal(shown[1][..., [0, 2, 5], :], batch.clips[1][..., [0, 2, 5], :])
     assert (shown[1][..., [1, 3, 4], :] == 0.5).all()
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory) -> ClipStore:
-    return stored(tmp_path_factory.mktemp("shap") / "store", swinging_arms())
-
-
-@pytest.fixture
-def subset(store) -> Subset:
-    return training_part(store)
 
 
 def settings(**changes: Any) -> Job:

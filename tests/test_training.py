@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from brl.clips.store import ClipStore
 from brl.config.params import PredictParams
 from brl.prediction import predict
 from brl.streams.device import arithmetic
@@ -17,17 +16,7 @@ from brl.support.errors import UserError
 from brl.support.progress import fraction_bar
 from brl.training.loop import Training, learning_rate, train_stream
 from tests.methods import method
-from tests.tiny import Interrupted, interrupting, job, stored, swinging_arms, training_part, with_lr
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory) -> ClipStore:
-    return stored(tmp_path_factory.mktemp("data") / "store", swinging_arms())
-
-
-@pytest.fixture
-def subset(store) -> Subset:
-    return training_part(store)
+from tests.tiny import Interrupted, interrupting, job, with_lr
 
 
 def weights_of(trained) -> dict[str, torch.Tensor]:
