@@ -6,6 +6,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.image import imread
 
+from brl.comparison import cost
 from brl.comparison.figure import GAP
 from brl.comparison.made import Code, note
 from brl.comparison.report import write_report
@@ -99,7 +100,7 @@ def test_methods_of_other_seeds_are_compared_by_the_common_ones(grid):
     assert np.isnan(pairs.loc["rpm", "mixup"]["holm_reference"])
     assert ("rpm", "cross_entropy") not in pairs.index  # no common seed
     assert "With one common seed nothing is known about other seeds" in page
-    assert "Rows without all 3 seeds say so" in page
+    assert "A row that still lacks seeds says so" in page
     assert "over clips and seeds" not in page
 
 
@@ -180,7 +181,7 @@ def test_the_picture_shows_every_method(grid, monkeypatch):
     grid.compare({"brl": {"streams": ["joint", "skip"]}, "mixup": {"streams": ["skip"]}})
     grid.pretend(lambda run, labels: labels)
     report(grid)
-    assert dict(drawn[:2]) == {"joint": [0.0], "skip": [1.0, 2 + GAP]}
+    assert dict(drawn[:3]) == {"joint": [0.0], "skip": [1.0, 3 + GAP], "all streams": [2.0]}
 
 
 def test_the_page_says_how_to_repeat_a_row_and_what_it_was_judged_by(grid):
@@ -239,3 +240,26 @@ def test_other_code_is_told(grid):
     assert "**1 of the 2 trainings and 1 of the 2 scores were computed by other" in report(grid)
     note(others, Code.of("stgcnpp").training)
     assert "**1 of the 2 scores were computed by other code" in report(grid)
+
+
+def test_fusions_of_different_streams_stand_side_by_side(grid, monkeypatch):
+    three = {"streams": ["joint", "bone", "skip"]}
+    grid.compare({"brl": {"streams": SIX}, "best": three, "mixup": JOINT}, seeds=[0, 1])
+    grid.pretend(lambda _run, labels: labels)
+    monkeypatch.setattr(cost, "steps_of", lambda _weights: 10)
+    page = report(grid)
+    table = pd.read_csv(grid.folder / "report/results.csv")
+    together = table[table["what"] == "all streams"]
+    assert dict(zip(together["method"], together["steps"], strict=True)) == {"brl": 60, "best": 30}
+    assert "## all streams" in page
+
+
+def test_a_row_lacks_only_seeds_that_are_planned_for_it(grid):
+    two = {"streams": ["joint", "bone"]}
+    grid.compare({"brl": two, "mixup": JOINT}, seeds=[0, 1, 2], ensemble_seeds=[0, 1])
+    grid.pretend(lambda _run, labels: labels)
+    assert "| brl | 2 | 100.0" in report(grid)  # two streams
+    data = Data.read()
+    data.scores_file(next(run for run in grid.runs() if run.title == "brl bone, seed 1")).unlink()
+    page = report(grid)
+    assert "| brl | 1 of 2 | 100.0" in page and "| brl | 3 | 100.0" in page

@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from brl.comparison.file import FUSED
+from brl.comparison.fusions import fusions_of
 from brl.comparison.made import seconds_of, steps_of
 from brl.comparison.plan import Run
 from brl.comparison.run import Data, weights_file
@@ -25,7 +25,9 @@ def with_costs(results: pd.DataFrame, runs: list[Run], data: Data) -> pd.DataFra
         ]
     )
     fused = [
-        of_runs[of_runs["what"].isin(streams)].assign(what=name) for name, streams in FUSED.items()
+        of_runs[of_runs["method"].eq(method) & of_runs["what"].isin(streams)].assign(what=name)
+        for method, fusions in fusions_of(runs).items()
+        for name, streams in fusions.items()
     ]
     keys = ["method", "what", "seed"]
     costs = pd.concat([of_runs, *fused]).groupby(keys).agg(lambda costs: costs.sum(skipna=False))

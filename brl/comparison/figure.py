@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from brl.comparison.file import FUSED
+from brl.comparison.fusions import NAMES
 from brl.comparison.statistics import interval
 from brl.support.files import written_whole
 
@@ -25,7 +25,7 @@ def draw_comparison(path: Path, results: pd.DataFrame, title: str) -> None:
     """
     methods = list(dict.fromkeys(results["method"]))
     first = results.drop_duplicates("method")["what"]
-    shown = list(dict.fromkeys([*first, *FUSED]))
+    shown = list(dict.fromkeys([*first, *NAMES]))
     results = results[results["what"].isin(shown)]
     heights: dict[tuple[str, str], float] = {}
     centres, top = [], 0.0

@@ -9,12 +9,6 @@ from brl.config.section import Seed
 from brl.support.yaml_file import read_yaml
 
 COMPARISONS = Path("comparisons")
-# The streams that are fused, as in BRL, arXiv 2308.14024.
-FUSED = {
-    "2 streams": ("joint", "bone"),
-    "4 streams": ("joint", "bone", "joint_motion", "bone_motion"),
-    "6 streams": ("joint", "bone", "skip", "joint_motion", "bone_motion", "skip_motion"),
-}
 
 
 class _Section(BaseModel):

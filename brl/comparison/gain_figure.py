@@ -9,7 +9,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import LogLocator, NullLocator
 from matplotlib.transforms import Bbox
 
-from brl.comparison.file import FUSED
+from brl.comparison.fusions import NAMES
 from brl.comparison.sizes import size_groups
 from brl.figures import GROUP_COLOURS, save_figure
 
@@ -29,7 +29,7 @@ def draw_gains(path: Path, classes: pd.DataFrame, reference: str) -> None:
     classes: rows with a gain, of other methods than the reference, as `class_table` has them.
     """
     whats = list(dict.fromkeys(classes["what"]))
-    shown = list(dict.fromkeys([whats[0], *[what for what in FUSED if what in whats][-1:]]))
+    shown = list(dict.fromkeys([whats[0], *[what for what in NAMES if what in whats][-1:]]))
     numbers = [classes[classes["what"] == what]["method"].nunique() for what in shown]
     rows = [-(-number // COLUMNS) for number in numbers]
     figure = Figure(figsize=(13, 0.7 + 2.6 * sum(rows)), layout="constrained")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from brl.comparison.file import FUSED
+from brl.comparison.fusions import Fusions, fusions_of
 from brl.comparison.made import facts
 from brl.comparison.plan import Run
 from brl.comparison.results import Scored
@@ -25,16 +25,22 @@ def record(scored: list[Scored], runs: list[Run], data: Data, comparison: str) -
     if not enabled():
         return
     store = Runs()
+    fusions = fusions_of(runs)
     by_seed: dict[tuple[str, int], dict[str, Scored]] = {}
     for one in scored:
         by_seed.setdefault((one.method, one.seed), {})[one.source] = one
     for (method, seed), by_source in by_seed.items():
         of_seed = [run for run in runs if (run.method, run.seed) == (method, seed)]
-        record_seed(store, by_source, of_seed, data, comparison)
+        record_seed(store, by_source, of_seed, fusions[method], data, comparison)
 
 
 def record_seed(
-    store: Runs, by_source: dict[str, Scored], runs: list[Run], data: Data, comparison: str
+    store: Runs,
+    by_source: dict[str, Scored],
+    runs: list[Run],
+    fusions: Fusions,
+    data: Data,
+    comparison: str,
 ) -> None:
     """Records the results of a method from a seed; streams are shown below the largest fusion."""
     of_streams: dict[str, str] = {}
@@ -46,11 +52,11 @@ def record_seed(
             weights = weights_of(run, data, comparison)
             of_streams[run.stream] = record_stream(store, result, weights)
     fused: list[str] = []
-    for source, streams in FUSED.items():
+    for source, streams in fusions.items():
         if source in by_source:
             members = {stream: of_streams[stream] for stream in streams}
             fused_runs = [run for run in runs if run.stream in members]
-            about = with_facts(fusion(source, runs[0], data, comparison), fused_runs, data)
+            about = with_facts(fusion(source, fused_runs, data, comparison), fused_runs, data)
             digest = about.digest(*(sha256(data.scores_file(run)) for run in fused_runs))
             result = result_of(about, digest, by_source[source], runs[0], data)
             fused.append(record_fused(store, result, members, {}))
@@ -58,12 +64,13 @@ def record_seed(
         adopt(store, fused[-1], [*of_streams.values(), *fused[:-1]], again=True)
 
 
-def fusion(source: str, run: Run, data: Data, comparison: str) -> Description:
-    """The description of a fusion; run: one of its streams."""
+def fusion(source: str, runs: list[Run], data: Data, comparison: str) -> Description:
+    """The description of a fusion; runs: of its streams."""
+    run = runs[0]
     of_run = compared(of_stream, run, data, comparison)
     name = f"{comparison}: {run.method} {source}, seed {run.seed}"
     about = of_pipeline(run.params, of_run.subset, name)
-    tags = of_run.tags | {"streams": ", ".join(FUSED[source])}
+    tags = of_run.tags | {"streams": ", ".join(each.stream for each in runs)}
     return replace(about, kind="compared", tags=tags)
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 from brl.comparison.by_class import lines_on_classes, write_classes
 from brl.comparison.cost import with_costs
 from brl.comparison.figure import draw_comparison
-from brl.comparison.file import FUSED, Comparison
+from brl.comparison.file import Comparison
+from brl.comparison.fusions import fusions_of, planned_seeds
 from brl.comparison.kept import keep
 from brl.comparison.plan import Run
 from brl.comparison.recipe import recipe_lines
@@ -96,6 +97,7 @@ def page_lines(
 ) -> list[str]:
     """The lines of the page, in Markdown."""
     model, train = runs[0].params.model, runs[0].params.train
+    planned, fusions = planned_seeds(runs), fusions_of(runs)
     own = [key for row in comparison.methods.values() for key in row.settings]
     of_reference = pairs[pairs["against"] == comparison.reference]
     exceptions = ", but where a row says otherwise" if any(map(of_recipe, own)) else ""
@@ -107,7 +109,7 @@ def page_lines(
         f"{train.epochs} epochs of {train.passes} passes, batches of {train.batch_size}, "
         f"learning rate {train.lr:g}, the last epoch.",
         "",
-        how_to_read(results, of_reference, len(comparison.seeds)),
+        how_to_read(results, of_reference, planned),
         "",
         *how_to_repeat(comparison, train.validation > 0),
         *note_on_code(runs, data),
@@ -120,7 +122,7 @@ def page_lines(
             "",
             f"## {source}",
             "",
-            *summary_table(of_source, len(comparison.seeds), bool(comparison.without_classes)),
+            *summary_table(of_source, planned, bool(comparison.without_classes)),
         ]
         against = of_reference[of_reference["what"] == source]
         if len(against):
@@ -129,7 +131,7 @@ def page_lines(
         lines += [
             "",
             f"*{fusion}*: not defined for {', '.join(methods)}: the weights of "
-            f"{', '.join(FUSED[fusion])} are zero (`ensemble.weights`).",
+            f"{', '.join(fusions[methods[0]][fusion])} are zero (`ensemble.weights`).",
         ]
     if comparison.without_classes:
         left_out = ", ".join(comparison.without_classes)

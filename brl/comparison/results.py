@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from brl.comparison.file import FUSED, Comparison
+from brl.comparison.file import Comparison
+from brl.comparison.fusions import NAMES, fusions_of
 from brl.comparison.plan import Run
 from brl.comparison.run import Data
 from brl.config.params import EvaluateParams
@@ -15,12 +16,12 @@ from brl.scores.metrics import accuracy_by_class, headline, shot_groups
 from brl.scores.scores import Scores, load_scores
 
 # The order of the report.
-ORDER = ("joint", *FUSED, *(name for name in MODALITIES if name != "joint"))
+ORDER = ("joint", *NAMES, *(name for name in MODALITIES if name != "joint"))
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores of a method from a seed. `source`: a stream, or a key of `FUSED`."""
+    """Scores of a method from a seed. `source`: a stream, or one of `NAMES`."""
 
     method: str
     source: str
@@ -37,10 +38,9 @@ def finished(runs: list[Run], data: Data) -> list[Scored]:
     """All finished scores: of streams, and of the fusions whose streams have all finished.
 
     A fusion of streams whose weights are all zero is not defined, and left out. The scores are
-    sorted as in `ORDER`, other streams and fusions come last; within a source they keep the order
-    of the runs.
+    sorted as in `ORDER`, other streams come last; within a source they keep the order of the runs.
     """
-    scored, planned = [], streams_of(runs)
+    scored, fusions = [], fusions_of(runs)
     by_seed: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
         if data.scores_file(run).exists():
@@ -50,30 +50,13 @@ def finished(runs: list[Run], data: Data) -> list[Scored]:
         ensemble = of_seed[0].params.ensemble
         fused = {
             name: fuse({stream: streams[stream] for stream in members}, ensemble)
-            for name, members in fusions(planned[method]).items()
+            for name, members in fusions[method].items()
             if set(members) <= set(streams) and weighed(members, ensemble)
         }
         scored += [
             Scored(method, source, seed, scores) for source, scores in (streams | fused).items()
         ]
     return sorted(scored, key=lambda one: place(one.source))
-
-
-def streams_of(runs: list[Run]) -> dict[str, list[str]]:
-    """The streams of each method, in the order of its runs."""
-    methods = {run.method: None for run in runs}
-    return {
-        method: list({run.stream: None for run in runs if run.method == method})
-        for method in methods
-    }
-
-
-def fusions(streams: list[str]) -> dict[str, tuple[str, ...]]:
-    """The fusions of a method with these streams: those of `FUSED`, or that of all of them."""
-    known = {name: members for name, members in FUSED.items() if set(members) <= set(streams)}
-    if len(streams) == 1 or set(streams) in map(set, known.values()):
-        return known
-    return known | {" + ".join(streams): tuple(streams)}
 
 
 def place(source: str) -> int:
@@ -85,8 +68,8 @@ def undefined(runs: list[Run]) -> dict[str, list[str]]:
     """The methods for which a fusion is not defined, by fusion: its streams' weights are zero."""
     ensembles = {run.method: run.params.ensemble for run in runs}
     methods: dict[str, list[str]] = {}
-    for method, streams in streams_of(runs).items():
-        for name, members in fusions(streams).items():
+    for method, fusions in fusions_of(runs).items():
+        for name, members in fusions.items():
             if not weighed(members, ensembles[method]):
                 methods.setdefault(name, []).append(method)
     return methods

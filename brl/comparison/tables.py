@@ -1,5 +1,7 @@
 """The tables of a comparison's page, in Markdown, and what must be known to read them."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from brl.comparison.statistics import interval
@@ -9,10 +11,12 @@ COSTS = {"steps": "steps", "minutes": "minutes", "tflop": "TFLOP"}
 COLUMNS = HEADLINE_COLUMNS | {"mean_other_classes": "mean class, others"}
 
 
-def summary_table(results: pd.DataFrame, seeds: int, with_others: bool) -> list[str]:
-    """The accuracies and the costs: one row for each method.
+def summary_table(
+    results: pd.DataFrame, planned: Mapping[tuple[str, str], int], with_others: bool
+) -> list[str]:
+    """The accuracies and the costs of a stream or a fusion: one row for each method.
 
-    seeds: number of seeds of the comparison. A row that has fewer says how many of them.
+    planned: number of seeds by method and stream or fusion; a row that has fewer says so.
     """
     shown = [c for c in COLUMNS if results[c].notna().any()]
     if not with_others:
@@ -21,7 +25,7 @@ def summary_table(results: pd.DataFrame, seeds: int, with_others: bool) -> list[
     lines = ["| method | seeds | " + " | ".join(headings) + " |"]
     lines.append("|---|---:" + "|---:" * len(headings) + "|")
     for method, of_method in results.groupby("method", sort=False):
-        done = len(of_method)
+        done, seeds = len(of_method), planned[str(method), of_method["what"].iloc[0]]
         number = str(done) if done == seeds else f"{done} of {seeds}"
         cells = [mean_and_interval(of_method[c]) for c in shown]
         cells += [in_figures(of_method[c].mean()) for c in COSTS]
@@ -74,20 +78,23 @@ def p_value(p: float) -> str:
     return f"{p:.3f}" if p >= 0.001 else "< 0.001"
 
 
-def how_to_read(results: pd.DataFrame, pairs: pd.DataFrame, seeds: int) -> str:
+def how_to_read(
+    results: pd.DataFrame, pairs: pd.DataFrame, planned: Mapping[tuple[str, str], int]
+) -> str:
     """The paragraph that explains the tables, as far as it concerns these results.
 
-    pairs: those with the reference. seeds: number of seeds of the comparison.
+    pairs: those with the reference. planned: number of seeds by method and stream or fusion.
     """
     lines = [
         "Accuracy in %, mean over seeds ± half the 95 % confidence interval (Student's t). Beside "
         "it is the mean cost of a training, or of all streams of a fusion: steps, minutes of "
         "processor time, and 10^12 operations."
     ]
-    if (results.groupby(["what", "method"]).size() < seeds).any():
+    done = results.groupby(["method", "what"]).size()
+    if any(number < planned[key] for key, number in done.items()):
         lines.append(
-            f"Rows without all {seeds} seeds say so (*1 of {seeds}*): their means are over fewer "
-            "seeds, and their distance from other rows' means may come from the seeds."
+            "A row that still lacks seeds says so (*1 of 3*): its distance from other rows may "
+            "come from the seeds."
         )
     if len(pairs):
         lines.append(

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from brl.comparison.file import FUSED
+from brl.comparison.fusions import FUSED
 from brl.comparison.statistics import holm, interval
 from brl.comparison.summary.ranks import ranks
 from brl.comparison.summary.reports import COSTS, Reports
