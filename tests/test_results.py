@@ -120,7 +120,8 @@ def lines_of(comparison: str) -> list[str]:
 def test_the_methods_on_the_page_are_those_of_the_comparisons():
     """Row by row: a table a recipe."""
     tables = [part for part in page_on_methods().split("\n\n") if part.startswith("|")]
-    comparisons = ("utd_mhad_lt", "utd_mhad_lt", "nw_ucla", "nw_ucla_best")
+    others = ("nw_ucla", "nw_ucla_best")
+    comparisons = ("utd_mhad_lt",) * 2 + ("msr_action3d_lt",) * 2 + others
     for table, comparison in zip(tables, comparisons, strict=True):
         assert len(table.splitlines()) >= 4
         assert set(table.splitlines()) <= set(lines_of(comparison))
@@ -138,19 +139,32 @@ def test_the_page_says_what_six_streams_reach(comparison, method):
     assert f"`{method}` reaches {top1} (few-shot {few})" in section
 
 
-def test_the_differences_on_utd_mhad_are_those_of_the_comparison():
-    pairs = pd.read_csv("reports/comparisons/utd_mhad_lt/pairs.csv")
-    pairs = pairs[(pairs["what"] == "joint") & (pairs["against"] == "cross_entropy")]
-    found = pairs.set_index("method")
-    said = " ".join(page_on_methods().split())
+@pytest.mark.parametrize(
+    ("heading", "comparison", "ahead"),
+    [
+        ("### Long-tailed UTD-MHAD", "utd_mhad_lt", ["ldam_drw"]),
+        ("### Long-tailed MSR Action3D", "msr_action3d_lt", ["ldam_drw", "best"]),
+    ],
+)
+def test_the_differences_on_a_dataset_are_those_of_its_comparison(heading, comparison, ahead):
+    pairs = pd.read_csv(f"reports/comparisons/{comparison}/pairs.csv")
+    joint = pairs[(pairs["what"] == "joint") & (pairs["against"] == "cross_entropy")]
+    found = joint.set_index("method")
+    page = page_on_methods()
+    section = page[page.index(heading) :].split("\n### ")[0]
+    said = " ".join(section.split())
     for method, text in (
-        ("ldam_drw", "gains {:.1f} points over cross-entropy (95 % interval {:+.1f} to {:+.1f};"),
+        (ahead[0], "{:.1f} points over cross-entropy (95 % interval {:+.1f} to {:+.1f}"),
         ("brl", "differs from cross-entropy by {:+.1f} points ({:+.1f} to {:+.1f})"),
         ("cross_entropy, as many steps", "cross-entropy gain {:+.1f} ({:+.1f} to {:+.1f})"),
+        *((other, "{:.1f} ({:+.1f} to {:+.1f})") for other in ahead[1:]),
     ):
         assert text.format(*found.loc[method, ["difference", "low", "high"]]) in said
-    holm = round(found.loc["ldam_drw", "holm_reference"], 3)
-    assert len(found) == 5 and f"for the five differences p = {holm}" in said
+    holm = " and ".join(str(round(found.loc[method, "holm_reference"], 3)) for method in ahead)
+    assert len(found) == 5 and f"corrected for the five differences p = {holm}" in said
+    six = pairs[(pairs["what"] == "6 streams") & (pairs["method"] == "brl")].iloc[0]
+    fused = "BRL differs from the control by {:+.1f} points ({:+.1f} to {:+.1f})"
+    assert fused.format(*six[["difference", "low", "high"]]) in said
 
 
 def test_best_leads_under_its_recipe_and_by_how_little():
