@@ -9,6 +9,7 @@ import click
 
 from brl.support.errors import UserError, one_line_errors
 
+A_FILE = click.Path(path_type=Path)
 Completer = Callable[[click.Context, click.Parameter, str], list[str]]
 
 

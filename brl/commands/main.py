@@ -1,16 +1,16 @@
 """The console script `brl`: parses the command line and calls the command.
 
 Slow imports (torch, pandas, DVC, MLflow) are inside the commands, so that help and completion are
-fast.
+fast. Two sections of commands have modules of their own, preparing.py and using.py.
 """
 
 import signal
 from pathlib import Path
-from typing import Any
 
 import click
 
-from brl.commands.command_line import Commands, Count, ImageSize, names_in, streams
+from brl.commands import preparing, using
+from brl.commands.command_line import A_FILE, Commands, Count, names_in
 
 # Commands, in the order in which they are needed.
 SECTIONS = {
@@ -27,7 +27,6 @@ Exit codes:
   2    wrong usage of a command
   130  interrupted (Ctrl-C, kill)
 """
-A_FILE = click.Path(path_type=Path)
 
 
 @click.group(cls=Commands, sections=SECTIONS, epilog=EXIT_CODES)
@@ -39,98 +38,8 @@ def commands() -> None:
     """
 
 
-@commands.command()
-@click.argument("name", required=False, shell_complete=names_in("presets"))
-@click.option(
-    "--method",
-    metavar="METHOD",
-    shell_complete=names_in("presets/methods"),
-    help="A file of presets/methods/, without .yaml.",
-)
-@click.option(
-    "--system",
-    metavar="SYSTEM",
-    shell_complete=names_in("presets/systems"),
-    help="A file of presets/systems/, without .yaml.",
-)
-@click.option(
-    "--mirror",
-    metavar="FOLDER_OR_URL",
-    type=click.Path(),
-    help="Where the dataset's raw files are.",
-)
-def preset(name: str | None, method: str | None, system: str | None, mirror: str | None) -> None:
-    """Put a dataset, a method or a system into params.yaml.
-
-    NAME is a file of presets/, without .yaml. It sets everything except the method: the streams,
-    the network and the training, too. METHOD sets the method, the head and the classifier. SYSTEM
-    replaces what is special about a published system, such as its streams and its network.
-
-    \b
-    Examples:
-      brl preset nw_ucla
-      brl preset --method brl
-      brl preset ntu60_xsub --method brl --mirror ~/downloads
-      brl preset nw_ucla --system psumnet
-    """
-    from brl.config.presets import apply_preset
-
-    apply_preset(name, Path("params.yaml"), mirror, method, system)
-    presets = " and ".join(filter(None, (name, method, system)))
-    stays = [kind for kind, given in (("dataset", name), ("method", method)) if not given]
-    stay = f" {' and '.join(stays).capitalize()} unchanged."
-    click.echo(f"params.yaml: {presets}.{stay if stays else ''} Next: make repro")
-
-
-@commands.command()
-@click.argument("stream", shell_complete=streams)
-@click.argument("file", type=click.Path())
-def weights(stream: str, file: str) -> None:
-    """Use a published checkpoint for a stream instead of training it.
-
-    FILE `none` removes the checkpoint: the stream is trained again.
-
-    \b
-    Examples:
-      brl weights joint joint.pth
-      brl weights joint none
-    """
-    from brl.commands.weights import set_weights
-
-    set_weights(stream, file)
-
-
-@commands.command()
-def check() -> None:
-    """Check params.yaml, own data and checkpoints for mistakes.
-
-    \b
-    Example:
-      brl check && brl repro
-    """
-    from brl.config.check import check
-    from brl.config.params import read_params
-
-    check(read_params())
-    click.echo("params.yaml: no mistakes found")
-
-
-@commands.command()
-def data() -> None:
-    """Show what the clips are like, and which need attention.
-
-    Downloads and prepares the dataset first, unless that was done.
-
-    \b
-    Example:
-      brl preset nw_ucla && brl data
-    """
-    from brl.commands import pipeline
-
-    pipeline.reproduce("--quiet", "prepare")
-    from brl.commands import data
-
-    data.show(Path("reports"))
+for command in (*preparing.COMMANDS, *using.COMMANDS):
+    commands.add_command(command)
 
 
 @commands.command()
@@ -271,105 +180,6 @@ def ui() -> None:
     from brl.commands.ui import open_ui
 
     open_ui()
-
-
-@commands.command()
-@click.argument("files", metavar="FILES...", type=A_FILE, nargs=-1, required=True)
-@click.option(
-    "--top",
-    metavar="N",
-    type=Count(),
-    default=3,
-    show_default=True,
-    help="Show the N most likely classes.",
-)
-@click.option(
-    "--window",
-    metavar="FRAMES",
-    type=Count(),
-    help="Show a timeline, from windows of so many frames.",
-)
-@click.option(
-    "--step",
-    metavar="FRAMES",
-    type=Count(),
-    help="From one window to the next.  [default: half a window]",
-)
-@click.option(
-    "--image-size",
-    type=ImageSize(),
-    help="Size of the image, for 2D joints in pixels.",
-)
-@click.option(
-    "--from",
-    "source",
-    metavar="FILE_OR_URL",
-    help="A zip of `brl release` instead of this project's streams.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def predict(files: tuple[Path, ...], as_json: bool, **asked: Any) -> None:
-    """Recognise recordings with the trained streams.
-
-    FILES are .npy, .json or .skeleton files, or folders of them.
-
-    \b
-    Examples:
-      brl predict recording.npy
-      brl predict recordings/ --top 5 --json
-      brl predict long.npy --window 64 --step 16
-      brl predict --from recognizer.zip recording.npy
-    """
-    from brl.serving.predict import Request, show
-
-    show(files, Request(**asked), as_json=as_json)
-
-
-@commands.command()
-@click.argument("file", type=A_FILE)
-def export(file: Path) -> None:
-    """Export what was trained as one graph.
-
-    FILE ends in .onnx, or in .pt2 for torch.export.
-
-    \b
-    Examples:
-      brl export recognizer.onnx
-      brl export recognizer.pt2
-    """
-    from brl.serving.export import export_project
-
-    export_project(file)
-
-
-@commands.command()
-def release() -> None:
-    """Pack what was trained into one file to pass on.
-
-    release/recognizer.zip has the weights, the graph in ONNX and a card that describes them. With
-    it, `brl predict --from` needs no training.
-
-    \b
-    Example:
-      brl release
-    """
-    from brl.commands.release import release
-
-    release()
-
-
-@commands.command()
-@click.option("--register", metavar="NAME", help="Also register it as a new version of NAME.")
-def model(register: str | None) -> None:
-    """Log what was trained as a model in MLflow.
-
-    \b
-    Examples:
-      brl model
-      brl model --register gestures
-    """
-    from brl.serving.mlflow_model import log_project
-
-    log_project(register)
 
 
 @commands.command()

@@ -1,0 +1,104 @@
+"""The commands of the section `Prepare`; see main.py."""
+
+from pathlib import Path
+
+import click
+
+from brl.commands.command_line import names_in, streams
+
+
+@click.command()
+@click.argument("name", required=False, shell_complete=names_in("presets"))
+@click.option(
+    "--method",
+    metavar="METHOD",
+    shell_complete=names_in("presets/methods"),
+    help="A file of presets/methods/, without .yaml.",
+)
+@click.option(
+    "--system",
+    metavar="SYSTEM",
+    shell_complete=names_in("presets/systems"),
+    help="A file of presets/systems/, without .yaml.",
+)
+@click.option(
+    "--mirror",
+    metavar="FOLDER_OR_URL",
+    type=click.Path(),
+    help="Where the dataset's raw files are.",
+)
+def preset(name: str | None, method: str | None, system: str | None, mirror: str | None) -> None:
+    """Put a dataset, a method or a system into params.yaml.
+
+    NAME is a file of presets/, without .yaml. It sets everything except the method: the streams,
+    the network and the training, too. METHOD sets the method, the head and the classifier. SYSTEM
+    replaces what is special about a published system, such as its streams and its network.
+
+    \b
+    Examples:
+      brl preset nw_ucla
+      brl preset --method brl
+      brl preset ntu60_xsub --method brl --mirror ~/downloads
+      brl preset nw_ucla --system psumnet
+    """
+    from brl.config.presets import apply_preset
+
+    apply_preset(name, Path("params.yaml"), mirror, method, system)
+    presets = " and ".join(filter(None, (name, method, system)))
+    stays = [kind for kind, given in (("dataset", name), ("method", method)) if not given]
+    stay = f" {' and '.join(stays).capitalize()} unchanged."
+    click.echo(f"params.yaml: {presets}.{stay if stays else ''} Next: make repro")
+
+
+@click.command()
+@click.argument("stream", shell_complete=streams)
+@click.argument("file", type=click.Path())
+def weights(stream: str, file: str) -> None:
+    """Use a published checkpoint for a stream instead of training it.
+
+    FILE `none` removes the checkpoint: the stream is trained again.
+
+    \b
+    Examples:
+      brl weights joint joint.pth
+      brl weights joint none
+    """
+    from brl.commands.weights import set_weights
+
+    set_weights(stream, file)
+
+
+@click.command()
+def check() -> None:
+    """Check params.yaml, own data and checkpoints for mistakes.
+
+    \b
+    Example:
+      brl check && brl repro
+    """
+    from brl.config.check import check
+    from brl.config.params import read_params
+
+    check(read_params())
+    click.echo("params.yaml: no mistakes found")
+
+
+@click.command()
+def data() -> None:
+    """Show what the clips are like, and which need attention.
+
+    Downloads and prepares the dataset first, unless that was done.
+
+    \b
+    Example:
+      brl preset nw_ucla && brl data
+    """
+    from brl.commands import pipeline
+
+    pipeline.reproduce("--quiet", "prepare")
+    from brl.commands import data
+
+    data.show(Path("reports"))
+
+
+COMMANDS = (preset, weights, check, data)
