@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset weights why dag data-check test test-fast lint compare summary model bench-data bench-training bench-accuracy bench-repro bench-networks release ui clean clean-runs
+.PHONY: help setup repro results preset weights why dag data-check test test-fast lint compare probe summary model bench-data bench-training bench-accuracy bench-repro bench-networks release ui clean clean-runs
 
 help:  ## what there is; `brl --help` says more
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ preset: setup  ## a dataset, a method or both into params.yaml: NAME=nw_ucla MIR
 
 compare: setup  ## methods side by side: NAME=nw_ucla JOBS=2; done runs stay in .comparison (rm -r)
 	@brl compare $(if $(NAME),"$(NAME)") $(if $(JOBS),--jobs "$(JOBS)")
+
+probe: setup  ## pre-trained encoders beside random ones; needs a pre-training (make repro) first
+	@brl probe
 
 summary: setup  ## the methods over all compared datasets, from their committed reports
 	@brl compare --summary
@@ -85,6 +88,7 @@ ui: setup  ## compare the runs in MLflow
 	@brl ui
 
 clean:  ## remove results and caches; keeps recorded runs, .comparison and the virtual environment
-	rm -rf data models curves classifiers scores fused logs release .checkpoints .dvc/cache .dvc/tmp
+	rm -rf data pretrained models curves classifiers scores fused logs release .checkpoints .probe
+	rm -rf .dvc/cache .dvc/tmp
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

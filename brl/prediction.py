@@ -1,4 +1,6 @@
-"""Test scores of one trained stream."""
+"""Test scores of one trained stream, and features of clips."""
+
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -35,18 +37,46 @@ def probabilities(
 
     Further outputs, for clips played backwards, are ignored. Puts the network into eval mode.
     """
+    batches = [
+        mean_of_views(logits, clips, num_classes).cpu()
+        for logits, clips in _of_views(model, model, inputs, params)
+    ]
+    return torch.cat(batches).numpy()
+
+
+@torch.inference_mode()
+def features(model: Network, inputs: Inputs, params: PredictParams) -> np.ndarray:
+    """Features (n, C') float32 of n clips, which are the input of the head.
+
+    Those of a clip are the mean over its test views. Puts the network into eval mode.
+    """
+    batches = [
+        rows.unflatten(0, (clips, -1)).mean(dim=1).cpu()
+        for rows, clips in _of_views(model, model.clip_features, inputs, params)
+    ]
+    return torch.cat(batches).numpy()
+
+
+def _of_views(
+    model: Network,
+    compute: Callable[[Tensor, Tensor], Tensor],
+    inputs: Inputs,
+    params: PredictParams,
+) -> Iterator[tuple[Tensor, int]]:
+    """Rows (N I, ...) in float32 for the I test views of N clips, and N: batch by batch.
+
+    compute: what the network in eval mode makes of clips and present bodies.
+    """
     model.eval()
     device = inputs.device
     clips_per_batch = max(1, params.batch_size // params.num_clips)
-    batches = []
     for indices in progress(
         torch.arange(len(inputs), device=device).split(clips_per_batch), "batches"
     ):
         clips, present = inputs.test_batch(indices, params.num_clips)
         with arithmetic(params.precision, device):
-            logits = model(clips, present).float()
-        batches.append(mean_of_views(logits, len(indices), num_classes).cpu())
-    return torch.cat(batches).numpy()
+            rows = compute(clips, present).float()
+        yield rows, len(indices)
 
 
 def mean_of_views(logits: Tensor, num_clips: int, num_classes: int) -> Tensor:

@@ -103,7 +103,7 @@ def test_the_table_of_runs_is_a_view_saved_in_the_experiment(project):
     state = json.loads(view["state"])
     columns = ["tags.`method`", "tags.`data`", "metrics.`accuracy/top1`", "metrics.`accuracy/few`"]
     assert state["selectedColumns"] == columns
-    for kind in ("stream", "pipeline"):
+    for kind in ("stream", "probe", "pipeline"):
         client.create_run(experiment, run_name=kind, tags={"kind": kind})
     shown = client.search_runs([experiment], state["searchFilter"])
     assert [run.info.run_name for run in shown] == ["pipeline"]
@@ -115,14 +115,16 @@ def test_the_searches_in_the_documentation_find_runs(project):
     params = read_params(project / "params.yaml")
     tags = {"method": method_in_words(params), "data": data_in_words(params)}
     client, experiment = connect()
-    for kind in ("stream", "pipeline"):
+    kinds = ("stream", "probe", "pipeline")
+    for kind in kinds:
         run = client.create_run(experiment, run_name=kind, tags=tags | {"kind": kind})
+        client.log_param(run.info.run_id, "probe.evaluation", "linear")
         for metric in ("top1", "few"):
             client.log_metric(run.info.run_id, f"accuracy/{metric}", 90.0)
     page = Path("docs/running.md").read_text(encoding="utf-8")
     searches = re.findall(r"^    (tags\..*)$", page, re.MULTILINE)
     found = [client.search_runs([experiment], search) for search in searches]
-    assert [[run.info.run_name for run in runs] for runs in found] == [["stream"], ["pipeline"]]
+    assert [[run.info.run_name for run in runs] for runs in found] == [[kind] for kind in kinds]
 
 
 def test_a_version_of_a_model_says_what_it_was_made_of_and_how_good_it_is(project):

@@ -15,7 +15,7 @@ from brl.commands.command_line import A_FILE, Commands, Count, names_in
 # Commands, in the order in which they are needed.
 SECTIONS = {
     "Prepare": ("preset", "weights", "check", "data"),
-    "Run": ("repro", "why", "dag", "compare", "record"),
+    "Run": ("repro", "why", "dag", "compare", "probe", "record"),
     "Look at results": ("results", "ui"),
     "Use what was trained": ("predict", "export", "release", "model"),
     "Housekeeping": ("clean", "completion"),
@@ -131,6 +131,23 @@ def compare(name: str | None, jobs: int, report: bool, summary: bool) -> None:
     from brl.commands.compare import compare
 
     compare(name, jobs, trains=not report)
+
+
+@commands.command()
+def probe() -> None:
+    """Evaluate pre-trained encoders beside random ones.
+
+    Linear, by the nearest neighbour, and fine-tuned on 1 % and 10 % of the labels, for each stream.
+    Writes reports/probe.csv and reports/probe.md. What is done stays in .probe and is not computed
+    again.
+
+    \b
+    Example:
+      brl preset nw_ucla --system skeletonmae && brl repro && brl probe
+    """
+    from brl.commands.probe import probe
+
+    probe()
 
 
 @commands.command()

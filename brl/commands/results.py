@@ -1,7 +1,9 @@
 """Prints the table of results: `brl results [FILE] [--markdown]`."""
 
 import json
+from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -29,18 +31,20 @@ def table_rows(results: Path) -> list[list[str]]:
         raise UserError(f"{results}: not there yet; make repro writes it")
     table = pd.read_csv(results)
     rows = [["test accuracy, %", *COLUMNS.values()]]
-    for record in table.to_dict("records"):
-        cells = [record[column] for column in COLUMNS]
-        rows.append(
-            [record["stream"], *("–" if pd.isna(cell) else f"{cell:.1f}" for cell in cells)]
-        )
+    rows += [[record["stream"], *figures(record)] for record in table.to_dict("records")]
     return rows
 
 
-def markdown(rows: list[list[str]]) -> str:
-    """The rows as a Markdown table."""
+def figures(record: dict[Hashable, Any]) -> list[str]:
+    """The accuracies of a result as text; a dash where there is none."""
+    cells = [record[column] for column in COLUMNS]
+    return ["–" if pd.isna(cell) else f"{cell:.1f}" for cell in cells]
+
+
+def markdown(rows: list[list[str]], names: int = 1) -> str:
+    """The rows as a Markdown table; names: its first columns, which are no figures."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]
-    lines.insert(1, "|---" + "|---:" * len(COLUMNS) + "|")
+    lines.insert(1, "|---" * names + "|---:" * (len(rows[0]) - names) + "|")
     return "\n".join(lines)
 
 

@@ -16,6 +16,8 @@ from brl.tracking.names import data_tag, run_name
 # Sections that do not matter to a stream's training, and to a stream's result.
 AFTER_TRAINING = ("classifier", "predict", "ensemble", "evaluate")
 AFTER_PREDICTION = ("ensemble",)
+# Sections that do not matter to an evaluation of an encoder.
+WITHOUT_PROBE = ("method", "classifier", "ensemble")
 # Of the section `train` of a stream that is not trained: the test clips depend on them.
 TEST_CLIPS = ("clip_len", "sampling", "rescale")
 # Tags that tell results apart whose parameters are the same.
@@ -41,7 +43,7 @@ class Description:
     """What a run is about.
 
     kind    `stream` or `pipeline` (what params.yaml describes), `pretraining` of a stream,
-            `compared` (of a comparison)
+            `probe` (an evaluation of an encoder), `compared` (of a comparison)
     name    of the run
     params  all parameters that made its content, nested
     tags    `streams`, `method`, `data`, and those of a comparison
@@ -83,6 +85,21 @@ def of_pretraining(
         name=f"pre-training of {about.name}",
         params=content,
         tags=about.tags | {"method": pretraining_in_words(params)},
+    )
+
+
+def of_probe(
+    params: Params, stream: str, subset: SubsetRecord, evaluation: str, encoder: str
+) -> Description:
+    """An evaluation of a stream's encoder; encoder: a word for its weights."""
+    about = _of_stream(params, stream, subset, None, WITHOUT_PROBE)
+    words = f"{evaluation}, {encoder} encoder"
+    return replace(
+        about,
+        kind="probe",
+        name=f"{words}: {about.name}",
+        params=about.params | {"probe": {"evaluation": evaluation, "encoder": encoder}},
+        tags=about.tags | {"method": f"{words} ({pretraining_in_words(params)})"},
     )
 
 

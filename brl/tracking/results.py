@@ -113,6 +113,23 @@ def _new_stream(runs: Runs, result: Result, weights: Weights) -> str:
     return run_id
 
 
+def record_probe(runs: Runs, result: Result, encoder: str, tags: dict[str, str]) -> None:
+    """Records an evaluation of an encoder, unless it is recorded.
+
+    It is shown below the run of the pre-training. encoder: hash of the pre-trained encoder's file,
+    also for the evaluation of random weights beside it. tags: additional ones.
+    """
+    if runs.find(f"tags.`{RESULT}` = '{result.digest}'"):
+        return
+    tags = tags | {"pretrained.digest": encoder}
+    pretraining = runs.find("tags.kind = 'pretraining'", f"tags.`weights.digest` = '{encoder}'")
+    if pretraining:
+        tags["mlflow.parentRunId"] = pretraining.info.run_id
+    run_id = runs.create_described(result.about, tags)
+    _add_result(runs, run_id, result)
+    runs.client.set_terminated(run_id)
+
+
 def record_fused(
     runs: Runs,
     result: Result,

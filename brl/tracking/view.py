@@ -15,8 +15,9 @@ NAME = "Results"
 KEY = "results"
 # Without it MLflow shows the pages for language models.
 WORKFLOW = "workflowType=machine_learning"
-# Runs of streams are children of their pipeline's run: one row per pipeline or method suffices.
-SHOWN = "tags.kind != 'stream' and tags.kind != 'benchmark'"
+# Runs of streams are children of their pipeline's run, evaluations of an encoder of the run of its
+# pre-training: one row per pipeline, pre-training or method suffices.
+SHOWN = "tags.kind != 'stream' and tags.kind != 'probe' and tags.kind != 'benchmark'"
 RUN_NAME = "attributes.`Run Name`"
 WIDTHS = {  # of each column, in points; in this order
     RUN_NAME: 480,
