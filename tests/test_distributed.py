@@ -21,9 +21,8 @@ from brl.clips.layout import NW_UCLA20
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import ModelParams, PrototypeParams, read_params
-from brl.config.pretrain import MaskedParams, PretrainParams
+from brl.config.pretrain import HallucinatedParams, MaskedParams, PretrainParams
 from brl.pretraining.encoder import Pretraining
-from brl.pretraining.masked import MaskedParts
 from brl.subset.subset import Subset
 from brl.support.progress import fraction_bar
 from brl.training import distributed
@@ -92,13 +91,24 @@ JOBS |= {
     )
     for name, absent, loss in (("masked", "skip", "cosine"), ("masked, pad", "pad", "motion"))
 }
+# The queue holds four keys; hallucination sets in with the third batch.
+JOBS |= {
+    kind: replace(
+        JOBS["masked"],
+        pretrain=PretrainParams(
+            **JOBS["masked"].pretrain.in_use | {"kind": kind},
+            hallucinated=HallucinatedParams(after=0.0, weight=2.0),
+        ),
+    )
+    for kind in ("contrastive", "hallucinated")
+}
 # Batches of one or two clips: of three processes one always has an empty part.
 SMALL_BATCHES = {
     network: job(network, absent_bodies="skip", sampler="instance", batch_size=2)
     for network in get_args(ModelParams.model_fields["name"].annotation)
 } | {
     name: replace(JOBS[name], train=job(batch_size=2).train)
-    for name in ("prototypes", "shap", "masked")
+    for name in ("prototypes", "shap", "masked", "hallucinated")
 }
 
 
@@ -127,7 +137,7 @@ def compute_in_double(training: Training) -> None:
         lambda _, inputs: (inputs[0].double(), inputs[1])
     )
     objective = training.objective
-    if isinstance(objective, MaskedParts):
+    if not isinstance(objective, Classification):
         outputs = objective.double().outputs
         objective.outputs = lambda network, clips, present: outputs(
             network, clips.double(), present

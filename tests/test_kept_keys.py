@@ -80,6 +80,15 @@ def test_an_option_in_use_has_a_key_of_its_own():
     assert len({KEY, *(key(prototypes=option) for option in options)}) == 3
 
 
+def test_a_pretraining_by_masked_parts_has_the_key_that_it_had():
+    """Before there were other kinds."""
+    params = after_preset("nw_ucla", read_params(Path("params.yaml")))
+    data = Data(cast(Any, SimpleNamespace(digest="store")), cast(Any, None), "subset", {})
+    own = params.pretrain.model_copy(update={"kind": "masked"})
+    run = Run("m", 0, "joint", params.model_copy(update={"pretrain": own}))
+    assert data.encoder_key(run) == "d790c24058178c89"
+
+
 def test_a_pretraining_in_use_has_a_key_of_its_own_and_one_that_is_off_has_not():
     params = after_preset("nw_ucla", read_params(Path("params.yaml")))
     data = Data(cast(Any, SimpleNamespace(digest="store")), cast(Any, None), "subset", {})
@@ -90,11 +99,13 @@ def test_a_pretraining_in_use_has_a_key_of_its_own_and_one_that_is_off_has_not()
         {"kind": "masked"},
         {"kind": "masked", "clips": "split"},
         {"kind": "masked", "epochs": 3},
+        {"kind": "contrastive"},
+        {"kind": "hallucinated"},
     ):
         own = params.pretrain.model_copy(update=changes)
         run = Run("m", 0, "joint", params.model_copy(update={"pretrain": own}))
         keys.append(data.trained_key(run))
-    assert keys[0] == keys[1] and len(set(keys)) == 4
+    assert keys[0] == keys[1] and len(set(keys)) == 6
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,11 @@ MISTAKES = {
     "too narrow": ("base_channels: 24", "base_channels: 2", "model.base_channels: must be greater"),
     "checkpoint by name": ("inputs: bone\n", "inputs: bone\n    weights: j.pth\n", "bone.weights"),
     "unknown pre-training": (
-        "  kind: none                        # none | masked",
-        "  kind: mask  # none | masked",
-        "pretrain.kind: must be 'none' or 'masked', not 'mask'",
+        "  kind: none\n  clips",
+        "  kind: mask\n  clips",
+        "pretrain.kind: must be 'none', 'masked', 'contrastive' or 'hallucinated', not 'mask'",
     ),
+    "no queue": ("    queue:\n", "    queue: 0\n", "pretrain.contrastive.queue: must be greater"),
     "no masked part": ("    parts: 2 ", "    parts: 0 ", "pretrain.masked.parts: must be greater"),
     "unknown sampler": (
         "sampler: rebalanced",

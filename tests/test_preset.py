@@ -9,6 +9,7 @@ import yaml
 from dvc.utils.hydra import apply_overrides
 
 from brl.commands.differences import differences
+from brl.comparison.plan import content_of
 from brl.config.check import check
 from brl.config.params import MethodParams, Params, read_params
 from brl.config.presets import DATASETS, METHODS, SYSTEMS, apply_preset, edit_params
@@ -89,6 +90,8 @@ def edited(value: object, key: str) -> object:
         "flip": 0.25,
         "validation": 0.25,
         "warmup": 0.25,
+        "queue": 64,
+        "after": 0.25,
     }
     if isinstance(value, bool):
         return not value
@@ -179,11 +182,11 @@ def test_a_system_sets_what_it_lists_over_any_dataset(name, system, file):
     apply_preset(name, file, method="cross_entropy")
     before = read_params(file)
     apply_preset(None, file, system=system)
-    listed, now = SYSTEMS.read(system), read_params(file).model_dump()
+    listed, now = SYSTEMS.read(system), content_of(read_params(file))
     assert now["streams"].keys() == listed.get("streams", before.streams).keys()
     for section, values in listed.items():
         for key in values if section != "streams" else ():
-            assert now[section].get(key, {}) == values[key]
+            assert now[section][key] == values[key]
     apply_preset(name, file, method="cross_entropy")
     assert read_params(file) == before
 

@@ -134,6 +134,36 @@ def test_it_is_another_one_with_other_settings(changes):
     assert before.identity != after.identity
 
 
+QUEUE = {"contrastive": {"queue": 12, "momentum": 0.9}}
+HALLUCINATED = {"hallucinated": {"after": 0.5, "weight": 1.0}}
+
+
+def test_settings_of_other_kinds_have_no_part_in_it():
+    """Neither in its identity nor in what is recorded of a run."""
+    masked = {"masked": {"parts": 1, "loss": "motion"}}
+    for kind, others in (
+        ("masked", QUEUE | HALLUCINATED),
+        ("contrastive", masked | HALLUCINATED),
+        ("hallucinated", masked),
+    ):
+        plain, changed = (params_with(pretrain={"kind": kind} | more) for more in ({}, others))
+        assert pretraining_of(plain).identity == pretraining_of(changed).identity
+        assert plain.in_use() == changed.in_use()
+
+
+def test_kinds_and_their_settings_tell_them_apart():
+    settings: list[dict[str, Any]] = [
+        {"kind": "masked"},
+        {"kind": "contrastive"},
+        {"kind": "contrastive"} | QUEUE,
+        {"kind": "hallucinated"},
+        {"kind": "hallucinated"} | QUEUE,
+        {"kind": "hallucinated"} | HALLUCINATED,
+    ]
+    found = [str(pretraining_of(params_with(pretrain=each)).identity) for each in settings]
+    assert len(set(found)) == len(settings)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -103,6 +103,9 @@ def content_of(params: Params) -> dict[str, Any]:
     content = params.model_dump()
     content["model"].setdefault("settings", {})
     content["method"].setdefault("prototypes", None)
+    if params.pretrain:
+        for name in ("contrastive", "hallucinated"):
+            content["pretrain"].setdefault(name, getattr(params.pretrain, name).model_dump())
     return content
 
 

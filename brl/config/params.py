@@ -258,7 +258,10 @@ class Params(Section):
     def in_use(self, without: Collection[str] = ()) -> dict[str, Any]:
         """The values that have an effect, as JSON; without: sections to leave out."""
         off = set() if self.pretraining else {"pretrain"}
-        return self.model_dump(mode="json", exclude={*without, *off})
+        content = self.model_dump(mode="json", exclude={*without, *off})
+        if self.pretraining and "pretrain" in content:
+            content["pretrain"] = self.pretraining.in_use
+        return content
 
     @property
     def pretraining(self) -> PretrainParams | None:

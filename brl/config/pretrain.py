@@ -1,10 +1,10 @@
 """The section `pretrain` of params.yaml."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from brl.config.section import Count, Positive, Section
+from brl.config.section import Count, Extended, Positive, Section, Share
 
 
 class MaskedParams(Section):
@@ -18,16 +18,54 @@ class MaskedParams(Section):
     loss: Literal["cosine", "motion"]
 
 
-class PretrainParams(Section):
+class ContrastiveParams(Section):
+    """Pre-training by two views of a clip: see brl.pretraining.contrastive.
+
+    queue     number of earlier clips that a clip is told from; None: half of the clips
+    momentum  of the encoder of the second view
+    """
+
+    queue: Count | None
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+
+
+class HallucinatedParams(Section):
+    """What is added to contrastive pre-training: see brl.pretraining.hallucinated.
+
+    after   share of the epochs before it sets in
+    weight  of its loss
+    """
+
+    after: Share
+    weight: Positive
+
+
+# The settings that only some kinds have.
+OWN = {
+    "masked": {"masked"},
+    "contrastive": {"contrastive"},
+    "hallucinated": {"contrastive", "hallucinated"},
+}
+
+
+class PretrainParams(Extended):
     """Pre-training of every stream without labels; what is not listed here is that of `train`.
 
     clips  `subset`: those of the long-tailed subset; `split`: all training clips of the split
     lr     the highest learning rate, of all streams
     """
 
-    kind: Literal["none", "masked"]
+    kind: Literal["none", "masked", "contrastive", "hallucinated"]
     clips: Literal["subset", "split"]
     epochs: Count
     batch_size: Annotated[int, Field(ge=2)]
     lr: Positive
     masked: MaskedParams
+    contrastive: ContrastiveParams = ContrastiveParams(queue=None, momentum=0.99)
+    hallucinated: HallucinatedParams = HallucinatedParams(after=0.44, weight=2.0)
+
+    @property
+    def in_use(self) -> dict[str, Any]:
+        """The values that have an effect, as JSON: without the settings of other kinds."""
+        others = set().union(*OWN.values()) - OWN[self.kind]
+        return self.model_dump(mode="json", exclude=others)

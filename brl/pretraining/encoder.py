@@ -12,6 +12,8 @@ from brl.balance.holdout import hold_out
 from brl.clips.store import ClipStore
 from brl.config.params import Params
 from brl.config.pretrain import PretrainParams
+from brl.pretraining.contrastive import Contrastive
+from brl.pretraining.hallucinated import Hallucinated
 from brl.pretraining.masked import MaskedParts
 from brl.streams.weights import Trained
 from brl.subset.subset import CLIPS_FILE, Subset
@@ -56,7 +58,7 @@ class Pretraining:
     def identity(self) -> list[Any]:
         """What tells pre-trainings on the same clips apart, as JSON."""
         job = self.job
-        settings = [each.model_dump() for each in (job.model, job.train, self.params)]
+        settings = [job.model.model_dump(), job.train.model_dump(), self.params.in_use]
         return [*job.stream.seen, job.seed, *settings]
 
     @property
@@ -75,7 +77,12 @@ class Pretraining:
     @property
     def objective(self) -> MakeObjective:
         """What is optimised."""
-        return {"masked": partial(MaskedParts, params=self.params.masked)}[self.params.kind]
+        objectives: dict[str, MakeObjective] = {
+            "masked": partial(MaskedParts, params=self.params.masked),
+            "contrastive": partial(Contrastive, params=self.params),
+            "hallucinated": partial(Hallucinated, params=self.params),
+        }
+        return objectives[self.params.kind]
 
 
 def without_held_out(store: ClipStore, clips: np.ndarray, params: Params) -> np.ndarray:

@@ -101,7 +101,15 @@ class Clips:
         return bodies < self._bodies[indices, None]
 
     def joints(self, indices: Tensor, frames: Tensor) -> Tensor:
-        """Joints (N, M, T, V, K) of clips `indices` (N,) at frames (N, T); absent bodies are 0."""
+        """Joints (N, M, T, V, K) of clips `indices` (N,) at frames (N, T); absent bodies are 0.
+
+        Between two frames, where `frames` are no whole numbers, joints are interpolated.
+        """
+        if frames.is_floating_point():
+            before = frames.long()
+            after = torch.minimum(before + 1, self.lengths[indices, None] - 1)
+            both = self.joints(indices, before), self.joints(indices, after)
+            return torch.lerp(*both, (frames - before)[:, None, :, None, None])
         present = self.present(indices)
         body = torch.arange(self.max_bodies, device=self.device) * present
         first_rows = self._starts[indices, None] + body * self.lengths[indices, None]

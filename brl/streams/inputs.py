@@ -1,5 +1,6 @@
 """Network inputs from selected clips: frame sampling, then augmentation, then the stream."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,6 +43,15 @@ class Inputs(Protocol):
         """Randomly sampled frames of each clip, augmented.
 
         backwards (N,) bool: clips that are played from their last frame to their first.
+        """
+
+    def changed_batch(
+        self, indices: Tensor, frames: Tensor, change: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """The clips at frames (N, T), changed in place of the augmentation.
+
+        frames: float; between two frames, joints are interpolated. change: maps joints (N, M, T, V,
+        K) of all the body to others, of which the stream then takes bones and motions.
         """
 
     def test_batch(self, indices: Tensor, num_clips: int) -> tuple[Tensor, Tensor]:
@@ -91,6 +101,12 @@ class JointInputs:
         flipped = torch.rand(len(indices), device=device, generator=generator) < augment.flip
         return self._batch(indices, frames, matrices, flipped, backwards)
 
+    def changed_batch(
+        self, indices: Tensor, frames: Tensor, change: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """The clips at frames (N, T), changed in place of the augmentation; see Inputs."""
+        return self._batch(indices, frames, change=change)
+
     def test_batch(self, indices: Tensor, num_clips: int) -> tuple[Tensor, Tensor]:
         """The I test views of each clip; see Inputs.
 
@@ -111,6 +127,7 @@ class JointInputs:
         matrices: Tensor | None = None,
         flipped: Tensor | None = None,
         backwards: Tensor | None = None,
+        change: Callable[[Tensor], Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
         layout = self.clips.layout
         limits = self._limits(indices, matrices) if self.params.rescale else None
@@ -126,7 +143,7 @@ class JointInputs:
                 joints = rescale(joints, *limits)
             if flipped is not None:
                 joints = flip(joints, flipped, self._mirrored, self.params.augment.flip_kind)
-            return joints
+            return joints if change is None else change(joints)
 
         present = self.clips.present(indices)
         shown = self.stream.show(layout, joints_at, frames, last)

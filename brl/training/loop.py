@@ -120,9 +120,11 @@ class Training:
         self.model = self.recipe.build(self.objective.directions)
         if start is not None:
             self.model.backbone.load_state_dict(start)
+        self.objective.begin(self.model)
         self.model.to(self.device)
         self.objective.to(self.device)
-        self.parameters = [*self.model.parameters(), *self.objective.parameters()]
+        parts = nn.ModuleList([self.model, self.objective])
+        self.parameters = [each for each in parts.parameters() if each.requires_grad]
         self.optimizer = sgd(self.parameters, job.train)
         # The order of clips is drawn on the CPU, augmentation on the device.
         self.order_generator = Generator().manual_seed(job.seed)

@@ -32,6 +32,9 @@ class Objective(nn.Module, ABC):
     directions = 1
     lr_setting = "train.lr or streams.{stream}.lr"
 
+    def begin(self, _network: Network, /) -> None:
+        """Called once, with the network as the training starts: some objectives copy it."""
+
     @abstractmethod
     def order(self, epoch: int, generator: Generator) -> Tensor:
         """Indices (n',) of the clips of an epoch, counted from 0, in training order."""
