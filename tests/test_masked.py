@@ -195,6 +195,8 @@ def test_every_network_learns_to_rebuild(store, network, loss):
         for name, values in run.model.backbone.named_parameters()
         if values.grad is None and "data_bn" not in name
     ]
+    if network == "skeletonmae":  # its encoder alone is pre-trained
+        silent = [name for name in silent if not name.startswith(("layers.", "time"))]
     assert all(name.endswith("bias") for name in silent)  # those that a norm cancels
 
 

@@ -70,7 +70,7 @@ def test_dvc_shows_the_groups_of_each_stream(project):
 
 
 def test_another_networks_code_trains_nothing(project):
-    for network in ("stgcn", "aagcn", "ctrgcn", "msg3d", "dgstgcn", "psumnet"):
+    for network in ("stgcn", "aagcn", "ctrgcn", "msg3d", "dgstgcn", "psumnet", "skeletonmae"):
         with (project.folder / f"brl/models/{network}.py").open("a") as file:
             file.write("# changed\n")
     assert project.reproduce() == {"networks"}

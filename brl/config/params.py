@@ -41,7 +41,9 @@ def list_path(list_file: str) -> Path:
 class ModelParams(Extended):
     """The network of all streams, but for what a stream has of its own."""
 
-    name: Literal["stgcn", "stgcnpp", "aagcn", "ctrgcn", "msg3d", "dgstgcn", "psumnet"]
+    name: Literal[
+        "stgcn", "stgcnpp", "aagcn", "ctrgcn", "msg3d", "dgstgcn", "psumnet", "skeletonmae"
+    ]
     base_channels: Annotated[int, Field(ge=6, le=1024)]
     blocks: Annotated[list[Count], Field(min_length=1, max_length=5)] | None
     absent_bodies: Literal["skip", "pad"]

@@ -2,10 +2,11 @@
 
 The parts and the loss `cosine` are SkeletonMAE's (Yan et al., arXiv 2307.08476), the loss `motion`
 is AMR's (arXiv 2606.11450). SkeletonMAE rebuilds the features of single frames, with an encoder of
-its own. Here any network is the encoder, and it rebuilds coordinates. What follows is our choice.
-The parts are drawn once for all frames and bodies of a clip. A learned token takes the place of
-their joints, behind the norm of the input. A linear decoder maps each cell of the last features (a
-joint in T / T' frames) to the normalised coordinates of these frames.
+its own: here the network `skeletonmae` does so. Any other network is an encoder as a whole, and it
+rebuilds coordinates. What follows is our choice. The parts are drawn once for all frames and bodies
+of a clip. A learned token takes the place of their joints, behind the norm of the input. A linear
+decoder maps each cell of the last features (a joint in T / T' frames) to the normalised coordinates
+of these frames.
 """
 
 import torch
@@ -13,7 +14,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from brl.config.pretrain import MaskedParams
-from brl.models.common.network import Network, by_clip
+from brl.models.common.network import Backbone, Network, by_clip
 from brl.pretraining.parts import body_parts
 from brl.streams.inputs import Inputs
 from brl.streams.weights import Recipe
@@ -47,10 +48,12 @@ class MaskedParts(Objective):
             )
         self.inputs, self.number, self.loss_name = inputs, params.parts, params.loss
         self.register_buffer("parts", parts, persistent=False)
-        steps, width = features_shape(recipe)
-        self.frames = -(-recipe.train.clip_len // steps)  # of a cell
-        self.token = nn.Parameter(torch.zeros(recipe.seen_channels))
-        self.decoder = nn.Linear(width, self.frames * recipe.seen_channels)
+        with torch.random.fork_rng():  # the weights do not matter
+            backbone = recipe.build().backbone.eval()
+        hidden, features = shapes(backbone, recipe)
+        self.frames = -(-recipe.train.clip_len // features[1])  # of a cell
+        self.token = nn.Parameter(torch.zeros(hidden[-1]))
+        self.decoder = backbone.decoder(features[-1], self.frames * hidden[-1])
 
     def order(self, _epoch: int, generator: Generator) -> Tensor:
         """All clips, shuffled."""
@@ -69,11 +72,13 @@ class MaskedParts(Objective):
         bodies, computed = computed_bodies(network, clips, present)
         clip_of = computed.nonzero()[:, 0]  # B
         hidden = masked[clip_of]  # B V
-        features = network.backbone(torch.where(hidden[:, None, :, None], self.token, bodies))
+        whole = network.backbone.embed(bodies)
+        shown = torch.where(hidden[:, None, :, None], self.token, whole)
+        features = network.backbone.encode(shown)
         with torch.autocast(features.device.type, enabled=False):
-            rebuilt = self.decoder(features.to(self.decoder.weight.dtype))
+            rebuilt = self.decoder(features.to(self.token.dtype))
         rebuilt = rebuilt.unflatten(-1, (self.frames, -1))  # B T' V l K
-        targets = bodies.detach().to(rebuilt.dtype)
+        targets = whole.detach().to(rebuilt.dtype)
         if self.loss_name == "cosine":
             losses = scaled_cosine(rebuilt, cells(targets, self.frames), hidden)
         else:
@@ -90,13 +95,12 @@ class MaskedParts(Objective):
         return outputs[0].mean()
 
 
-def features_shape(recipe: Recipe) -> tuple[int, int]:
-    """Frames T' and channels C' of a network's last features."""
+def shapes(backbone: Backbone, recipe: Recipe) -> tuple[torch.Size, torch.Size]:
+    """The shapes of what is masked of a body, (1, T, V, K), and of its features, (1, T', V, C')."""
     joints, channels = recipe.seen_layout.num_joints, recipe.seen_channels
-    bodies = torch.zeros(1, recipe.train.clip_len, joints, channels)
-    with torch.random.fork_rng(), torch.no_grad():  # the weights do not matter
-        _, steps, _, width = recipe.build().backbone.eval()(bodies).shape
-    return steps, width
+    with torch.no_grad():
+        masked = backbone.embed(torch.zeros(1, recipe.train.clip_len, joints, channels))
+        return masked.shape, backbone.encode(masked).shape
 
 
 def computed_bodies(network: Network, clips: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:

@@ -69,6 +69,18 @@ class Backbone(nn.Module):
     def start_head(self, linear: nn.Linear) -> None:
         """Initialises a linear head as this network's paper does; else those of `Head` stay."""
 
+    def embed(self, bodies: Tensor) -> Tensor:
+        """What pre-training by masked parts hides and rebuilds, (B, T, V, K'): here the bodies."""
+        return bodies
+
+    def encode(self, embedded: Tensor) -> Tensor:
+        """Features (B, T', V, C') of what `embed` gives, by that part which is pre-trained."""
+        return self(embedded)
+
+    def decoder(self, in_channels: int, out_channels: int) -> nn.Module:
+        """A fresh layer that rebuilds (B, T', V, out_channels) from what `encode` gives."""
+        return nn.Linear(in_channels, out_channels)
+
 
 class GraphBackbone(Backbone, ABC):
     """Base class of backbones that learn a graph for each body; see Network.logits_and_graphs.
