@@ -7,7 +7,7 @@ from pathlib import Path
 from brl.config.params import Params, read_params
 from brl.support.errors import one_line_errors
 from brl.support.files import written_whole
-from brl.support.paths import STORE, SUBSET, tested_weights, trained_weights
+from brl.support.paths import STORE, TRAINING, tested_weights, trained_weights
 
 
 def adjust_classifier(weights: Path, tested: Path, params: Params) -> None:
@@ -19,7 +19,7 @@ def adjust_classifier(weights: Path, tested: Path, params: Params) -> None:
     from brl.subset.subset import read_subset
 
     store = ClipStore.open(STORE)
-    subset = read_subset(SUBSET, store)
+    subset = read_subset(TRAINING, store)
     trained = load_weights(weights)
     save_weights(tested, adjusted(trained, store, subset, params.classifier, params.seed))
 

@@ -1,4 +1,7 @@
-"""Stage `subsample`: selects the training subset, plots its class profile, and lists the split."""
+"""Stage `subsample`: selects the training subset, plots its class profile, and lists the split.
+
+Also divides the subset: what streams are trained on, and what a learned fusion learns from.
+"""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +18,8 @@ from brl.subset.subsample import (
 from brl.subset.subset import write_subset
 from brl.support.errors import one_line_errors
 from brl.support.files import write_csv
-from brl.support.paths import LONG_TAIL, SPLIT, STORE, SUBSET
+from brl.support.paths import LONG_TAIL, SPLIT, STORE, SUBSET, TRAINING, UNSEEN_CLIPS
+from brl.unseen.clips import divide, write_unseen
 
 
 def main() -> None:
@@ -33,7 +37,10 @@ def main() -> None:
         )
         subset = choose_clips(store, candidates, counts, settings.seed)
     check_subset(store, subset)
+    training, unseen = divide(store, subset, params.ensemble, settings.seed)
     write_subset(SUBSET, store, subset, available)
+    write_subset(TRAINING, store, training, available)
+    write_unseen(UNSEEN_CLIPS, store, unseen)
     write_csv(pd.DataFrame({"name": store.names[candidates]}), SPLIT)
     draw_profile(LONG_TAIL, subset.counts, available)
 

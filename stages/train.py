@@ -15,7 +15,7 @@ from brl.support.errors import one_line_errors
 from brl.support.files import sha256, write_csv
 from brl.support.paths import (
     STORE,
-    SUBSET,
+    TRAINING,
     pretrained_encoder,
     trained_weights,
     training_curve,
@@ -32,8 +32,8 @@ def train(params: Params, stream: str) -> None:
     """Trains a stream; of several processes only the first writes and records the results."""
     job = Job.of(params, stream)
     store = ClipStore.open(STORE)
-    subset = read_subset(SUBSET, store)
-    digest, summary = read_summary(SUBSET)
+    subset = read_subset(TRAINING, store)
+    digest, summary = read_summary(TRAINING)
     start = load_encoder(pretrained_encoder(stream)) if job.pretrain else None
     identity = fingerprint(job, data_hashes(job, store.digest, digest))
     checkpoint = checkpoint_file(job.stream, identity)

@@ -35,7 +35,9 @@ class Grid:
         labels, clips = store.labels, store.part("half", "train")
         chosen = np.concatenate([clips[labels[clips] == c][:n] for c, n in enumerate((8, 5, 2))])
         subset = Subset(chosen, np.bincount(labels[chosen]))
-        write_subset(folder / "data/subset", store, subset, np.bincount(labels[clips]))
+        for name in ("data/subset", "data/training/subset"):
+            write_subset(folder / name, store, subset, np.bincount(labels[clips]))
+        (folder / "data/unseen.csv").write_text("name,fold\n")
         (folder / "presets").mkdir()
         presets = [f"presets/{path.name}" for path in (HERE / "presets").iterdir()]
         for name in ("brl", "stages", "dvc.yaml", *presets):

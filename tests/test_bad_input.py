@@ -26,7 +26,7 @@ STAGES = {"download": download, "prepare": prepare, "subsample": subsample}
 OWNED = {
     "download": ("data/raw/",),
     "prepare": ("data/store/", "reports/data.csv", "reports/data_check.csv"),
-    "subsample": ("data/subset/", "data/split/", "reports/long_tail.png"),
+    "subsample": ("data/subset/", "data/training/", "data/unseen.csv", "reports/long_tail.png"),
 }
 EARLIER = (
     "data/raw/earlier.txt", "data/store/meta.json", "data/store/index.npz", "data/store/rows.f32",

@@ -197,7 +197,7 @@ def folder(store, tmp_path, monkeypatch) -> Path:
     """A project folder with a trained stream."""
     monkeypatch.setenv("BRL_TRACKING", "off")
     shutil.copytree(store.folder, tmp_path / "data/store")
-    write_subset(tmp_path / "data/subset", store, subset_of(store), np.array(TRAINED_ON))
+    write_subset(tmp_path / "data/training/subset", store, subset_of(store), np.array(TRAINED_ON))
     save_weights(tmp_path / "models/joint.safetensors", untrained(store))
     monkeypatch.chdir(tmp_path)
     return tmp_path

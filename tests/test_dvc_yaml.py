@@ -122,19 +122,21 @@ def test_the_outputs_are_those_of_the_code():
                 name = entry if isinstance(entry, str) else next(iter(entry))
                 outputs.add(Path(name.replace("${key}", "joint")))
     per_stream = ("pretrained_encoder", "pretraining_curve", "trained_weights", "training_curve")
-    per_stream += ("tested_weights", "stream_scores")
+    per_stream += ("tested_weights", "stream_scores", "fold_networks", "unseen_scores")
     in_code = {getattr(paths, name)("joint") for name in per_stream}
     in_code |= {
         paths.RAW,
         paths.OWN_LIST,
         paths.NETWORKS,
         paths.SPLIT,
+        paths.UNSEEN_CLIPS,
         paths.FUSED_SCORES,
+        paths.FUSION,
         paths.PAGE,
         paths.METRICS,
         paths.RESULTS,
         paths.STREAM_METRICS,
     }
     assert in_code | {paths.LONG_TAIL} <= outputs
-    folders = {paths.STORE, paths.SUBSET, paths.REPORTS}
+    folders = {paths.STORE, paths.SUBSET, paths.TRAINING, paths.REPORTS}
     assert {output for output in outputs if output.parent not in folders} <= in_code

@@ -68,8 +68,8 @@ def quick(tmp_path, monkeypatch):
 
 def test_a_stream_runs_the_stages_that_dvc_yaml_has_for_each_stream():
     command = jobs.stream_command("joint")
-    stages = ["pretrain@joint", "train@joint", "classify@joint", "predict@joint"]
-    assert command[-5:] == ["-s", *stages]
+    names = ("pretrain", "train", "folds", "classify", "unseen", "predict")
+    assert command[-7:] == ["-s", *(f"{name}@joint" for name in names)]
 
 
 @pytest.mark.parametrize("command", ["repro", "compare"])

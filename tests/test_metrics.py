@@ -122,14 +122,17 @@ def test_streams_whose_weights_are_all_zero_are_refused():
 def test_a_kind_of_fusion_gets_the_scores_of_training_and_test_clips(monkeypatch):
     """The better stream on training clips alone: a fusion that learns, as a row of the table."""
 
-    def best_in_training(test, training, params):
-        return test[max(training, key=lambda name: overall(training[name])["top1"])].probabilities
+    def best(training):
+        return {"best": max(training, key=lambda name: overall(training[name])["top1"])}
 
-    monkeypatch.setitem(fusion.FUSIONS, "weighted", best_in_training)
+    def best_alone(test, _params, fitted):
+        return test[fitted["best"]].probabilities
+
+    monkeypatch.setitem(fusion.FUSIONS, "weighted", fusion.Fusion(best_alone, best))
     right, wrong = scored([0, 1, 2], [0, 1, 2], 3), scored([0, 1, 2], [1, 2, 0], 3)
     ensemble = EnsembleParams(kind="weighted", weights={"joint": 1.0, "bone": 1.0})
     test = {"joint": wrong, "bone": right}
-    fused = fuse(test, ensemble, training={"joint": right, "bone": wrong})
+    fused = fuse(test, ensemble, fusion.fit({"joint": right, "bone": wrong}, ensemble))
     np.testing.assert_array_equal(fused.probabilities, wrong.probabilities)
 
 

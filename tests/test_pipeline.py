@@ -18,7 +18,9 @@ def of(stage: str, *streams: str) -> set[str]:
 
 FUSED = {"ensemble", "evaluate"}
 OF_SKIP = {
-    stage for name in ("pretrain", "train", "classify", "predict") for stage in of(name, "skip")
+    stage
+    for name in ("pretrain", "train", "folds", "classify", "unseen", "predict")
+    for stage in of(name, "skip")
 }
 TESTED = {*of("predict"), *FUSED}
 

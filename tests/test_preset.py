@@ -101,14 +101,14 @@ def edited(value: object, key: str) -> object:
 
 
 def edit_everything(content: dict) -> None:
-    """Changes every parameter except those of the method."""
+    """Changes every parameter except those of the method and those that go with a kind."""
     for key, value in content.items():
         if isinstance(value, dict) and value:
             if key not in ("method", "classifier"):
                 edit_everything(value)
         elif key == "inputs":
             content[key] = ["joint", "bone_motion"]
-        elif key not in ("head", "absent_bodies", "weight_decay", "kind"):
+        elif key not in ("head", "absent_bodies", "weight_decay", "kind", "held_out", "folds"):
             content[key] = edited(value, key)
 
 

@@ -221,7 +221,7 @@ def test_a_file_without_the_section_is_told_what_to_add():
 
 @pytest.fixture
 def project(grid) -> Grid:
-    split = Path("data/split/train.csv")
+    split = Path("data/training/split/train.csv")
     split.parent.mkdir()
     split.write_text("\n".join(["name", *(f"c{number:02d}" for number in range(24))]) + "\n")
     grid.edit_params("pretrain", MASKED)
@@ -268,7 +268,7 @@ def test_a_missing_or_foreign_encoder_gets_one_line(project):
 
 
 def test_all_training_clips_of_the_split_are_used_without_the_subset(project):
-    Path("data/subset/train.csv").unlink()
+    Path("data/training/subset/train.csv").unlink()
     project.edit_params("pretrain.clips", "split")
     project.edit_params("pretrain.batch_size", 24)  # the subset has fifteen
     stage.main("joint")

@@ -156,7 +156,7 @@ def first(tmp_path_factory) -> Iterator[Clone]:
 
 def test_a_stream_is_taken_out_and_put_back_by_plain_dvc(first):
     before = first.lock()
-    assert len(first.ran()) == 5 + 4 * len(STREAMS) + 2
+    assert len(first.ran()) == 5 + 6 * len(STREAMS) + 2
     first.edit(*TAKE_OUT)
     assert first.reproduce() == FUSED | {"networks"}
     assert first.ran() == ["networks", "ensemble", "evaluate"]

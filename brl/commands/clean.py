@@ -22,12 +22,14 @@ from brl.comparison.plan import Run, planned_runs, read_comparison
 from brl.comparison.run import lacks_encoder
 from brl.config.params import Params, read_params
 from brl.pretraining.encoder import Pretraining
+from brl.subset.subset import SUMMARY_FILE, read_summary
 from brl.support.errors import UserError
-from brl.support.paths import STORE, SUBSET
+from brl.support.paths import STORE, SUBSET, TRAINING, UNSEEN_CLIPS
 from brl.support.processes import is_gone
 from brl.tracking.store import connect, tracking_uri
 from brl.training.job import Job
 from brl.training.resuming import checkpoints, data_hashes, fingerprint
+from brl.unseen.folds import FoldTraining
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ def resumable(params: Params) -> set[str] | None:
 
     A training whose result is there, perhaps because DVC has restored it, does not resume.
     """
-    if not (STORE / "meta.json").exists() or not (SUBSET / "summary.json").exists():
+    needed = STORE / "meta.json", SUBSET / SUMMARY_FILE, TRAINING / SUMMARY_FILE, UNSEEN_CLIPS
+    if not all(file.exists() for file in needed):
         return None
     data = Data.read()
     return set(in_pipeline(params, data)) | set(in_comparisons(params, data))
@@ -55,14 +58,18 @@ def resumable(params: Params) -> set[str] | None:
 def in_pipeline(params: Params, data: Data) -> Iterator[str]:
     """The fingerprints of the trainings and pre-trainings of stages that would run."""
     stages = reasons()
+    digest, _ = read_summary(TRAINING)
     for stream in params.streams:
         job = Job.of(params, stream)
         if f"train@{stream}" in stages:
-            yield fingerprint(job, data_hashes(job, data.store.digest, data.digest))
+            yield fingerprint(job, data_hashes(job, data.store.digest, digest))
         if f"pretrain@{stream}" in stages and job.pretrain:
             pretraining = Pretraining.of(job)
             if pretraining.listed.exists():
                 yield pretraining.fingerprint(data.store, params.train.validation)
+        if f"folds@{stream}" in stages:
+            for training in FoldTraining.all_of(params, stream, data.store):
+                yield from training.identities
 
 
 def in_comparisons(params: Params, data: Data) -> Iterator[str]:

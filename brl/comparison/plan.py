@@ -106,6 +106,7 @@ def content_of(params: Params) -> dict[str, Any]:
     if params.pretrain:
         for name in ("contrastive", "hallucinated"):
             content["pretrain"].setdefault(name, getattr(params.pretrain, name).model_dump())
+    content["ensemble"] = {"held_out": 0.0, "folds": 0} | content["ensemble"]
     return content
 
 
@@ -132,6 +133,7 @@ def planned_runs(comparison: Comparison, params: Params) -> list[Run]:
         for method, row in comparison.methods.items():
             of_method = params_of(comparison, params, method, seed)
             check_streams(method, row.streams, of_method)
+            check_fusion(method, of_method)
             streams = row.streams if seed in comparison.fused_from else row.streams[:1]
             runs += [Run(method, seed, stream, of_method) for stream in streams]
     check_judged_alike(runs)
@@ -147,6 +149,15 @@ def check_streams(method: str, streams: list[str], params: Params) -> None:
                 f"comparison: {method}: there is no stream {stream}; there are "
                 f"{', '.join(params.streams)}"
             )
+
+
+def check_fusion(method: str, params: Params) -> None:
+    """Raises UserError if a row has a fusion that learns: that takes trainings of its own."""
+    if params.ensemble.learns:
+        raise UserError(
+            f"comparison: {method}: ensemble.kind {params.ensemble.kind} learns, which comparisons "
+            "do not train for: must be weighted or logits"
+        )
 
 
 def check_judged_alike(runs: list[Run]) -> None:

@@ -12,15 +12,21 @@ from brl.support.paths import STORE
 def check(params: Params) -> None:
     """Raises UserError for mistakes that the schema cannot find.
 
-    These are a missing section, an unknown dataset or split, mistakes in own data, a list of clips
-    outside lists/, a missing checkpoint, and a part that the body does not have. DVC removes the
-    outputs of a stage before it runs the stage, so mistakes must be found earlier.
+    These are a missing section or key, an unknown dataset or split, mistakes in own data, a list of
+    clips outside lists/, a missing checkpoint, and a part that the body does not have. DVC removes
+    the outputs of a stage before it runs the stage, so mistakes must be found earlier.
     """
     if params.pretrain is None:
         raise UserError(
             "params.yaml: pretrain: missing; this section is new: brl preset with the name of the "
             "dataset adds it, or copy it from presets/synthetic.yaml"
         )
+    for key in ("held_out", "folds"):
+        if key not in params.ensemble.model_fields_set:
+            raise UserError(
+                f"params.yaml: ensemble.{key}: missing; this key is new: brl preset with the name "
+                "of the dataset adds it, or copy it from presets/synthetic.yaml"
+            )
     source = source_of(params.dataset.name)
     splits = source.splits
     if splits and params.dataset.split not in splits:

@@ -13,15 +13,22 @@ from pydantic import (
 )
 
 from brl.config.data import DatasetParams, PrepareParams, SubsampleParams
+from brl.config.ensemble import EnsembleParams
 from brl.config.networks import NETWORK_SETTINGS, NoSettings
 from brl.config.pretrain import PretrainParams
-from brl.config.section import Angle, Count, Extended, Positive, Section, Seed, Share
+from brl.config.section import (
+    Angle,
+    Count,
+    Extended,
+    Positive,
+    Section,
+    Seed,
+    Share,
+    StreamName,
+)
 from brl.config.streams import StreamParams
 from brl.support.errors import UserError
 from brl.support.yaml_file import read_yaml, validated
-
-# Names of streams are names of files, stages and metrics.
-StreamName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 # The stage `subsample` depends on this folder: it runs again after a list was edited.
 LISTS = Path("lists")
@@ -153,13 +160,6 @@ class PredictParams(Section):
     precision: Literal["float32", "bfloat16"]
 
 
-class EnsembleParams(Section):
-    """How the streams are fused: `weighted` means probabilities, `logits` their logarithms."""
-
-    kind: Literal["weighted", "logits"]
-    weights: dict[StreamName, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
-
-
 class EvaluateParams(Section):
     """Numbers of training clips that separate many-, medium- and few-shot classes."""
 
@@ -249,12 +249,13 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
-    def _every_stream_has_a_weight(self) -> "Params":
-        missing = [name for name in self.streams if name not in self.ensemble.weights]
-        if missing:
-            raise ValueError(f"ensemble.weights has no weight for the stream {missing[0]}")
-        if not any(self.ensemble.weights[name] > 0 for name in self.streams):
-            raise ValueError("ensemble.weights: at least one stream needs a weight above zero")
+    def _ensemble_fits_the_streams(self) -> "Params":
+        self.ensemble.check_streams(self.streams)
+        if self.ensemble.learns and self.pretraining and self.pretraining.clips == "split":
+            raise ValueError(
+                f"pretrain.clips: split has the clips that {self.ensemble.kind} learns from, which "
+                "no stream may have seen: must be subset"
+            )
         return self
 
     def in_use(self, without: Collection[str] = ()) -> dict[str, Any]:

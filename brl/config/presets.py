@@ -85,6 +85,8 @@ def apply_preset(
         if name or system:  # a loss on graphs goes with the network that learns them
             content["method"]["prototypes"] = None
             content.get("pretrain", {})["kind"] = "none"
+        if name or "ensemble" in system_values:  # they go with a fusion that learns
+            content["ensemble"].update(held_out=0.0, folds=0)
         put_values(content, dataset_values)
         if any(stream.get("weights") for stream in content["streams"].values()):
             method_values.pop("model", None)

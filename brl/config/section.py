@@ -15,6 +15,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Angle = Annotated[float, Field(ge=0, le=3.1416)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+# Names of streams are names of files, stages and metrics.
+StreamName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class Section(BaseModel):

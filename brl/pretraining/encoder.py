@@ -19,7 +19,7 @@ from brl.streams.weights import Trained
 from brl.subset.subset import CLIPS_FILE, Subset
 from brl.support.errors import UserError
 from brl.support.files import sha256
-from brl.support.paths import SPLIT, SUBSET
+from brl.support.paths import SPLIT, TRAINING
 from brl.training.job import Job
 from brl.training.loop import CurveRow, MakeObjective, ignore_epoch, keep_run, train_stream
 from brl.training.resuming import hash_with_code
@@ -64,7 +64,7 @@ class Pretraining:
     @property
     def listed(self) -> Path:
         """In the pipeline, the list of the clips."""
-        return SPLIT if self.params.clips == "split" else SUBSET / CLIPS_FILE
+        return SPLIT if self.params.clips == "split" else TRAINING / CLIPS_FILE
 
     def fingerprint(self, store: ClipStore, validation: float) -> str:
         """In the pipeline, the hash of all that the encoder depends on.

@@ -20,8 +20,9 @@ from brl.report.analysis import (
 from brl.report.columns import COLUMNS
 from brl.report.results import ENSEMBLE, Results
 from brl.report.skeletons import View, bones, moving_bodies
-from brl.report.words import data_in_words, method_in_words
-from brl.scores.metrics import GROUPS, Headline
+from brl.report.words import data_in_words, fusion_in_words, method_in_words
+from brl.scores.fusion import fuse
+from brl.scores.metrics import GROUPS, Headline, headline
 from brl.support.files import written_whole
 
 PAIRS, MOVING = 12, 8
@@ -90,6 +91,7 @@ def facts(results: Results) -> list[str]:
         f"{len(results.fused.labels)} test clips of {len(counts)} classes",
         method_in_words(params),
         f"{model.name}, {model.base_channels} channels, {len(results.streams)} streams",
+        *([fusion_in_words(params.ensemble)] if params.ensemble.learns else []),
         f"seed {params.seed}",
     ]
 
@@ -127,17 +129,25 @@ def class_rows(results: Results, order: np.ndarray) -> list[dict[str, Any]]:
 
 
 def contribution_rows(results: Results) -> list[tuple[str, Headline]]:
-    """Gains of the ensemble over itself without each stream, and with equal weights, in points."""
+    """Gains of the ensemble over itself without each stream, and with equal weights, in points.
+
+    For an ensemble that learns: its gain over the weighted mean.
+    """
     if len(results.streams) < 2:
         return []
     whole = results.headlines[ENSEMBLE]
     streams, ensemble, groups = results.streams, results.params.ensemble, results.groups
-    others = [
-        (f"{name} (weight {results.weights[name]:g})", rest)
-        for name, rest in without_each(streams, ensemble, groups).items()
-    ]
-    equal = equally_weighted(streams, ensemble, groups)
-    others.append(("these weights instead of equal ones", equal))
+    if ensemble.learns:
+        weights = ", ".join(f"{name} {results.weights[name]:g}" for name in streams)
+        weighted = headline(fuse(streams, ensemble.weighted), groups)
+        others = [(f"{ensemble.kind} fusion instead of the weighted one ({weights})", weighted)]
+    else:
+        others = [
+            (f"{name} (weight {results.weights[name]:g})", rest)
+            for name, rest in without_each(streams, ensemble, groups).items()
+        ]
+        equal = equally_weighted(streams, ensemble, groups)
+        others.append(("these weights instead of equal ones", equal))
     return [
         (name, {key: _difference(whole[key], rest[key]) for key in COLUMNS})
         for name, rest in others

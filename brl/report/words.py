@@ -1,6 +1,6 @@
 """Short descriptions of a run: its data and its method."""
 
-from brl.config.params import Params
+from brl.config.params import EnsembleParams, Params
 
 
 def data_in_words(params: Params) -> str:
@@ -34,6 +34,12 @@ def method_in_words(params: Params) -> str:
     if classifier != "none":
         words.append(f"{classifier.replace('_', '-')} after training")
     return ", ".join(words)
+
+
+def fusion_in_words(ensemble: EnsembleParams) -> str:
+    """The kind of a fusion that learns, and from which clips."""
+    part = f"{ensemble.folds} folds" if ensemble.folds else f"{100 * ensemble.held_out:g} % of them"
+    return f"{ensemble.kind} fusion, learned from unseen training clips: {part}"
 
 
 def pretraining_in_words(params: Params) -> str:

@@ -1,33 +1,41 @@
 """Fusion of streams: `ensemble.kind` in params.yaml names a row of FUSIONS."""
 
-from collections.abc import Iterable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 from scipy.special import softmax
 
 from brl.config.params import EnsembleParams
 from brl.scores.scores import Scores
 from brl.support.errors import UserError
+from brl.support.files import written_whole
+from brl.support.paths import FUSION, stream_scores, unseen_scores
 
 StreamScores = Mapping[str, Scores]
+Fitted = Mapping[str, np.ndarray]  # what a fusion has learned; empty for one that learns nothing
 # Below it a probability counts as this one: half of the step in which comparisons keep scores.
 SMALLEST = 2.0**-12
+BIAS = "bias"
+ITERATIONS = 1000  # at most; scikit-learn's 100 do not suffice for many classes
 
 
-class Fusion(Protocol):
-    """Fuses the streams' scores of test clips.
+class Fusion(NamedTuple):
+    """A row of the table.
 
-    training: the streams' scores of training clips, for a fusion that learns from them.
+    fuse  class probabilities (n, C) float32 of clips, from the streams' scores of them
+    fit   what the fusion learns from the streams' scores of training clips on which they were not
+          trained: arrays, which `fuse` gets; None: it learns nothing
     """
 
-    def __call__(
-        self, test: StreamScores, training: StreamScores, params: EnsembleParams, /
-    ) -> np.ndarray:
-        """Class probabilities (n, C) float32 of the test clips."""
+    fuse: Callable[[StreamScores, EnsembleParams, Fitted], np.ndarray]
+    fit: Callable[[StreamScores], Fitted] | None = None
 
 
-def weighted(test: StreamScores, _training: StreamScores, params: EnsembleParams) -> np.ndarray:
+def weighted(test: StreamScores, params: EnsembleParams, _fitted: Fitted) -> np.ndarray:
     """Weighted mean of the streams' probabilities, as in BRL, arXiv 2308.14024.
 
     Weights of streams without scores are ignored. Raises UserError where the others are all zero.
@@ -37,15 +45,14 @@ def weighted(test: StreamScores, _training: StreamScores, params: EnsembleParams
     return np.tensordot(of_streams, stacked, axes=1).astype(np.float32)
 
 
-def logits(test: StreamScores, _training: StreamScores, params: EnsembleParams) -> np.ndarray:
+def logits(test: StreamScores, params: EnsembleParams, _fitted: Fitted) -> np.ndarray:
     """Softmax of the weighted mean of the streams' log probabilities.
 
     It ranks classes as the weighted sum of logits in PSUMNet (arXiv 2208.05775) and Shap-Mix
     (arXiv 2407.12312), but for the floor, without which a stream could veto a class.
     """
     of_streams = np.array(list(shares(test, params).values()))
-    stacked = np.stack([scores.probabilities for scores in test.values()])
-    mean = np.tensordot(of_streams, np.log(np.maximum(stacked, SMALLEST)), axes=1)
+    mean = np.tensordot(of_streams, np.stack(list(_logs(test).values())), axes=1)
     return softmax(mean, axis=1).astype(np.float32)
 
 
@@ -68,19 +75,106 @@ def weighed(streams: Iterable[str], params: EnsembleParams) -> bool:
     return any(weight > 0 for name, weight in params.weights.items() if name in set(streams))
 
 
-FUSIONS: dict[str, Fusion] = {"weighted": weighted, "logits": logits}
+def stacked(test: StreamScores, _params: EnsembleParams, fitted: Fitted) -> np.ndarray:
+    """Stacked generalisation: the softmax of an affine function of all log probabilities.
 
-
-def fuse(
-    test: StreamScores, params: EnsembleParams, training: StreamScores | None = None
-) -> Scores:
-    """Fuses the streams' scores by `ensemble` in params.yaml.
-
-    Raises UserError if the streams scored different clips, or if their weights are all zero.
+    Raises UserError where it was fitted to other streams.
     """
+    if set(fitted) != {BIAS, *map(weights_of, test)}:
+        names = ", ".join(test)
+        raise UserError(f"{FUSION}: not learned for the streams {names}; make repro writes it anew")
+    logits = sum(logs @ fitted[weights_of(name)].T for name, logs in _logs(test).items())
+    return softmax(logits + fitted[BIAS], axis=1).astype(np.float32)
+
+
+def fit_stacked(training: StreamScores) -> Fitted:
+    """Scikit-learn's logistic regression on the log probabilities of all streams.
+
+    What follows is our choice. The settings are scikit-learn's own. From the bias of class c,
+    log(n_c / n) is taken, n_c the clips of the class: classes then count as equally frequent, as in
+    post-hoc logit adjustment, arXiv 2007.07314, section 3.
+
+    Returns the weights (C, C) of each stream, from log probabilities (columns) to logits (rows),
+    and the bias (C,), float32.
+    """
+    from sklearn.linear_model import LogisticRegression  # slow to import, and rarely needed
+
+    logs, labels = _logs(training), next(iter(training.values())).labels
+    num_classes = next(iter(logs.values())).shape[1]
+    counts = np.bincount(labels, minlength=num_classes)
+    assert counts.all(), "every class has unseen clips: see brl.unseen.clips"
+    regression = LogisticRegression(max_iter=ITERATIONS)
+    regression.fit(np.concatenate(list(logs.values()), axis=1), labels)
+    weights, bias = regression.coef_, regression.intercept_
+    if num_classes == 2:  # scikit-learn has one logit, that of the second class minus the first's
+        weights, bias = (np.concatenate([-each, each]) / 2 for each in (weights, bias))
+    of_streams = np.split(weights, len(logs), axis=1)
+    fitted = {weights_of(name): own for name, own in zip(logs, of_streams, strict=True)}
+    fitted[BIAS] = bias - np.log(counts / counts.sum())
+    return {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in fitted.items()}
+
+
+def weights_of(stream: str) -> str:
+    """The name under which `stacked` has a stream's weights."""
+    return f"weights.{stream}"
+
+
+def _logs(streams: StreamScores) -> dict[str, np.ndarray]:
+    """Each stream's log probabilities (n, C), not below the logarithm of `SMALLEST`."""
+    return {
+        name: np.log(np.maximum(scores.probabilities, SMALLEST)) for name, scores in streams.items()
+    }
+
+
+FUSIONS: dict[str, Fusion] = {
+    "weighted": Fusion(weighted),
+    "logits": Fusion(logits),
+    "stacked": Fusion(stacked, fit_stacked),
+}
+
+
+def fit(training: StreamScores, params: EnsembleParams) -> Fitted:
+    """What the fusion that `ensemble` in params.yaml names learns; nothing, if it does not learn.
+
+    training: scores of training clips by networks that were not trained on them. Raises UserError
+    if the streams scored different clips.
+    """
+    learn = FUSIONS[params.kind].fit
+    if learn is None:
+        return {}
+    check_clips(training, unseen_scores)
+    return learn(training)
+
+
+def fuse(test: StreamScores, params: EnsembleParams, fitted: Fitted | None = None) -> Scores:
+    """Fuses the streams' scores by `ensemble` in params.yaml; fitted: what `fit` returned.
+
+    Raises UserError if the streams scored different clips, if their weights are all zero, or if the
+    fusion was fitted to other streams.
+    """
+    check_clips(test, stream_scores)
     first = next(iter(test.values()))
-    for name, scores in test.items():
-        if not np.array_equal(scores.names, first.names):
-            raise UserError(f"scores/{name}.npz: not the clips that the other streams scored")
-    fused = FUSIONS[params.kind](test, training or {}, params)
+    fused = FUSIONS[params.kind].fuse(test, params, fitted or {})
     return Scores(first.names, first.labels, fused)
+
+
+def save_fitted(path: Path, fitted: Fitted) -> None:
+    """Writes what a fusion has learned to a safetensors file."""
+    with written_whole(path) as unfinished:
+        save_file(dict(fitted), unfinished)
+
+
+def load_fitted(path: Path) -> Fitted:
+    """Reads what `save_fitted` wrote; raises UserError for any other file."""
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}: not a learned fusion; make repro writes it anew") from error
+
+
+def check_clips(streams: StreamScores, file_of: Callable[[str], Path]) -> None:
+    """Raises UserError if the streams scored different clips; file_of: the file of a stream."""
+    first = next(iter(streams.values()))
+    for name, scores in streams.items():
+        if not np.array_equal(scores.names, first.names):
+            raise UserError(f"{file_of(name)}: not the clips that the other streams scored")

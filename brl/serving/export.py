@@ -23,7 +23,7 @@ from brl.clips.store import ClipStore
 from brl.config.params import read_params
 from brl.models.common.network import Network
 from brl.prediction import mean_of_views
-from brl.scores.fusion import SMALLEST, shares
+from brl.scores.fusion import BIAS, SMALLEST, shares, weights_of
 from brl.serving.recognizer import Recognizer
 from brl.streams.augment import rescale
 from brl.streams.frames import evaluation_frames
@@ -52,8 +52,9 @@ class RecognizerGraph(nn.Module):
         trained = recognizer.streams
         self.networks = nn.ModuleDict({name: stream.model for name, stream in trained.items()})
         self.recipes = {name: stream.recipe for name, stream in trained.items()}
+        self.kind = recognizer.ensemble.kind
         self.shares = shares(trained, recognizer.ensemble)
-        self.fuses_logits = recognizer.ensemble.kind == "logits"
+        self.fitted = {name: torch.from_numpy(each) for name, each in recognizer.fitted.items()}
 
     def forward(self, clip: Tensor, frames: Tensor) -> Tensor:
         """Class probabilities (C,) of a clip (M, L, V, K) from its views' frames (I, T)."""
@@ -62,10 +63,13 @@ class RecognizerGraph(nn.Module):
             name: stream_probabilities(network, self.recipes[name], clip, frames, present)
             for name, network in self.networks.items()
         }
-        if self.fuses_logits:
-            logs = {name: each.clamp(min=SMALLEST).log() for name, each in of_streams.items()}
+        if self.kind == "weighted":
+            return self._mean(of_streams)
+        logs = {name: each.clamp(min=SMALLEST).log() for name, each in of_streams.items()}
+        if self.kind == "logits":
             return self._mean(logs).softmax(dim=0)
-        return self._mean(of_streams)
+        own = [self.fitted[weights_of(name)] @ each for name, each in logs.items()]
+        return (torch.stack(own).sum(dim=0) + self.fitted[BIAS]).softmax(dim=0)
 
     def _mean(self, of_streams: dict[str, Tensor]) -> Tensor:
         """The weighted mean of the streams' values (C,)."""

@@ -1,7 +1,7 @@
 """Trained streams and their ensemble: class probabilities of raw recordings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +10,17 @@ from pydantic import BaseModel
 from brl.clips.normalize import normalized, to_image_frame
 from brl.config.params import EnsembleParams, Params, PredictParams
 from brl.prediction import probabilities
-from brl.scores.fusion import fuse, shares
+from brl.scores.fusion import Fitted, fuse, load_fitted, save_fitted, shares
 from brl.scores.scores import Scores
 from brl.streams.device import best_device, keep_freed_memory
 from brl.streams.weights import Recipe, Trained, load_weights, save_weights
 from brl.support.errors import UserError
 from brl.support.files import written_whole
-from brl.support.paths import tested_weights
+from brl.support.paths import FUSION, tested_weights
 
 ARTIFACT = "recognizer"  # the name of its folder in an MLflow model
 DESCRIPTION = "recognizer.json"
+LEARNED = f"ensemble.{FUSION.name}"  # no stream has a dot in its name
 
 
 class Description(BaseModel):
@@ -34,6 +35,11 @@ class Description(BaseModel):
         """Names of the files with the streams' weights."""
         return [f"{name}.safetensors" for name in self.streams]
 
+    @property
+    def files(self) -> list[str]:
+        """Names of all files of a recognizer."""
+        return [DESCRIPTION, *self.weights_files, *([LEARNED] if self.ensemble.learns else [])]
+
 
 @dataclass(frozen=True)
 class Recognizer:
@@ -44,6 +50,7 @@ class Recognizer:
     predict     how the test views of a recording are chosen
     image_size  height and width in pixels, if 2D joints are in pixels; None: they are already in
                 the image frame, from -1 to 1
+    fitted      what the ensemble has learned; empty if it does not learn
 
     Raises UserError where the weights of these streams are all zero.
     """
@@ -52,6 +59,7 @@ class Recognizer:
     ensemble: EnsembleParams
     predict: PredictParams
     image_size: tuple[float, float] | None = None
+    fitted: Fitted = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shares(self.streams, self.ensemble)
@@ -62,14 +70,15 @@ class Recognizer:
     ) -> "Recognizer":
         """The trained streams of this project, with the ensemble of `params`.
 
-        Raises UserError if a stream is not trained.
+        Raises UserError if a stream is not trained, or an ensemble that learns is not fitted.
         """
         files: dict[str, Path] = {stream: tested_weights(stream) for stream in params.streams}
-        for file in files.values():
+        for file in (*files.values(), *([FUSION] if params.ensemble.learns else [])):
             if not file.exists():
                 raise UserError(f"{file} is missing; first: make repro")
         streams = {stream: load_weights(file) for stream, file in files.items()}
-        return cls(streams, params.ensemble, params.predict, image_size)
+        fitted = load_fitted(FUSION) if params.ensemble.learns else {}
+        return cls(streams, params.ensemble, params.predict, image_size, fitted)
 
     @classmethod
     def load(cls, folder: Path) -> "Recognizer":
@@ -77,10 +86,11 @@ class Recognizer:
         about = Description.model_validate_json((folder / DESCRIPTION).read_bytes())
         files = zip(about.streams, about.weights_files, strict=True)
         streams: dict[str, Trained] = {name: load_weights(folder / file) for name, file in files}
-        return cls(streams, about.ensemble, about.predict)
+        fitted = load_fitted(folder / LEARNED) if about.ensemble.learns else {}
+        return cls(streams, about.ensemble, about.predict, fitted=fitted)
 
     def save(self, folder: Path) -> None:
-        """Writes a folder with one weights file per stream, and the settings of the ensemble."""
+        """Writes a folder with the weights of each stream, the ensemble and its settings."""
         about = Description.model_validate(
             {"streams": list(self.streams), "ensemble": self.ensemble, "predict": self.predict}
         )
@@ -88,6 +98,8 @@ class Recognizer:
             unfinished.mkdir()
             for file, trained in zip(about.weights_files, self.streams.values(), strict=True):
                 save_weights(unfinished / file, trained)
+            if self.ensemble.learns:
+                save_fitted(unfinished / LEARNED, self.fitted)
             text = about.model_dump_json(indent=2) + "\n"
             (unfinished / DESCRIPTION).write_text(text, encoding="utf-8")
 
@@ -124,4 +136,4 @@ class Recognizer:
             model, num_classes = trained.model.to(device), len(self.classes)
             predicted = probabilities(model, inputs, self.predict, num_classes)
             scores[name] = Scores(labels.astype(str), labels, predicted)
-        return fuse(scores, self.ensemble).probabilities
+        return fuse(scores, self.ensemble, self.fitted).probabilities

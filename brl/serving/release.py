@@ -34,7 +34,7 @@ def open_release(path: Path) -> Recognizer:
     try:
         with ZipFile(path) as archive, TemporaryDirectory() as folder:
             about = archive.read(DESCRIPTION)
-            for name in (DESCRIPTION, *Description.model_validate_json(about).weights_files):
+            for name in Description.model_validate_json(about).files:
                 (Path(folder) / name).write_bytes(archive.read(name))
             return Recognizer.load(Path(folder))
     except (

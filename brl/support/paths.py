@@ -8,9 +8,13 @@ RAW = Path("data/raw")
 STORE = Path("data/store")
 NETWORKS = Path("data/networks")
 SUBSET = Path("data/subset")
-SPLIT = Path("data/split/train.csv")
+# The subset without what a learned fusion holds out; all training clips of the split.
+TRAINING = Path("data/training/subset")
+SPLIT = Path("data/training/split/train.csv")
+UNSEEN_CLIPS = Path("data/unseen.csv")
 SCORES = Path("scores")
 FUSED_SCORES = Path("fused/scores.npz")
+FUSION = Path("fused/fusion.safetensors")
 
 REPORTS = Path("reports")
 PAGE = REPORTS / "index.html"
@@ -41,6 +45,16 @@ def pretraining_curve(stream: str) -> Path:
 def trained_weights(stream: str) -> Path:
     """Weights of a stream as `train` writes them."""
     return Path("models") / f"{stream}.safetensors"
+
+
+def fold_networks(stream: str) -> Path:
+    """Folder of a stream's networks that were trained without a fold: N.safetensors of each."""
+    return Path("folds") / stream
+
+
+def unseen_scores(stream: str) -> Path:
+    """A stream's scores of training clips by networks that were not trained on them."""
+    return Path("unseen") / f"{stream}.npz"
 
 
 def tested_weights(stream: str) -> Path:

@@ -43,7 +43,8 @@ class Description:
     """What a run is about.
 
     kind    `stream` or `pipeline` (what params.yaml describes), `pretraining` of a stream,
-            `probe` (an evaluation of an encoder), `compared` (of a comparison)
+            `probe` (an evaluation of an encoder), `fold` (a training without a part of the clips),
+            `compared` (of a comparison)
     name    of the run
     params  all parameters that made its content, nested
     tags    `streams`, `method`, `data`, and those of a comparison
@@ -101,6 +102,12 @@ def of_probe(
         params=about.params | {"probe": {"evaluation": evaluation, "encoder": encoder}},
         tags=about.tags | {"method": f"{words} ({pretraining_in_words(params)})"},
     )
+
+
+def of_fold(params: Params, stream: str, fold: int, subset: SubsetRecord) -> Description:
+    """The training of a stream without a fold; subset: the clips outside it."""
+    about = of_training(params, stream, subset)
+    return replace(about, kind="fold", name=f"without fold {fold}: {about.name}")
 
 
 def started_by(about: Description, encoder: Path) -> Description:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from brl.config.params import Params
 from brl.scores.scores import load_scores
-from brl.subset.subset import read_counts, read_summary
+from brl.subset.subset import SUMMARY_FILE, read_counts, read_summary
 from brl.support.errors import UserError
 from brl.support.files import sha256
 from brl.support.paths import (
@@ -24,6 +24,7 @@ from brl.support.paths import (
     LONG_TAIL,
     PAGE,
     SUBSET,
+    TRAINING,
     stream_scores,
     tested_weights,
     trained_weights,
@@ -66,13 +67,16 @@ class Present:
     def read(cls, params: Params) -> "Present":
         """Reads and hashes the results; raises UserError if one is missing."""
         files = {stream: stream_scores(stream) for stream in params.streams}
-        for file in (SUBSET / "summary.json", *files.values(), FUSED_SCORES):
+        summaries = [each / SUMMARY_FILE for each in (SUBSET, TRAINING)]
+        for file in (*summaries, *files.values(), FUSED_SCORES):
             if not file.exists():
                 raise UserError(f"{file}: not there yet; make repro writes it")
-        subset = SubsetRecord(params.dataset.name, *read_summary(SUBSET))
+        subset, trained_on = (
+            SubsetRecord(params.dataset.name, *read_summary(each)) for each in (SUBSET, TRAINING)
+        )
         streams = {}
         for stream, file in files.items():
-            about = of_stream(params, stream, subset)
+            about = of_stream(params, stream, trained_on)
             streams[stream] = about, about.digest(sha256(file))
         about = of_pipeline(params, subset)
         digests = [digest for _, digest in streams.values()]
