@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import yaml
 
+from brl.clips.store import ClipStore
 from brl.comparison.file import Comparison
 from brl.comparison.made import note, present_code
-from brl.comparison.plan import Run, planned_runs, read_comparison
+from brl.comparison.plan import Run, content_of, planned_runs, read_comparison
 from brl.comparison.run import Data
 from brl.config.params import Params, read_params
 from brl.scores.scores import Scores, save_scores
-from brl.subset.subset import Subset, write_subset
+from brl.subset.subset import Subset, read_subset, write_subset
+from brl.unseen.clips import divide, write_unseen
 from tests.project import HERE
 from tests.tiny import PARAMS, stored, swinging_arms
 
@@ -65,6 +67,17 @@ class Grid:
         reduce(getitem, sections, content)[key] = value
         text = yaml.safe_dump(content, sort_keys=False)
         (self.folder / "params.yaml").write_text(text, encoding="utf-8")
+
+    def fold(self, number: int) -> None:
+        """Has a stacked fusion learn from so many folds, as `subsample` would."""
+        content = content_of(self.params())
+        content["ensemble"] |= {"kind": "stacked", "folds": number}
+        text = yaml.safe_dump(content, sort_keys=False)
+        (self.folder / "params.yaml").write_text(text, encoding="utf-8")
+        store = ClipStore.open(self.folder / "data/store")
+        subset = read_subset(self.folder / "data/training/subset", store)
+        _, unseen = divide(store, subset, self.params().ensemble, seed=0)
+        write_unseen(self.folder / "data/unseen.csv", store, unseen)
 
     def compare(self, methods: dict[str, Any], **changes: Any) -> None:
         """Writes comparisons/tiny.yaml."""

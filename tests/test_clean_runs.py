@@ -18,6 +18,7 @@ from brl.support.processes import is_gone, this_process
 from brl.tracking.store import connect
 from brl.training.job import Job
 from brl.training.resuming import checkpoint_file, fingerprint
+from brl.unseen.folds import FoldTraining
 from tests.command import brl
 from tests.comparing import Grid
 from tests.conftest import STREAMS
@@ -106,6 +107,16 @@ def test_what_failed_is_shown_then_removed_and_what_goes_on_stays(grid):
     assert cleaned() == "Nothing to remove.\n"
     with pytest.raises(mlflow.MlflowException):
         connect()[0].get_run(gone)
+
+
+def test_checkpoints_of_folds_stay_until_all_are_trained(grid):
+    grid.fold(2)
+    trainings = FoldTraining.all_of(grid.params(), "bone", Data.read().store)
+    for file in (*trainings[0].checkpoints, *trainings[1].checkpoints):
+        a_checkpoint(file)
+    assert cleaned() == "Nothing to remove.\n"
+    (grid.folder / "data/unseen.csv").write_text("name,fold\n")
+    assert cleaned().endswith("2 to remove: brl clean --yes\n")
 
 
 def a_checkpoint(file: Path) -> Path:

@@ -91,6 +91,11 @@ CROSS_ENTROPY = {"cross_entropy": JOINT}
         (CROSS_ENTROPY, {"settings": {"subsample.seed": 1}}, "subsample.seed must be the same"),
         (CROSS_ENTROPY, {"settings": {"seed": 1}}, "seed must be the same"),
         (
+            {"cross_entropy": {"system": "stacked"} | JOINT},
+            {},
+            "cross_entropy: ensemble.kind stacked learns, which comparisons do not train for: must",
+        ),
+        (
             {"ldam": {"settings": {"model.head": "linear"}} | JOINT},
             {},
             "ldam: method.loss: ldam takes cosines",

@@ -69,7 +69,7 @@ def all_imports(script: Path) -> set[str]:
 
 def chosen_network(definition: dict) -> set[str]:
     """What any network imports; its own code is in what the stage `networks` writes."""
-    if "data/networks/${key}.json" not in definition.get("deps", []):
+    if not {"data/networks", "data/networks/${key}.json"} & set(definition.get("deps", [])):
         return set()
     return set().union(*(all_imports(Path(f"brl/models/{name}.py")) for name in NETWORKS))
 

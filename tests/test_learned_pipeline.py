@@ -78,6 +78,20 @@ def test_what_was_fused_can_be_used_and_says_the_same(project):
     assert again.stdout == shown.stdout
 
 
+def test_the_mixer_learns_from_the_same_folds(project):
+    before = fused(project)
+    project.edit({"ensemble.kind": "mixer"})
+    assert project.reproduce() == FUSED
+    assert np.abs(fused(project) - before).max() > 1e-3
+    page = (project.folder / "reports/index.html").read_text()
+    assert "mixer fusion, learned from unseen training clips: 2 folds" in page
+    recording = next((project.folder / "own").rglob("*.npy"))
+    shown = project.brl("predict", str(recording), "--json")
+    assert shown.returncode == 0, shown.stderr
+    project.edit({"ensemble.kind": "stacked"})
+    assert project.reproduce() == FUSED  # from the cache
+
+
 def test_a_held_out_share_trains_the_streams_without_it(project):
     before = weights(project)
     project.edit({"ensemble.held_out": 0.25, "ensemble.folds": 0})

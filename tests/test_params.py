@@ -153,6 +153,22 @@ MISTAKES = {
     "an unknown order": ("_order: xyz", "_order: xzy", "rotation_order: must be 'xyz' or 'yxz'"),
     "negative weight": ("    skip: 2", "    skip: -2", "ensemble.weights.skip: must be"),
     "weight missing": ("    skip: 2\n", "", "ensemble.weights has no weight for the stream skip"),
+    "a kind that learns from nothing": (
+        "kind: weighted\n",
+        "kind: stacked\n",
+        "ensemble: kind: stacked learns from clips on which the streams were not trained: either ",
+    ),
+    "folds that nothing learns from": (
+        "  folds: 0 ",
+        "  folds: 5 ",
+        "ensemble: kind: weighted learns nothing: held_out must be 0.0, and folds 0",
+    ),
+    "one fold": ("  folds: 0 ", "  folds: 1 ", "folds: 1 would train without any clip: must be 2"),
+    "an unknown fusion": (
+        "kind: weighted\n",
+        "kind: mean\n",
+        "ensemble.kind: must be 'weighted', ",
+    ),
     "factor below one": ("imbalance_factor: 30", "imbalance_factor: 0.5", "subsample.imbalance"),
     "groups overlap": ("few_shot_below: 20", "few_shot_below: 200", "few_shot_below must not"),
     "infinity as text": ("  lr: 0.1", "  lr: inf", "train.lr: must be a valid number, not 'inf'"),
@@ -246,6 +262,58 @@ def test_every_stream_off_is_refused(tmp_path):
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(UserError, match=r"ensemble\.weights: .* needs a weight above zero"):
         read_params(tmp_path / "params.yaml")
+
+
+def learned(kind: str, **changes: object) -> dict:
+    """The project's parameters with a fusion that learns; changes: whole sections."""
+    content = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    content["ensemble"] |= {"kind": kind, "folds": 5}
+    return content | changes
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (
+            learned("mixer", streams={"bone": {"inputs": "bone"}}),
+            "ensemble.kind: mixer shows each stream what the others see, but there is only bone: "
+            "add a stream, or take another kind",
+        ),
+        (
+            learned(
+                "stacked",
+                streams={"bone": {"inputs": "bone", "weights": {"file": "b.pth", "sha256": "a"}}},
+            ),
+            "streams.bone.weights: the clips that a checkpoint was trained on are not known here: "
+            "ensemble.kind must be weighted or logits",
+        ),
+    ],
+    ids=["one stream", "a checkpoint"],
+)
+def test_streams_that_a_learned_fusion_cannot_take_get_one_line(tmp_path, content, says):
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError) as caught:
+        read_params(tmp_path / "params.yaml")
+    assert str(caught.value) == f"{tmp_path / 'params.yaml'}: {says}"
+
+
+def test_an_encoder_that_has_seen_all_clips_is_refused(tmp_path):
+    content = learned("stacked")
+    content["pretrain"] |= {"kind": "masked", "clips": "split"}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match=r"pretrain\.clips: split has the clips that stacked"):
+        read_params(tmp_path / "params.yaml")
+
+
+def test_a_file_from_before_learned_fusions_reads_and_is_told_what_to_add(tmp_path):
+    content = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    new = {"held_out", "folds"}
+    content["ensemble"] = {k: v for k, v in content["ensemble"].items() if k not in new}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    old = read_params(tmp_path / "params.yaml")
+    assert old == read_params(PARAMS) and not new & set(old.in_use()["ensemble"])
+    with pytest.raises(UserError, match=r"params\.yaml: ensemble\.held_out: missing; this key"):
+        check(old)
 
 
 def test_an_unknown_dataset_is_refused(tmp_path):

@@ -147,6 +147,21 @@ def test_the_synthetic_preset_gives_the_default_file(file):
     assert file.read_text(encoding="utf-8") == ORIGINAL
 
 
+@pytest.mark.parametrize(("system", "kind"), [("stacked", "stacked"), ("mmixer", "mixer")])
+def test_a_fusion_goes_with_any_method_and_other_fusions_take_its_place(file, system, kind):
+    apply_preset(None, file, method="ldam", system=system)
+    params = read_params(file)
+    assert (params.ensemble.kind, params.ensemble.folds, params.method.loss) == (kind, 5, "ldam")
+    apply_preset(None, file, system="protogcn")  # it fuses as before
+    assert read_params(file).ensemble == params.ensemble
+    apply_preset(None, file, system="psumnet")
+    after = read_params(file).ensemble
+    assert (after.kind, after.folds, after.held_out) == ("logits", 0, 0.0)
+    apply_preset(None, file, system=system)
+    apply_preset("synthetic", file, method="brl")
+    assert file.read_text(encoding="utf-8") == ORIGINAL
+
+
 def test_the_file_has_the_form_in_which_dvc_writes_it(file):
     """`dvc exp run -S` writes it anew: then only what it sets changes."""
     for change in ("seed=3", "streams.bone.inputs=skip"):

@@ -9,7 +9,7 @@ import pytest
 ROOMS = [
     "support", "figures", "clips", "fetching", "datasets", "config", "subset", "balance", "models",
     "streams", "published", "prediction", "classifier", "scores", "report", "tracking", "training",
-    "pretraining", "probing", "unseen", "serving", "comparison", "commands",
+    "pretraining", "probing", "unseen", "mixer", "serving", "comparison", "commands",
 ]  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Stacked fusion: what it learns, from what, and that everything that serves it says the same."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from brl.config.params import EnsembleParams
 from brl.scores.fusion import BIAS, SMALLEST, fit, fuse, load_fitted, save_fitted, weights_of
 from brl.scores.scores import Scores
 from brl.serving.export import export, graph_inputs, load_graph, noise
-from brl.serving.recognizer import Recognizer
+from brl.serving.recognizer import ARTIFACT, Recognizer
 from brl.serving.release import open_release, pack
+from brl.serving.served import Served
 from brl.support.errors import UserError
 from tests.recognizers import untrained
 
@@ -199,6 +201,15 @@ def test_the_exported_graph_agrees(recognizer, tmp_path, suffix):
     np.testing.assert_allclose(found, wanted, atol=1e-4)
     plain = replace(recognizer, ensemble=recognizer.ensemble.weighted, fitted={})
     assert np.abs(plain.prepared_probabilities([recording])[0] - wanted).max() > 0.01
+
+
+def test_the_model_in_mlflow_says_the_same(recognizer, tmp_path):
+    recognizer.save(tmp_path / ARTIFACT)
+    model = Served()
+    model.load_context(SimpleNamespace(artifacts={ARTIFACT: str(tmp_path / ARTIFACT)}))
+    recording = noise(recognizer.recipe, 12, 1)
+    expected = recognizer.probabilities([recording])
+    np.testing.assert_allclose(model.predict(recording).to_numpy(), expected, rtol=1e-6)
 
 
 def test_it_is_saved_loaded_and_released(recognizer, tmp_path):

@@ -13,7 +13,7 @@ from brl.support.processes import this_process
 from brl.tracking import training as tracked
 from brl.tracking.runs import Runs
 from brl.tracking.training import training_run
-from stages import pretrain
+from stages import folds, pretrain
 from stages.train import train
 from tests.comparing import Grid
 from tests.recorded import describe
@@ -163,3 +163,28 @@ def test_a_pretraining_has_a_run_that_the_run_of_its_training_leads_to(grid):
     assert second.data.tags["pretrained.digest"] == first.data.tags["weights.digest"]
     assert second.data.tags["method"].endswith("after masked pre-training")
     assert second.data.params["pretrain.masked.parts"] == "2"
+
+
+def test_the_training_without_each_fold_has_a_run(grid, monkeypatch):
+    """One that is interrupted goes on in its run; that of the finished fold before it stays."""
+    grid.fold(2)
+    log_epoch, logged = tracked.RecordedTraining.log_epoch, []
+
+    def interrupting(self, row):
+        log_epoch(self, row)
+        logged.append(row["epoch"])
+        if logged.count(1) == 2:
+            monkeypatch.setattr(tracked.RecordedTraining, "log_epoch", log_epoch)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(tracked.RecordedTraining, "log_epoch", interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        folds.main("joint")
+    folds.main("joint")
+    runs = Runs().search("tags.kind = 'fold'")
+    assert [run.info.status for run in runs] == ["FINISHED"] * 2
+    assert {run.info.run_name.split(":")[0] for run in runs} == {"without fold 1", "without fold 2"}
+    epochs = list(range(1, grid.params().train.epochs + 1))
+    assert [curve(run.info.run_id) for run in runs] == [epochs] * 2
+    assert {run.data.tags["streams"] for run in runs} == {"joint"}
+    assert len(Runs().search()) == 2

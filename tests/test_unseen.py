@@ -19,12 +19,22 @@ from brl.streams.weights import load_weights, save_weights
 from brl.subset.subset import Subset, write_subset
 from brl.support import paths
 from brl.support.errors import UserError
-from brl.support.paths import STORE, TRAINING, UNSEEN_CLIPS, fold_networks, unseen_scores
+from brl.support.paths import (
+    FUSION,
+    STORE,
+    SUBSET,
+    TRAINING,
+    UNSEEN_CLIPS,
+    fold_networks,
+    unseen_scores,
+)
 from brl.training import loop
 from brl.training.resuming import checkpoints
 from brl.unseen.clips import HELD_OUT, REMEDY, divide, read_unseen, without, write_unseen
 from brl.unseen.folds import FoldTraining
 from stages import classify, folds, train, unseen
+from stages import ensemble as ensemble_stage
+from stages import predict as predict_stage
 from tests.tiny import (
     PARAMS,
     Interrupted,
@@ -163,14 +173,15 @@ class Workplace:
         store = stored(STORE, clips)
         subset = training_part(store)
         training, left_out = divide(store, subset, params.ensemble, params.subsample.seed)
-        write_subset(TRAINING, store, training, subset.counts)
+        for folder, part in ((SUBSET, subset), (TRAINING, training)):
+            write_subset(folder, store, part, subset.counts)
         write_unseen(UNSEEN_CLIPS, store, left_out)
-        for stage in (train, folds, classify, unseen):
+        for stage in (*STAGES, predict_stage, ensemble_stage):
             self._patch.setattr(stage, "read_params", lambda: params)
 
-    def run(self) -> None:
-        for stage in (train, folds, classify, unseen):
-            stage.main("joint")
+    def run(self, stream: str = "joint") -> None:
+        for stage in STAGES:
+            stage.main(stream)
 
     def files(self) -> dict[str, bytes]:
         """What the stages wrote: networks and scores."""
@@ -191,6 +202,7 @@ def workplace(tmp_path, monkeypatch):
 
 
 HOME = Path.cwd()
+STAGES = (train, folds, classify, unseen)
 FOLDS = {"ensemble": {"kind": "stacked", "folds": 2}}
 HELD = {"ensemble": {"kind": "stacked", "held_out": 0.25}}
 RETRAINED = {"classifier": {"kind": "retrained"}}
@@ -268,6 +280,29 @@ def test_test_clips_have_no_part_in_it(workplace, source):
         here.run()
         results.append(here.files())
     assert results[0] == results[1] and results[0] != results[2]
+
+
+@pytest.mark.parametrize("source", [{"folds": 2}, {"held_out": 0.25}], ids=["folds", "held out"])
+@pytest.mark.parametrize("kind", ["stacked", "mixer"])
+def test_test_clips_have_no_part_in_what_a_fusion_learns(workplace, kind, source):
+    """Neither their labels nor their coordinates; the label of a training clip has."""
+    clips = swinging_arms()
+    spoilt = [replace(clip, label=2, joints=clip.joints * np.nan) for clip in clips[-12:]]
+    other = replace(clips[0], label=1)
+    chosen = {"plain": clips, "spoilt": clips[:-12] + spoilt, "other": [other, *clips[1:]]}
+    two = {name: PARAMS.streams[name].model_dump() for name in ("joint", "skip")}
+    content = content_of(params_with(ensemble={"kind": kind, **source}))
+    params = Params.model_validate(content | {"streams": two})
+    learned = []
+    for name, given_clips in chosen.items():
+        here = workplace(name)
+        here.prepare(given_clips, params)
+        for stream in two:
+            here.run(stream)
+            predict_stage.main(stream)
+        ensemble_stage.main()
+        learned.append(FUSION.read_bytes())
+    assert learned[0] == learned[1] and learned[0] != learned[2]
 
 
 def test_killed_folds_end_with_the_same_bytes(workplace, monkeypatch):

@@ -13,12 +13,12 @@ class EnsembleParams(Extended):
     """How the streams are fused.
 
     kind      `weighted` means probabilities, `logits` their logarithms, both by `weights`;
-              `stacked` learns, from training clips that the streams have not seen
+              `stacked` and `mixer` learn, from training clips that the streams have not seen
     held_out  the share of the subset, drawn within each class, on which no stream is trained
     folds     parts of the subset; each stream is trained once more without each of them
     """
 
-    kind: Literal["weighted", "logits", "stacked"]
+    kind: Literal["weighted", "logits", "stacked", "mixer"]
     weights: dict[StreamName, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
     held_out: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     folds: Annotated[int, Field(ge=0)] = 0
@@ -26,7 +26,7 @@ class EnsembleParams(Extended):
     @property
     def learns(self) -> bool:
         """Whether the fusion has parameters that are learned."""
-        return self.kind == "stacked"
+        return self.kind in ("stacked", "mixer")
 
     @property
     def weighted(self) -> "EnsembleParams":
@@ -54,6 +54,11 @@ class EnsembleParams(Extended):
             raise ValueError(f"ensemble.weights has no weight for the stream {missing[0]}")
         if not any(self.weights[name] > 0 for name in streams):
             raise ValueError("ensemble.weights: at least one stream needs a weight above zero")
+        if self.kind == "mixer" and len(streams) == 1:
+            raise ValueError(
+                "ensemble.kind: mixer shows each stream what the others see, but there is only "
+                f"{next(iter(streams))}: add a stream, or take another kind"
+            )
         for name, stream in streams.items():
             if self.learns and stream.weights:
                 raise ValueError(

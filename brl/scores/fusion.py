@@ -81,8 +81,7 @@ def stacked(test: StreamScores, _params: EnsembleParams, fitted: Fitted) -> np.n
     Raises UserError where it was fitted to other streams.
     """
     if set(fitted) != {BIAS, *map(weights_of, test)}:
-        names = ", ".join(test)
-        raise UserError(f"{FUSION}: not learned for the streams {names}; make repro writes it anew")
+        raise not_learned_for(test)
     logits = sum(logs @ fitted[weights_of(name)].T for name, logs in _logs(test).items())
     return softmax(logits + fitted[BIAS], axis=1).astype(np.float32)
 
@@ -112,6 +111,12 @@ def fit_stacked(training: StreamScores) -> Fitted:
     fitted = {weights_of(name): own for name, own in zip(logs, of_streams, strict=True)}
     fitted[BIAS] = bias - np.log(counts / counts.sum())
     return {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in fitted.items()}
+
+
+def not_learned_for(streams: Iterable[str]) -> UserError:
+    """The error of a fusion that was not learned for these streams."""
+    names = ", ".join(streams)
+    return UserError(f"{FUSION}: not learned for the streams {names}; make repro writes it anew")
 
 
 def weights_of(stream: str) -> str:

@@ -79,6 +79,7 @@ def model_card(params: Params, recognizer: Recognizer, results: str, by_class: p
         method=method_in_words(params),
         generated=params.dataset.name == "synthetic",
         streams=list(recognizer.streams),
+        fusion=recognizer.ensemble.kind,
         classes=recipe.classes,
         layout=recipe.layout,
         channels=recipe.channels,

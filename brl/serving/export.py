@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from brl.clips.presence import presence
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
+from brl.mixer.features import every_body_frame_features
+from brl.mixer.network import Mixer
 from brl.models.common.network import Network
 from brl.prediction import mean_of_views
 from brl.scores.fusion import BIAS, SMALLEST, shares, weights_of
@@ -55,10 +57,19 @@ class RecognizerGraph(nn.Module):
         self.kind = recognizer.ensemble.kind
         self.shares = shares(trained, recognizer.ensemble)
         self.fitted = {name: torch.from_numpy(each) for name, each in recognizer.fitted.items()}
+        if self.kind == "mixer":
+            self.mixer = Mixer.of_arrays(recognizer.fitted, trained)
 
     def forward(self, clip: Tensor, frames: Tensor) -> Tensor:
         """Class probabilities (C,) of a clip (M, L, V, K) from its views' frames (I, T)."""
         clip, present = present_first(clip)
+        if self.kind == "mixer":
+            features = {
+                name: stream_features(network, self.recipes[name], clip, frames, present)
+                for name, network in self.networks.items()
+            }
+            logits = self.mixer(features)
+            return mean_of_views(logits, 1, logits.shape[1])[0]
         of_streams = {
             name: stream_probabilities(network, self.recipes[name], clip, frames, present)
             for name, network in self.networks.items()
@@ -99,6 +110,15 @@ def stream_probabilities(
         features = features * present[None, :, None]
     logits = network.cls_head(network.mean_over_bodies(features, present[None]))
     return mean_of_views(logits, 1, len(recipe.classes))[0]
+
+
+def stream_features(
+    network: nn.Module, recipe: Recipe, clip: Tensor, frames: Tensor, present: Tensor
+) -> Tensor:
+    """A stream's frame features (I, T', C') of its views; present (M,) bool."""
+    assert isinstance(network, Network)
+    views = views_of(recipe, clip, frames, present)
+    return every_body_frame_features(network, views, present[None])
 
 
 def views_of(recipe: Recipe, clip: Tensor, frames: Tensor, present: Tensor) -> Tensor:

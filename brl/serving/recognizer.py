@@ -9,6 +9,8 @@ from pydantic import BaseModel
 
 from brl.clips.normalize import normalized, to_image_frame
 from brl.config.params import EnsembleParams, Params, PredictParams
+from brl.mixer.fit import mixed_probabilities
+from brl.mixer.network import Mixer
 from brl.prediction import probabilities
 from brl.scores.fusion import Fitted, fuse, load_fitted, save_fitted, shares
 from brl.scores.scores import Scores
@@ -129,11 +131,17 @@ class Recognizer:
         """Class probabilities (n, C) float32 of n recordings that `prepared` returned."""
         keep_freed_memory()
         device = best_device()
+        inputs = {
+            name: trained.recipe.recording_inputs(recordings, device)
+            for name, trained in self.streams.items()
+        }
+        if self.ensemble.kind == "mixer":
+            mixer = Mixer.of_arrays(self.fitted, self.streams)
+            return mixed_probabilities(mixer, self.streams, inputs, self.predict)
         labels = np.zeros(len(recordings), dtype=np.int64)  # unknown, and not used
         scores = {}
         for name, trained in self.streams.items():
-            inputs = trained.recipe.recording_inputs(recordings, device)
             model, num_classes = trained.model.to(device), len(self.classes)
-            predicted = probabilities(model, inputs, self.predict, num_classes)
+            predicted = probabilities(model, inputs[name], self.predict, num_classes)
             scores[name] = Scores(labels.astype(str), labels, predicted)
         return fuse(scores, self.ensemble, self.fitted).probabilities

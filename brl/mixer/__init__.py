@@ -1,0 +1,1 @@
+"""The mixer: a learned fusion of the streams' frame features."""
