@@ -53,13 +53,9 @@ def main(stream: str) -> None:
     if params.ensemble.folds == 0:
         write_nothing(fold_networks(stream))
         return
-    from brl.training.distributed import launch, requested_processes
+    from brl.training.distributed import run_requested
 
-    processes = requested_processes()
-    if processes == 1:
-        train_folds(params, stream)
-    else:
-        launch(processes, train_folds, params, stream)
+    run_requested(train_folds, params, stream)
 
 
 if __name__ == "__main__":

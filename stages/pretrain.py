@@ -58,13 +58,9 @@ def main(stream: str) -> None:
         write_nothing(pretrained_encoder(stream))
         write_nothing(pretraining_curve(stream))
         return
-    from brl.training.distributed import launch, requested_processes
+    from brl.training.distributed import run_requested
 
-    processes = requested_processes()
-    if processes == 1:
-        pretrain_on_clips(params, stream)
-    else:
-        launch(processes, pretrain_on_clips, params, stream)
+    run_requested(pretrain_on_clips, params, stream)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from brl.support.paths import (
 )
 from brl.tracking.description import SubsetRecord, of_training, started_by
 from brl.tracking.training import training_run
-from brl.training.distributed import is_first, launch, requested_processes
+from brl.training.distributed import is_first, run_requested
 from brl.training.job import Job
 from brl.training.loop import train_stream
 from brl.training.resuming import checkpoint_file, data_hashes, fingerprint
@@ -76,11 +76,7 @@ def main(stream: str) -> None:
     if job.stream.weights:
         use_checkpoint(job.stream.weights, job)
         return
-    processes = requested_processes()
-    if processes == 1:
-        train(params, stream)
-    else:
-        launch(processes, train, params, stream)
+    run_requested(train, params, stream)
 
 
 if __name__ == "__main__":

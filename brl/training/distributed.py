@@ -54,6 +54,18 @@ def requested_processes() -> int:
     return int(asked)
 
 
+def run_requested(function: Callable[..., None], *arguments: Any) -> None:
+    """Calls `function(*arguments)` in as many processes as requested: in this one, or by `launch`.
+
+    Raises what `requested_processes`, the function and `launch` raise.
+    """
+    processes = requested_processes()
+    if processes == 1:
+        function(*arguments)
+    else:
+        launch(processes, function, *arguments)
+
+
 def launch(processes: int, function: Callable[..., None], *arguments: Any) -> None:
     """Calls `function(*arguments)` in several connected new processes and waits for them.
 
