@@ -241,7 +241,9 @@ def test_a_stream_with_a_checkpoint_is_not_pretrained(project):
     assert pretrained_encoder("joint").read_text() == "no pre-training\n"
 
 
-def test_the_encoder_starts_the_stream(project, monkeypatch):
+@pytest.mark.parametrize("kind", ["masked", "contrastive", "hallucinated"])
+def test_the_encoder_starts_the_stream(project, monkeypatch, kind):
+    project.edit_params("pretrain", MASKED | {"kind": kind, "batch_size": 5})
     stage.main("joint")
     assert len(pretraining_curve("joint").read_text().splitlines()) == 1 + MASKED["epochs"]
     assert list(checkpoints().iterdir()) == []

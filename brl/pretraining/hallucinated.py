@@ -71,11 +71,12 @@ class Hallucinated(Contrastive):
         return clips, present, Draws(others, left, seed)
 
     def loss(self, outputs: tuple[Tensor, ...], draws: Draws, epoch: int) -> Tensor:
-        """The contrastive loss, and that of hallucinated keys once the queue is full of keys."""
+        """The contrastive loss, and later that of hallucinated keys, too."""
         drawn = self._drawn(outputs, draws) if self._sets_in(epoch) else 0.0
         return super().loss(outputs, None, epoch) + self.params.hallucinated.weight * drawn
 
     def _sets_in(self, epoch: int) -> bool:
+        # As published, not before the queue was filled twice.
         return epoch >= self.first_epoch and int(self.seen) > 2 * len(self.queue)
 
     def _drawn(self, outputs: tuple[Tensor, ...], draws: Draws) -> Tensor:
