@@ -66,16 +66,17 @@ def spoilt(clip: Clip) -> Clip:
     return replace(clip, label=2, joints=np.full_like(clip.joints, np.nan))
 
 
-def test_test_clips_and_labels_have_no_part_in_it(tmp_path):
+@pytest.mark.parametrize("kind", ["masked", "hallucinated"])
+def test_test_clips_and_labels_have_no_part_in_it(tmp_path, kind):
     """A coordinate of a training clip has, so the test would notice."""
-    clips = swinging_arms()
-    plain = encoder_of(clips, tmp_path / "plain")
+    clips, params = swinging_arms(), params_with(pretrain={"kind": kind})
+    plain = encoder_of(clips, tmp_path / "plain", params)
     without = clips[:-12] + [spoilt(clip) for clip in clips[-12:]]
-    assert encoder_of(without, tmp_path / "without") == plain
+    assert encoder_of(without, tmp_path / "without", params) == plain
     unlabelled = [replace(clip, label=number % 2) for number, clip in enumerate(clips)]
-    assert encoder_of(unlabelled, tmp_path / "unlabelled") == plain
+    assert encoder_of(unlabelled, tmp_path / "unlabelled", params) == plain
     moved = replace(clips[0], joints=clips[0].joints + 1)
-    assert encoder_of([moved, *clips[1:]], tmp_path / "moved") != plain
+    assert encoder_of([moved, *clips[1:]], tmp_path / "moved", params) != plain
 
 
 def test_clips_that_the_training_holds_out_have_no_part_in_it(tmp_path, store):
