@@ -215,7 +215,10 @@ def test_another_checkpoint_only_runs_its_stream(project):
     assert run.returncode == 1 and run.stderr.count("\n") == 1
     assert "j.pth: not the file that params.yaml records" in run.stderr
     assert project.brl("weights", "joint", "j.pth").returncode == 0
-    affected = {"networks", "train@joint", "classify@joint", "predict@joint"}
+    affected = {
+        "networks",
+        *(f"{stage}@joint" for stage in ("train", "folds", "classify", "unseen", "predict")),
+    }
     affected |= {"ensemble", "evaluate"}
     assert project.reproduce() == affected
     assert project.reproduce() == set()
