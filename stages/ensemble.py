@@ -30,27 +30,25 @@ def mixed(params: Params) -> tuple[Fitted, Scores]:
     """The same of the mixer, which sees the streams' frame features."""
     # They import torch, which takes longer than all that other fusions do.
     from brl.clips.store import ClipStore
-    from brl.mixer.features import unseen_features
-    from brl.mixer.fit import fit_mixer, mixed_probabilities
-    from brl.streams.device import best_device
+    from brl.mixer.fit import Networks, mix
     from brl.streams.weights import load_weights
     from brl.subset.subset import read_counts
     from brl.unseen.clips import read_unseen
 
     store = ClipStore.open(STORE)
     unseen, counts = read_unseen(UNSEEN_CLIPS, store), read_counts(SUBSET)["train_clips"]
-    streams = {name: load_weights(tested_weights(name)) for name in params.streams}
-    features = {
-        name: unseen_features(trained, fold_networks(name), store, unseen, params.predict)
-        for name, trained in streams.items()
+    streams = {
+        name: Networks(
+            load_weights(tested_weights(name)),
+            {number: fold_networks(name) / f"{number}.safetensors" for number in unseen.numbers},
+        )
+        for name in params.streams
     }
-    labels = store.labels[unseen.clips]
-    mixer = fit_mixer(features, labels, counts.to_numpy(), params.seed)
-    fitted = mixer.arrays()
-    test, device = store.part(params.dataset.split, "test"), best_device()
-    inputs = {name: each.recipe.inputs(store, test, device) for name, each in streams.items()}
-    probabilities = mixed_probabilities(mixer, streams, inputs, params.predict)
-    return fitted, Scores(store.names[test], store.labels[test], probabilities)
+    test = store.part(params.dataset.split, "test")
+    mixer, probabilities = mix(
+        streams, store, unseen, counts.to_numpy(), test, params.predict, params.seed
+    )
+    return mixer.arrays(), Scores(store.names[test], store.labels[test], probabilities)
 
 
 def main() -> None:

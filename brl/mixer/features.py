@@ -1,6 +1,6 @@
 """Frame features: what the mixer sees of clips, also of those that no network was trained on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +76,11 @@ def features_of(
 
 
 def unseen_features(
-    trained: Trained, folds: Path, store: ClipStore, unseen: Unseen, params: PredictParams
+    trained: Trained,
+    folds: Mapping[int, Path],
+    store: ClipStore,
+    unseen: Unseen,
+    params: PredictParams,
 ) -> np.ndarray:
     """Frame features (u, I, T', C') of the unseen clips, as the stream's own network has them.
 
@@ -84,15 +88,14 @@ def unseen_features(
     own network's, by the linear map that fits best where both have seen the clips. It is found by
     scikit-learn's ridge regression, and reads no label. This is our choice.
 
-    trained: the own network; folds: the folder of the others.
+    trained: the own network; folds: the files of the others, by their folds.
     """
     own = features_of(trained, store, unseen.clips, params)
-    if not unseen.numbers:
+    if not folds:
         return own
     rows = np.empty_like(own)
-    for number in unseen.numbers:
-        network = load_weights(folds / f"{number}.safetensors")
-        features = features_of(network, store, unseen.clips, params)
+    for number, file in folds.items():
+        features = features_of(load_weights(file), store, unseen.clips, params)
         left_out = unseen.folds == number
         rows[left_out] = mapped(features, own, left_out)
     return rows

@@ -1,23 +1,58 @@
 """The training of the mixer, and its probabilities."""
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from brl.clips.store import ClipStore
 from brl.config.params import PredictParams
-from brl.mixer.features import batches
+from brl.mixer.features import batches, unseen_features
 from brl.mixer.network import Mixer
 from brl.prediction import mean_of_views
 from brl.streams.device import best_device, keep_freed_memory
 from brl.streams.inputs import Inputs
 from brl.streams.weights import Trained
 from brl.support.progress import progress
+from brl.unseen.clips import Unseen
 
 # Our reading: the paper's recipe is not known to us.
 EPOCHS, BATCH_SIZE, LR, WEIGHT_DECAY = 30, 64, 1e-3, 1e-2
+
+
+class Networks(NamedTuple):
+    """The networks of a stream: its own, and the files of those trained without each fold."""
+
+    own: Trained
+    folds: Mapping[int, Path]
+
+
+def mix(
+    streams: Mapping[str, Networks],
+    store: ClipStore,
+    unseen: Unseen,
+    counts: np.ndarray,
+    clips: np.ndarray,
+    params: PredictParams,
+    seed: int,
+) -> tuple[Mixer, np.ndarray]:
+    """A mixer that has learned from the unseen clips, and its probabilities of others.
+
+    counts (C,), training clips of each class; clips (n,), store indices of the others. Returns the
+    mixer and float32 (n, C).
+    """
+    features = {
+        name: unseen_features(each.own, each.folds, store, unseen, params)
+        for name, each in streams.items()
+    }
+    mixer = fit_mixer(features, store.labels[unseen.clips], counts, seed)
+    own, device = {name: each.own for name, each in streams.items()}, best_device()
+    inputs = {name: each.recipe.inputs(store, clips, device) for name, each in own.items()}
+    return mixer, mixed_probabilities(mixer, own, inputs, params)
 
 
 def fit_mixer(

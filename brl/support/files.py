@@ -31,12 +31,13 @@ def network_code(name: str) -> Path:
 
 
 def stage_code(stage: str, network: str) -> list[Path]:
-    """The code files that a per-stream stage depends on: those in dvc.yaml, and its network's.
+    """The code files that a stage depends on: those in dvc.yaml, and its network's.
 
-    stage: name of a stage that dvc.yaml runs once per stream. network: its name in params.yaml.
+    stage: its name in dvc.yaml. network: its name in params.yaml.
     """
     stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    deps = [*map(Path, stages[stage]["do"]["deps"]), network_code(network)]
+    definition = stages[stage].get("do", stages[stage])  # `do`: it runs once per stream
+    deps = [*map(Path, definition["deps"]), network_code(network)]
     code = [dep for dep in deps if dep.parts[0] in ("brl", "stages")]
     return [file for dep in code for file in (sorted(dep.rglob("*.py")) if dep.is_dir() else [dep])]
 

@@ -40,23 +40,28 @@ class Unseen:
 
 
 def divide(
-    store: ClipStore, subset: Subset, params: EnsembleParams, seed: int
+    store: ClipStore,
+    subset: Subset,
+    params: EnsembleParams,
+    seed: int,
+    place: str = "params.yaml",
 ) -> tuple[Subset, Unseen]:
     """What the streams are trained on, and what the fusion learns from.
 
-    Raises UserError if a class has too few clips for both.
+    Raises UserError, which names the place of the parameters, if a class has too few clips for
+    both.
     """
     fewest, smallest = int(subset.counts.min()), store.classes[int(subset.counts.argmin())]
     has = f"the class {smallest!r} has {fewest} training clip{'s' * (fewest != 1)}"
     if params.folds > fewest:
         remedy = f"must be {fewest} at most" if fewest > 1 else REMEDY
         raise UserError(
-            f"params.yaml: ensemble.folds: {params.folds}, but {has}: a fold would be without it; "
+            f"{place}: ensemble.folds: {params.folds}, but {has}: a fold would be without it; "
             f"{remedy}"
         )
     if params.held_out and fewest < 2:
         raise UserError(
-            f"params.yaml: ensemble.held_out: {has}, either to hold out or to train on; {REMEDY}"
+            f"{place}: ensemble.held_out: {has}, either to hold out or to train on; {REMEDY}"
         )
     if params.folds:
         return subset, Unseen(subset.clips, _folds(store.labels[subset.clips], params.folds, seed))
