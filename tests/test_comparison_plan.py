@@ -93,7 +93,7 @@ CROSS_ENTROPY = {"cross_entropy": JOINT}
         (
             {"cross_entropy": {"system": "stacked"} | JOINT},
             {},
-            "cross_entropy: ensemble.kind stacked learns, which comparisons do not train for: must",
+            "cross_entropy: ensemble.kind stacked learns to fuse streams, but there is only joint",
         ),
         (
             {"ldam": {"settings": {"model.head": "linear"}} | JOINT},

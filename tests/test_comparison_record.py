@@ -76,6 +76,17 @@ def test_a_fusion_of_more_streams_is_another_run(grid):
     assert runs["tiny: mixup joint, seed 4"].info.run_id == joint.info.run_id and len(runs) == 3
 
 
+def test_a_fusion_under_two_names_is_one_run_above_its_streams(grid):
+    """Beside a row of other streams, two streams are also all streams."""
+    grid.compare({"brl": TWO, "best": {"streams": ["joint", "skip"]}})
+    grid.pretend(lambda _, labels: labels)
+    runs = recorded(grid)
+    fused, joint = runs["tiny: brl 2 streams, seed 0"], runs["tiny: brl joint, seed 0"]
+    assert "tiny: brl all streams, seed 0" not in runs
+    assert joint.data.tags["mlflow.parentRunId"] == fused.info.run_id
+    assert "mlflow.parentRunId" not in fused.data.tags
+
+
 def test_scores_computed_again_with_another_outcome_are_another_result(grid):
     grid.pretend(lambda _, labels: labels)
     recorded(grid)

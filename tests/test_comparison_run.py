@@ -20,10 +20,10 @@ from brl.clips.store import ClipStore
 from brl.commands import pipeline
 from brl.commands.clean import in_comparisons
 from brl.comparison import run as running
-from brl.comparison.made import Code, facts, note_of, steps_of
+from brl.comparison.made import Code, facts, made_by_other_code, note_of, steps_of
 from brl.comparison.plan import put
 from brl.comparison.results import finished
-from brl.comparison.run import Data, compute, made_by_other_code
+from brl.comparison.run import Data, compute
 from brl.config.presets import METHODS, overwrite
 from brl.scores.scores import load_scores, rounded
 from brl.streams.weights import load_weights

@@ -67,7 +67,7 @@ def key(**method: Any) -> str:
         train=TrainParams.model_validate(TRAIN),
     )
     data = SimpleNamespace(store=SimpleNamespace(digest="store"), digest="subset")
-    run = SimpleNamespace(job=job, params=SimpleNamespace(train=job.train))
+    run = SimpleNamespace(job=job, left_out="", params=SimpleNamespace(train=job.train))
     return Data.trained_key(cast(Any, data), cast(Any, run))
 
 

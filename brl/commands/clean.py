@@ -17,6 +17,7 @@ from rich.table import Table
 from brl.commands.why import reasons
 from brl.comparison.data import Data, encoder_file, unfinished_folder, weights_file
 from brl.comparison.file import COMPARISONS
+from brl.comparison.learned import learned_fusions
 from brl.comparison.made import note_of
 from brl.comparison.plan import Run, planned_runs, read_comparison
 from brl.comparison.run import lacks_encoder
@@ -82,10 +83,13 @@ def in_comparisons(params: Params, data: Data) -> Iterator[str]:
 
 
 def all_planned_runs(params: Params) -> Iterator[Run]:
-    """The runs of all comparisons that are for these parameters."""
+    """The runs of all comparisons that are for these parameters, and of what fusions learn from."""
     for file in COMPARISONS.glob("*.yaml"):
         with suppress(UserError):  # it is for others
-            yield from planned_runs(read_comparison(file.stem, params), params)
+            runs = planned_runs(read_comparison(file.stem, params), params)
+            yield from runs
+            for fusion in learned_fusions(runs):
+                yield from fusion.unseen
 
 
 def old_checkpoints(current: set[str]) -> list[Leftover]:

@@ -4,6 +4,7 @@ import sys
 
 from brl.commands import pipeline
 from brl.comparison.kept import restore
+from brl.comparison.learned import learned_fusions
 from brl.comparison.plan import planned_runs, read_comparison
 from brl.comparison.report import write_report
 from brl.comparison.run import Data, compute
@@ -30,6 +31,7 @@ def compare(name: str | None, jobs: int, *, trains: bool) -> None:
     pipeline.reproduce("--quiet", "subsample")
     data = Data.read()
     data.check_classes(comparison.without_classes)
+    data.check_fusions(learned_fusions(runs))
     report = COMPARISON_REPORTS / name
     if restored := restore(report, runs, data):
         print(f"{name}: {restored} files of scores taken from {report}", file=sys.stderr)

@@ -7,6 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from brl.comparison.fusions import fusions_of
+from brl.comparison.learned import learned_fusions
 from brl.comparison.made import seconds_of, steps_of
 from brl.comparison.plan import Run
 from brl.comparison.run import Data, weights_file
@@ -17,21 +18,31 @@ PASSES = 3
 
 
 def with_costs(results: pd.DataFrame, runs: list[Run], data: Data) -> pd.DataFrame:
-    """The results with the columns of `cost`; a fusion costs what its streams cost together."""
-    of_runs = pd.DataFrame(
-        [
-            {"method": run.method, "seed": run.seed, "what": run.stream} | cost(run, data)
-            for run in runs
-        ]
-    )
+    """The results with the columns of `cost`; a fusion costs what its streams cost together.
+
+    One that learns also costs the trainings without a fold.
+    """
+    of_runs = costs_of(runs, data)
+    further = costs_of([run for fusion in learned_fusions(runs) for run in fusion.further], data)
+    all_runs = pd.concat([of_runs, further]) if len(further) else of_runs
     fused = [
-        of_runs[of_runs["method"].eq(method) & of_runs["what"].isin(streams)].assign(what=name)
+        all_runs[all_runs["method"].eq(method) & all_runs["what"].isin(streams)].assign(what=name)
         for method, fusions in fusions_of(runs).items()
         for name, streams in fusions.items()
     ]
     keys = ["method", "what", "seed"]
     costs = pd.concat([of_runs, *fused]).groupby(keys).agg(lambda costs: costs.sum(skipna=False))
     return results.merge(costs.reset_index(), "left", on=keys)
+
+
+def costs_of(runs: list[Run], data: Data) -> pd.DataFrame:
+    """The costs of runs, with `method`, `seed`, and the stream as `what`."""
+    return pd.DataFrame(
+        [
+            {"method": run.method, "seed": run.seed, "what": run.stream} | cost(run, data)
+            for run in runs
+        ]
+    )
 
 
 def cost(run: Run, data: Data) -> dict[str, float]:

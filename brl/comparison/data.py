@@ -8,12 +8,14 @@ import numpy as np
 
 from brl.balance.holdout import hold_out
 from brl.clips.store import ClipStore
+from brl.comparison.learned import LearnedFusion
 from brl.comparison.plan import Run, key_of
 from brl.pretraining.encoder import Pretraining
 from brl.subset.subset import Subset, read_subset, read_summary
 from brl.support.errors import UserError
 from brl.support.files import project_root
 from brl.support.paths import STORE, SUBSET
+from brl.unseen.clips import Unseen, divide, without
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Data:
         of_job = [*job.stream.seen, job.seed, job.lr]
         of_job += [job.model, job.method, job.train]
         share = run.params.train.validation
-        left_out = f", {share} held out" if share else ""
+        left_out = (f", {share} held out" if share else "") + run.left_out
         started = [self.encoder_key(run)] if job.pretrain else []
         return key_of(*of_job, self.store.digest, self.digest + left_out, *started)
 
@@ -46,12 +48,13 @@ class Data:
         clips: list[Any] = [run.params.dataset.split]
         if run.job.pretrain and run.job.pretrain.clips == "subset":
             clips = [self.digest, run.params.train.validation]
+            clips += [run.left_out] if run.left_out else []
         return key_of(*Pretraining.of(run.job).identity, self.store.digest, *clips)
 
     def pretraining_clips(self, run: Run) -> np.ndarray:
         """The store indices (n,) of the clips on which a run's encoder is pre-trained.
 
-        Those that judge the run are not among them.
+        Those that judge the run are not among them, nor those that it is trained without.
         """
         if run.job.pretrain and run.job.pretrain.clips == "split":
             return self.store.part(run.params.dataset.split, "train")
@@ -60,11 +63,37 @@ class Data:
     def scores_file(self, run: Run) -> Path:
         """The file for a run's scores."""
         params = run.params
-        parts = (self.trained_key(run), params.classifier, params.predict, params.dataset.split)
+        parts = [self.trained_key(run), params.classifier, params.predict, params.dataset.split]
+        parts += [] if run.unseen is None else [run.unseen]
         return folder() / "scores" / f"{key_of(*parts)}.npz"
 
+    def fused_file(self, fusion: LearnedFusion) -> Path:
+        """The file for the scores of a learned fusion."""
+        streams = [[run.stream, self.scores_file(run).stem] for run in fusion.runs]
+        unseen = [self.scores_file(run).stem for run in fusion.unseen]
+        return folder() / "fused" / f"{key_of(fusion.kind, streams, unseen)}.npz"
+
     def parts(self, run: Run) -> tuple[Subset, np.ndarray]:
-        """The training part of a run, and the indices of the clips that it is judged by, (N,).
+        """The training part of a run, and the indices of the clips that it scores, (N,)."""
+        if not run.params.ensemble.learns:
+            return self.judged(run)
+        training, unseen = self.divided(run)
+        if run.unseen is None:
+            return training, self.judged(run)[1]
+        clips = unseen.of(run.unseen)
+        return without(self.store, training, clips), clips
+
+    def divided(self, run: Run) -> tuple[Subset, Unseen]:
+        """What a method with a learned fusion trains its streams on, and what that learns from.
+
+        Both are of the clips that do not judge. Raises UserError if a class has too few of them.
+        """
+        whole, ensemble = self.judged(run)[0], run.params.ensemble
+        place = f"comparison: {run.method}"
+        return divide(self.store, whole, ensemble, run.params.subsample.seed, place)
+
+    def judged(self, run: Run) -> tuple[Subset, np.ndarray]:
+        """The clips that do not judge a run's method, and the indices of those that do, (N,).
 
         These are the test clips, unless a validation part is held out. Then methods and settings
         are being chosen: they are judged by that part, test clips are not used, and the weights
@@ -76,6 +105,11 @@ class Data:
             return self.subset, self.store.part(run.params.dataset.split, "test")
         training, held_out = hold_out(self.store, self.subset, share, run.seed)
         return training, held_out.clips
+
+    def check_fusions(self, fusions: list[LearnedFusion]) -> None:
+        """Raises UserError if a class has too few clips for a fusion to learn from."""
+        for fusion in fusions:
+            self.divided(fusion.runs[0])
 
     def check_classes(self, names: list[str]) -> None:
         """Raises UserError if a name is not that of a class."""

@@ -1,6 +1,7 @@
 """The fusions of a comparison: which streams of a method are fused, and under which name."""
 
 from collections.abc import Iterable
+from operator import eq, le
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # it imports torch, which the summary can do without
@@ -23,14 +24,17 @@ def fusions_of(runs: list["Run"]) -> dict[str, Fusions]:
     """The streams of each fusion, by method and name, in the order of `NAMES`.
 
     A method has those of `FUSED` whose streams it has. If one of the methods has several streams
-    that are none of `FUSED`, each with several streams also has `ALL`.
+    that are none of `FUSED`, each with several streams also has `ALL`. A fusion that learns takes
+    all streams of its method: for fewer it would have to learn again.
     """
     streams = streams_of(runs)
+    learning = {run.method for run in runs if run.params.ensemble.learns}
     known = [set(fused) for fused in FUSED.values()]
     others = any(len(names) > 1 and set(names) not in known for names in streams.values())
     fusions: dict[str, Fusions] = {}
     for method, names in streams.items():
-        of_method = {name: fused for name, fused in FUSED.items() if set(fused) <= set(names)}
+        fits = eq if method in learning else le
+        of_method = {name: fused for name, fused in FUSED.items() if fits(set(fused), set(names))}
         if others and len(names) > 1:
             of_method[ALL] = tuple(names)
         fusions[method] = of_method

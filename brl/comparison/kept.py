@@ -1,12 +1,14 @@
 """The scores that are kept with a report, in git.
 
-`scores.npz` beside a report holds the scores of all its runs, so that its tables can be computed
-again without a training, and a comparison that was begun on one machine goes on on another.
+`scores.npz` beside a report holds the scores of all its runs and learned fusions, so that its
+tables can be computed again without a training, and a comparison that was begun on one machine goes
+on on another.
 
 Its arrays: `names` (N,) and `labels` (N,) of all clips that a run is judged by; `keys` (R,) of the
 files of scores; `scores` (N, C, R) float16, NaN for clips that do not judge a run (equal clips and
 classes lie together, which compresses best); `runs`, a list in JSON: method, stream and seed of
-each run, the keys of its scores and of its training, and the notes on both.
+each run, the keys of its scores and of its training, and the notes on both. A learned fusion is
+listed with its streams together, and with the notes on its further trainings by their keys.
 """
 
 import json
@@ -15,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from brl.comparison.learned import LearnedFusion, learned_fusions
 from brl.comparison.made import noted, write_note
 from brl.comparison.plan import Run
 from brl.comparison.run import Data, weights_file
@@ -25,9 +28,11 @@ KEPT = "scores.npz"
 
 
 def keep(report: Path, runs: list[Run], data: Data) -> None:
-    """Writes the scores of all finished runs beside a report."""
+    """Writes the scores of all finished runs and learned fusions beside a report."""
     finished = [run for run in runs if data.scores_file(run).exists()]
-    files = {file.stem: load_scores(file) for file in map(data.scores_file, finished)}
+    fused = [each for each in learned_fusions(runs) if data.fused_file(each).exists()]
+    paths = [*map(data.scores_file, finished), *map(data.fused_file, fused)]
+    files = {path.stem: load_scores(path) for path in paths}
     clips = np.unique(np.concatenate([each.names for each in files.values()]))
     labels = np.empty(len(clips), dtype=np.int64)
     shape = len(clips), len(data.store.classes), len(files)
@@ -43,7 +48,12 @@ def keep(report: Path, runs: list[Run], data: Data) -> None:
             labels=labels,
             keys=list(files),
             scores=scores,
-            runs=json.dumps([about(run, data) for run in finished]),
+            runs=json.dumps(
+                [
+                    *(about(run, data) for run in finished),
+                    *(about_fusion(each, data) for each in fused),
+                ]
+            ),
         )
 
 
@@ -61,15 +71,29 @@ def about(run: Run, data: Data) -> dict[str, Any]:
     }
 
 
+def about_fusion(fusion: LearnedFusion, data: Data) -> dict[str, Any]:
+    """What `runs` says of a learned fusion."""
+    file = data.fused_file(fusion)
+    trainings = map(data.trained_key, fusion.further)
+    return {
+        "method": fusion.method,
+        "stream": ", ".join(run.stream for run in fusion.runs),
+        "seed": fusion.seed,
+        "scores": file.stem,
+        "scored_by": noted(file),
+        "further": {key: noted(weights_file(key)) for key in trainings},
+    }
+
+
 def restore(report: Path, runs: list[Run], data: Data) -> int:
     """Takes scores that are missing in .comparison/ from a report; returns their number.
 
     Taken are those of the same parameters and clips.
     """
     file = report / KEPT
-    missing = {
-        data.scores_file(run).stem: run for run in runs if not data.scores_file(run).exists()
-    }
+    wanted = {data.scores_file(run): run for run in runs}
+    wanted |= {data.fused_file(each): each.runs[0] for each in learned_fusions(runs)}
+    missing = {path.stem: (path, run) for path, run in wanted.items() if not path.exists()}
     if not missing or not file.exists():
         return 0
     with np.load(file, allow_pickle=False) as kept:
@@ -78,13 +102,19 @@ def restore(report: Path, runs: list[Run], data: Data) -> int:
         listed = {each["scores"]: each for each in json.loads(str(kept["runs"]))}
     taken = missing.keys() & numbers.keys()
     for key in taken:
-        judging = data.store.names[data.parts(missing[key])[1]]
+        path, run = missing[key]
+        judging = data.store.names[data.parts(run)[1]]
         rows = np.searchsorted(names, judging)
         probabilities = scores[rows, :, numbers[key]].astype(np.float32)
-        path = data.scores_file(missing[key])
         write_note(path, listed[key]["scored_by"])
-        weights = weights_file(listed[key]["training"])
-        if not weights.exists():
-            write_note(weights, listed[key]["trained_by"])
+        for training, lines in trainings_of(listed[key]).items():
+            if not weights_file(training).exists():
+                write_note(weights_file(training), lines)
         save_scores(path, Scores(judging, labels[rows], probabilities))
     return len(taken)
+
+
+def trainings_of(entry: dict[str, Any]) -> dict[str, Any]:
+    """The notes on the trainings of an entry of `runs`, by their keys."""
+    further: dict[str, Any] | None = entry.get("further")
+    return {entry["training"]: entry["trained_by"]} if further is None else further

@@ -17,6 +17,7 @@ from brl.config.presets import METHODS, SYSTEMS, apply_preset, overwrite, put_va
 from brl.support.errors import UserError
 from brl.support.yaml_file import validated
 from brl.training.job import Job
+from brl.unseen.clips import HELD_OUT
 
 # These sections decide the clips, or differ from run to run.
 NO_SETTINGS = ("seed", "dataset", "prepare", "subsample")
@@ -26,12 +27,17 @@ JUDGED_BY = ("train.validation", "evaluate.many_shot_above", "evaluate.few_shot_
 
 @dataclass(frozen=True)
 class Run:
-    """One stream of one method, trained from one seed, with all parameters."""
+    """One stream of one method, trained from one seed, with all parameters.
+
+    unseen  None: it scores the clips that judge. Else it scores training clips that it is not
+            trained on, for a fusion that learns: HELD_OUT or the number of a fold
+    """
 
     method: str
     seed: int
     stream: str
     params: Params
+    unseen: int | None = None
 
     @property
     def job(self) -> Job:
@@ -51,7 +57,19 @@ class Run:
     @property
     def title(self) -> str:
         """Names the run in messages."""
-        return f"{self.method} {self.stream}, seed {self.seed}"
+        shown = {None: "", HELD_OUT: ", held-out clips"}
+        part = shown.get(self.unseen, f", without fold {self.unseen}")
+        return f"{self.method} {self.stream}, seed {self.seed}{part}"
+
+    @property
+    def left_out(self) -> str:
+        """Names, for keys, what a learned fusion takes from the clips of the training."""
+        own, seed = self.params.ensemble, self.params.subsample.seed
+        if own.held_out:
+            return f", {own.held_out} unseen by seed {seed}"
+        if self.unseen:
+            return f", fold {self.unseen} of {own.folds} unseen by seed {seed}"
+        return ""
 
 
 def read_comparison(name: str, params: Params) -> Comparison:
@@ -133,7 +151,7 @@ def planned_runs(comparison: Comparison, params: Params) -> list[Run]:
         for method, row in comparison.methods.items():
             of_method = params_of(comparison, params, method, seed)
             check_streams(method, row.streams, of_method)
-            check_fusion(method, of_method)
+            check_fusion(method, row.streams, of_method)
             streams = row.streams if seed in comparison.fused_from else row.streams[:1]
             runs += [Run(method, seed, stream, of_method) for stream in streams]
     check_judged_alike(runs)
@@ -151,12 +169,12 @@ def check_streams(method: str, streams: list[str], params: Params) -> None:
             )
 
 
-def check_fusion(method: str, params: Params) -> None:
-    """Raises UserError if a row has a fusion that learns: that takes trainings of its own."""
-    if params.ensemble.learns:
+def check_fusion(method: str, streams: list[str], params: Params) -> None:
+    """Raises UserError if a row has a fusion that learns, but only one stream."""
+    if params.ensemble.learns and len(streams) == 1:
         raise UserError(
-            f"comparison: {method}: ensemble.kind {params.ensemble.kind} learns, which comparisons "
-            "do not train for: must be weighted or logits"
+            f"comparison: {method}: ensemble.kind {params.ensemble.kind} learns to fuse streams, "
+            f"but there is only {streams[0]}: add a stream, or take weighted or logits"
         )
 
 

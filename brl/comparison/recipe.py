@@ -4,10 +4,10 @@ from collections import Counter
 from typing import Any
 
 from brl.clips.layout import WHOLE_BODY
+from brl.comparison.data import Data
 from brl.comparison.file import Comparison
-from brl.comparison.made import facts
+from brl.comparison.made import facts, kept_files
 from brl.comparison.plan import Run, flat, in_words
-from brl.comparison.run import Data, kept_files
 
 # Not of the recipe, or, for streams, told of those that are used.
 LEFT_OUT = ("seed", "dataset.mirror", "streams.")

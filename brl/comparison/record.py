@@ -5,10 +5,11 @@ from dataclasses import replace
 import pandas as pd
 
 from brl.comparison.fusions import Fusions, fusions_of
-from brl.comparison.made import facts
+from brl.comparison.learned import learned_fusions
+from brl.comparison.made import facts, kept_files
 from brl.comparison.plan import Run
 from brl.comparison.results import Scored
-from brl.comparison.run import Data, compared, kept_files, weights_file
+from brl.comparison.run import Data, compared, weights_file
 from brl.scores.metrics import shot_groups
 from brl.support.files import sha256
 from brl.tracking.description import Description, of_pipeline, of_stream, of_training
@@ -57,11 +58,15 @@ def record_seed(
             members = {stream: of_streams[stream] for stream in streams}
             fused_runs = [run for run in runs if run.stream in members]
             about = with_facts(fusion(source, fused_runs, data, comparison), fused_runs, data)
-            digest = about.digest(*(sha256(data.scores_file(run)) for run in fused_runs))
+            files = [data.scores_file(run) for run in fused_runs]
+            files += [data.fused_file(each) for each in learned_fusions(fused_runs)]
+            digest = about.digest(*map(sha256, files))
             result = result_of(about, digest, by_source[source], runs[0], data)
             fused.append(record_fused(store, result, members, {}))
     if fused:
-        adopt(store, fused[-1], [*of_streams.values(), *fused[:-1]], again=True)
+        # A fusion under two names is one run, which is not below itself.
+        smaller = [each for each in fused if each != fused[-1]]
+        adopt(store, fused[-1], [*of_streams.values(), *smaller], again=True)
 
 
 def fusion(source: str, runs: list[Run], data: Data, comparison: str) -> Description:

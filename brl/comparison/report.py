@@ -11,15 +11,19 @@ from brl.comparison.figure import draw_comparison
 from brl.comparison.file import Comparison
 from brl.comparison.fusions import fusions_of, planned_seeds
 from brl.comparison.kept import keep
+from brl.comparison.learned import learned_fusions
+from brl.comparison.made import kept_files, made_by_other_code
 from brl.comparison.plan import Run
 from brl.comparison.recipe import recipe_lines
 from brl.comparison.record import record
 from brl.comparison.results import Scored, accuracies, finished, undefined
-from brl.comparison.run import Data, kept_files, made_by_other_code
+from brl.comparison.run import Data
 from brl.comparison.statistics import Paired, holm, paired
 from brl.comparison.tables import how_to_read, pairs_table, summary_table
 from brl.support.errors import UserError
 from brl.support.files import write_csv, written_whole
+
+COST_OF_LEARNING = "The cost of a fusion that learns includes the trainings without a fold."
 
 
 def write_report(
@@ -111,6 +115,7 @@ def page_lines(
         "",
         how_to_read(results, of_reference, planned),
         "",
+        *([COST_OF_LEARNING, ""] if learned_fusions(runs) else []),
         *how_to_repeat(comparison, train.validation > 0),
         *note_on_code(runs, data),
         "![](comparison.png)",

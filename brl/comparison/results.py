@@ -7,6 +7,7 @@ import pandas as pd
 
 from brl.comparison.file import Comparison
 from brl.comparison.fusions import NAMES, fusions_of
+from brl.comparison.learned import learned_fusions
 from brl.comparison.plan import Run
 from brl.comparison.run import Data
 from brl.config.params import EvaluateParams
@@ -37,10 +38,16 @@ class Scored:
 def finished(runs: list[Run], data: Data) -> list[Scored]:
     """All finished scores: of streams, and of the fusions whose streams have all finished.
 
-    A fusion of streams whose weights are all zero is not defined, and left out. The scores are
-    sorted as in `ORDER`, other streams come last; within a source they keep the order of the runs.
+    A fusion of streams whose weights are all zero is not defined, and left out; one that learns
+    must have finished itself. The scores are sorted as in `ORDER`, other streams come last; within
+    a source they keep the order of the runs.
     """
     scored, fusions = [], fusions_of(runs)
+    learned = {
+        (each.method, each.seed): load_scores(file)
+        for each in learned_fusions(runs)
+        if (file := data.fused_file(each)).exists()
+    }
     by_seed: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
         if data.scores_file(run).exists():
@@ -48,11 +55,15 @@ def finished(runs: list[Run], data: Data) -> list[Scored]:
     for (method, seed), of_seed in by_seed.items():
         streams = {run.stream: load_scores(data.scores_file(run)) for run in of_seed}
         ensemble = of_seed[0].params.ensemble
-        fused = {
-            name: fuse({stream: streams[stream] for stream in members}, ensemble)
-            for name, members in fusions[method].items()
-            if set(members) <= set(streams) and weighed(members, ensemble)
-        }
+        if ensemble.learns:
+            known = (method, seed) in learned
+            fused = dict.fromkeys(fusions[method], learned[method, seed]) if known else {}
+        else:
+            fused = {
+                name: fuse({stream: streams[stream] for stream in members}, ensemble)
+                for name, members in fusions[method].items()
+                if set(members) <= set(streams) and weighed(members, ensemble)
+            }
         scored += [
             Scored(method, source, seed, scores) for source, scores in (streams | fused).items()
         ]
@@ -70,7 +81,8 @@ def undefined(runs: list[Run]) -> dict[str, list[str]]:
     methods: dict[str, list[str]] = {}
     for method, fusions in fusions_of(runs).items():
         for name, members in fusions.items():
-            if not weighed(members, ensembles[method]):
+            ensemble = ensembles[method]
+            if not ensemble.learns and not weighed(members, ensemble):
                 methods.setdefault(name, []).append(method)
     return methods
 

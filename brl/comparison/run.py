@@ -3,10 +3,11 @@
 The folder .comparison/ holds `trained/KEY.safetensors` and `KEY.csv` (weights and curve),
 `pretrained/KEY.safetensors` and `KEY.csv` (encoders that trainings start from), and
 `scores/KEY.npz` (scores of the clips that the run is judged by), with notes on what made them
-(`made.py`). A key is a hash of the parameters and data that decide the content. It does not depend
-on the code, so a changed comment does not cost hours of training. Scores take seconds: if code
-after the training has changed, they are computed again from the kept weights. The report says what
-was made by other code.
+(`made.py`). For a fusion that learns, trainings without a fold are among them, with the scores of
+its clips, and `fused/KEY.npz` holds the scores of the fusion. A key is a hash of the parameters and
+data that decide the content. It does not depend on the code, so a changed comment does not cost
+hours of training. Scores take seconds: if code after the training has changed, they are computed
+again from the kept weights. The report says what was made by other code.
 """
 
 import os
@@ -28,12 +29,14 @@ import torch
 
 from brl.classifier import adjusted
 from brl.comparison.data import Data, encoder_file, unfinished_folder, weights_file
+from brl.comparison.fuse import fuse_learned, is_to_fuse, lacking
+from brl.comparison.learned import LearnedFusion, learned_fusions
 from brl.comparison.made import (
     Code,
     is_of,
+    keep_scores,
     note,
     note_end,
-    noted,
     present_code,
     seconds_of,
     steps_of,
@@ -42,8 +45,7 @@ from brl.comparison.plan import Run, key_of
 from brl.config.params import Params
 from brl.prediction import predict
 from brl.pretraining.encoder import Pretraining, pretrain
-from brl.scores.metrics import overall
-from brl.scores.scores import Scores, rounded, save_scores
+from brl.scores.scores import Scores, rounded
 from brl.streams.weights import (
     Trained,
     load_encoder,
@@ -65,31 +67,6 @@ from brl.tracking.training import training_run
 from brl.training.loop import CurveRow, train_stream
 
 
-def kept_files(runs: list[Run], data: Data) -> tuple[dict[Path, Run], dict[Path, Run]]:
-    """The weights and scores of finished runs, each file with one of its runs.
-
-    Scores that were restored from a report have a note on their weights, but no weights.
-    """
-    scores = {data.scores_file(run): run for run in runs if data.scores_file(run).exists()}
-    weights = {weights_file(data.trained_key(run)): run for run in scores.values()}
-    return {file: run for file, run in weights.items() if file.exists() or noted(file)}, scores
-
-
-def made_by_other_code(runs: list[Run], data: Data) -> tuple[int, int]:
-    """The numbers of finished weights and scores that were not made by the present code alone.
-
-    Files without a note count as made by other code.
-    """
-    present = present_code(runs)
-    trained, scored = kept_files(runs, data)
-    return (
-        sum(
-            not is_of(file, present[run.network].of_training(run)) for file, run in trained.items()
-        ),
-        sum(not is_of(file, present[run.network].scoring) for file, run in scored.items()),
-    )
-
-
 def is_to_do(run: Run, data: Data, code: Code) -> bool:
     """Whether a run has no scores, or scores of other code that kept weights can renew."""
     scores = data.scores_file(run)
@@ -101,15 +78,20 @@ def is_to_do(run: Run, data: Data, code: Code) -> bool:
 def compute(runs: list[Run], data: Data, name: str, jobs: int) -> None:
     """Computes the unfinished runs in order, `jobs` trainings at a time.
 
-    Encoders that they start from come first, each once. A failed run does not stop the others. At
-    the end, UserError is raised with the message of the first failure.
+    Encoders that they start from come first, each once, and fusions that learn from them last. A
+    failed run does not stop the others. At the end, UserError is raised with the message of the
+    first failure.
     """
     present = present_code(runs)
-    waiting = [run for run in runs if is_to_do(run, data, present[run.network])]
+    fusions = [each for each in learned_fusions(runs) if is_to_fuse(each, data, present)]
+    waiting = runs_to_do(runs, fusions, data, present)
     by_training: dict[str, list[Run]] = {}
     for run in waiting:
         by_training.setdefault(data.trained_key(run), []).append(run)
-    print(f"{name}: {len(runs)} runs, {len(waiting)} to do", file=sys.stderr)
+    of_fusions = {data.scores_file(run) for each in learned_fusions(runs) for run in each.unseen}
+    learned = f", {len(fusions)} fusions to learn" if fusions else ""
+    total = len(runs) + len(of_fusions)
+    print(f"{name}: {total} runs, {len(waiting)} to do{learned}", file=sys.stderr)
     groups = list(by_training.values())
     encoders = {
         data.encoder_key(group[0]): group[:1] for group in groups if lacks_encoder(group[0], data)
@@ -117,9 +99,28 @@ def compute(runs: list[Run], data: Data, name: str, jobs: int) -> None:
     failed = list(_failures(pretrain_first, list(encoders.values()), name, present, jobs))
     ready = [group for group in groups if not lacks_encoder(group[0], data)]
     failed += _failures(compute_group, ready, name, present, jobs)
+    complete = [list(each.runs) for each in fusions if not lacking(each, data)]
+    failed += _failures(fuse_learned, complete, name, present, jobs)
     if failed:
-        trainings = len(encoders) + len(groups)
+        trainings = len(encoders) + len(groups) + len(complete)
         raise UserError(f"{len(failed)} of {trainings} trainings failed: {failed[0]}")
+
+
+def runs_to_do(
+    runs: list[Run], fusions: list[LearnedFusion], data: Data, present: dict[str, Code]
+) -> list[Run]:
+    """The runs to be computed: those of the comparison, then those that fusions learn from."""
+    unseen: dict[Path, Run] = {}  # each training is told by the first of the rows that share it
+    for fusion in fusions:
+        for run in fusion.unseen:
+            unseen.setdefault(data.scores_file(run), run)
+    missing = {file for fusion in fusions for file in lacking(fusion, data)}
+    return [
+        run
+        for run in [*runs, *unseen.values()]
+        if is_to_do(run, data, present[run.network])
+        or weights_file(data.trained_key(run)) in missing
+    ]
 
 
 def lacks_encoder(run: Run, data: Data) -> bool:
@@ -130,13 +131,13 @@ def lacks_encoder(run: Run, data: Data) -> bool:
 
 
 def _failures(
-    work: Callable[[list[Run], str, Code], list[str]],
+    work: Callable[[list[Run], str, dict[str, Code]], list[str]],
     groups: list[list[Run]],
     name: str,
     present: dict[str, Code],
     jobs: int,
 ) -> Iterator[str]:
-    """Does the work for groups of runs with one network; yields a message for each failure."""
+    """Does the work for groups of runs; yields a message for each failure."""
     if not groups:
         return
     context = get_context("spawn")
@@ -146,9 +147,7 @@ def _failures(
     # Ctrl-C reaches the workers too. They inherit the handler that ignores it, stay silent, and
     # are terminated below.
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    started = {
-        pool.submit(work, group, name, present[group[0].network]): group[0] for group in groups
-    }
+    started = {pool.submit(work, group, name, present): group[0] for group in groups}
     signal.signal(signal.SIGINT, handler)
     bar = progress(as_completed(started), "trainings", total=len(started))
     try:
@@ -189,20 +188,21 @@ def _begin(begun: "Synchronized[int]") -> None:
         torch.set_num_threads(1)  # as in the pipeline
 
 
-def compute_group(group: list[Run], name: str, code: Code) -> list[str]:
+def compute_group(group: list[Run], name: str, present: dict[str, Code]) -> list[str]:
     """Trains once, unless that training has finished, and scores every run of the group.
 
-    code: that which the program was started with. Returns a line for each run.
+    present: the code which the program was started with. Returns a line for each run.
     """
-    data = Data.read()
+    data, code = Data.read(), present[group[0].network]
     trained = trained_once(group[0], data, name, code.of_training(group[0]))
     return [score(run, trained, data, code.scoring) for run in group]
 
 
-def pretrain_first(group: list[Run], name: str, code: Code) -> list[str]:
+def pretrain_first(group: list[Run], name: str, present: dict[str, Code]) -> list[str]:
     """Pre-trains the encoder that a group of runs starts from; returns a line."""
-    pretrained_once(group[0], Data.read(), name, code.of_training(group[0]))
-    return [f"{group[0].title}: pre-trained"]
+    run = group[0]
+    pretrained_once(run, Data.read(), name, present[run.network].of_training(run))
+    return [f"{run.title}: pre-trained"]
 
 
 def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
@@ -221,6 +221,7 @@ def trained_once(run: Run, data: Data, name: str, code: str) -> Trained:
         start=load_encoder(encoder) if encoder else None,
     )
     about = compared(of_training, run, data, name)
+    about = replace(about, kind="fold") if run.unseen else about
     about = started_by(about, encoder) if encoder else about
     return _kept(weights, about, code, work, save_weights, encoder)
 
@@ -282,14 +283,14 @@ def compared(
 
 
 def score(run: Run, trained: Trained, data: Data, code: str) -> str:
-    """Writes the scores of the clips that a run is judged by; returns a line with its accuracy."""
+    """Writes the scores of a run; returns a line with its accuracy."""
     params, store = run.params, data.store
     training, chosen = data.parts(run)
     if params.classifier.kind != "none":
         trained = adjusted(trained, store, training, params.classifier, run.seed)
-    probabilities = rounded(predict(trained, store, chosen, params.predict))
+    probabilities = predict(trained, store, chosen, params.predict)
+    if run.unseen is None:  # no report keeps the others
+        probabilities = rounded(probabilities)
     scores = Scores(store.names[chosen], store.labels[chosen], probabilities)
-    save_scores(data.scores_file(run), scores)
-    note(data.scores_file(run), code, predict=params.predict.precision)
-    numbers = overall(scores)
-    return f"{run.title}: top-1 {numbers['top1']:.1f}, mean class {numbers['mean_class']:.1f}"
+    told = keep_scores(data.scores_file(run), scores, code, params.predict.precision)
+    return f"{run.title}: {told}"
