@@ -33,7 +33,7 @@ class LearnedFusion:
     @property
     def title(self) -> str:
         """Names the fusion in messages."""
-        return f"{self.method} {self.kind} fusion, seed {self.seed}"
+        return f"{self.method} all streams, seed {self.seed}"
 
     @property
     def unseen(self) -> list[Run]:
