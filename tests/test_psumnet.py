@@ -9,10 +9,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from brl.clips.layout import NTU25, NW_UCLA20
+from brl.comparison.cost import operations_of
 from brl.models.common.batch_norm import BatchNorm
 from brl.models.common.blocks import Conv
 from brl.models.common.build import build
 from brl.models.common.network import Network
+from tests.recognizers import untrained
 from tests.reference import shared
 from tests.test_networks import assert_agrees, gradient_errors, model_params, parameters_of
 
@@ -145,3 +147,15 @@ def test_the_linear_head_starts_as_published_and_the_cosine_head_as_ever():
     params = model_params("psumnet", head="cosine")
     cosine: nn.Linear = build(params, NTU25, MODALITIES, 60, 2).cls_head.fc_cls
     assert torch.allclose(cosine.weight.norm(dim=1), torch.ones(60))
+
+
+def test_costs_of_a_part_are_those_of_a_body_in_a_clip_of_two():
+    """Its norm has a place for each body, and the part has fewer joints than the layout."""
+    recognizer = untrained(max_bodies=2, model=model_params("psumnet", blocks=[1]))
+    hands = recognizer.streams["hands"].recipe
+    once = operations_of(hands.model_dump_json())
+    assert 0 < once < operations_of(recognizer.streams["joint"].recipe.model_dump_json())
+    padded = hands.model_copy(
+        update={"model": hands.model.model_copy(update={"absent_bodies": "pad"})}
+    )
+    assert operations_of(padded.model_dump_json()) == once

@@ -55,7 +55,7 @@ def cost(run: Run, data: Data) -> dict[str, float]:
     steps = steps_of(weights)
     bodies = data.store.bodies[data.parts(run)[0].clips]
     recipe = Recipe.on(
-        data.store, stream=run.job.stream, model=run.params.model, train=run.params.train
+        data.store, stream=run.job.stream, model=run.job.model, train=run.params.train
     )
     shown = data.store.max_bodies if run.params.model.absent_bodies == "pad" else bodies.mean()
     operations = PASSES * operations_of(recipe.model_dump_json()) * shown
@@ -70,8 +70,11 @@ def cost(run: Run, data: Data) -> dict[str, float]:
 def operations_of(recipe: str) -> int:
     """Operations of a forward pass of one body of a clip; recipe: as JSON."""
     content = Recipe.model_validate_json(recipe)
-    network = content.build().eval()
-    shape = (1, 1, content.train.clip_len, content.layout.num_joints, content.channels)
+    network, bodies = content.build().eval(), content.max_bodies
+    joints, channels = content.seen_layout.num_joints, content.seen_channels
+    clips = torch.zeros(1, bodies, content.train.clip_len, joints, channels)
+    present = torch.arange(bodies)[None] == 0
+    network.pads = False  # in evaluation it would compute absent bodies once more
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(torch.zeros(shape), torch.ones(1, 1, dtype=torch.bool))
+        network(clips, present)
     return counter.get_total_flops()
