@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import yaml
 
 from brl.clips.store import ClipStore
+from brl.commands import pipeline
+from brl.comparison import run as running
 from brl.comparison.file import Comparison
 from brl.comparison.made import note, present_code
 from brl.comparison.plan import Run, content_of, planned_runs, read_comparison
@@ -133,3 +136,10 @@ class InThisProcess:
 
     def shutdown(self, **_: Any) -> None:
         pass
+
+
+def compute_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets `brl compare` train in this process, on the clips that are there."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(running, "ProcessPoolExecutor", InThisProcess)
+    monkeypatch.setattr(pipeline, "reproduce", lambda *_: None)

@@ -9,8 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from brl.commands import pipeline
-from brl.comparison import run as running
 from brl.comparison.kept import KEPT
 from brl.comparison.made import noted, steps_of
 from brl.comparison.results import finished
@@ -18,16 +16,14 @@ from brl.comparison.run import Data, weights_file
 from brl.comparison.tables import COSTS
 from brl.scores.scores import load_scores, rounded
 from tests.command import brl
-from tests.comparing import JOINT, Grid, InThisProcess
+from tests.comparing import JOINT, Grid, compute_here
 
 METHODS = {"cross_entropy": JOINT, "brl": {"streams": ["joint", "bone"]}}
 
 
 @pytest.fixture
 def grid(grid, monkeypatch) -> Grid:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(running, "ProcessPoolExecutor", InThisProcess)
-    monkeypatch.setattr(pipeline, "reproduce", lambda *_: None)
+    compute_here(monkeypatch)
     return grid
 
 

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from brl.clips.store import ClipStore
-from brl.commands import pipeline
 from brl.commands.clean import in_comparisons
 from brl.comparison import fuse as fusing
 from brl.comparison import run as running
@@ -32,7 +31,7 @@ from brl.training.loop import Training
 from brl.unseen.clips import divide, write_unseen
 from stages import classify, ensemble, folds, predict, pretrain, train, unseen
 from tests.command import brl, refused
-from tests.comparing import Grid, InThisProcess
+from tests.comparing import Grid, InThisProcess, compute_here
 from tests.project import HERE
 from tests.test_comparison_kept import texts
 from tests.test_comparison_run import PRETRAINED, interrupted
@@ -50,9 +49,7 @@ ROWS = {"best": BEST, "stacked": STACKED, "mixer": MIXER}
 
 @pytest.fixture
 def grid(grid, monkeypatch) -> Grid:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(running, "ProcessPoolExecutor", InThisProcess)
-    monkeypatch.setattr(pipeline, "reproduce", lambda *_: None)
+    compute_here(monkeypatch)
     return grid
 
 
