@@ -121,7 +121,8 @@ def test_the_methods_on_the_page_are_those_of_the_comparisons():
     """Row by row: a table a recipe."""
     tables = [part for part in page_on_methods().split("\n\n") if part.startswith("|")]
     others = ("nw_ucla", "nw_ucla_best")
-    comparisons = ("utd_mhad_lt",) * 2 + ("msr_action3d_lt",) * 2 + others
+    comparisons = ("utd_mhad_lt",) * 2 + ("msr_action3d_lt",) * 2
+    comparisons += ("penn_action",) * 2 + others
     for table, comparison in zip(tables, comparisons, strict=True):
         assert len(table.splitlines()) >= 4
         assert set(table.splitlines()) <= set(lines_of(comparison))
@@ -144,6 +145,7 @@ def test_the_page_says_what_six_streams_reach(comparison, method):
     [
         ("### Long-tailed UTD-MHAD", "utd_mhad_lt", ["ldam_drw"]),
         ("### Long-tailed MSR Action3D", "msr_action3d_lt", ["ldam_drw", "best"]),
+        ("### Penn Action", "penn_action", ["ldam_drw"]),
     ],
 )
 def test_the_differences_on_a_dataset_are_those_of_its_comparison(heading, comparison, ahead):

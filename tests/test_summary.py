@@ -74,15 +74,15 @@ def test_what_ranks_can_show_is_said(summed):
         summed.report(name, of_seeds("brl", [60.0]) + of_seeds(REFERENCE, [40.0]))
     assert (
         "2 methods are on all 3 datasets. If they were equally good, mean ranks would differ as "
-        "much as here with p 0.250 (Friedman's test). Two of them differ at the 5 % level if their "
-        "mean ranks are more than 1.1 apart (Nemenyi's critical difference); so few datasets "
-        "cannot show that." in summary()
+        "much as here with p 0.250 (Friedman's test): these datasets do not show that any two of "
+        "them differ." in summary()
     )
-    for name in ("four", "five"):
+    for name in ("four", "five", "six"):
         summed.report(name, of_seeds("brl", [60.0]) + of_seeds(REFERENCE, [40.0]))
     page = summary()
-    assert "more than 0.9 apart (Nemenyi's critical difference); these are: brl and cross" in page
-    assert "0.9 apart (Nemenyi's critical difference); no two are." in page  # by top-1
+    assert "p 0.031 (Friedman's test). Two of them differ at the 5 % level if" in page
+    assert "more than 0.8 apart (Nemenyi's critical difference); these are: brl and cross" in page
+    assert "p 1.000 (Friedman's test): these datasets do not" in page  # by top-1
     picture = imread(REPORTS / "ranks.png")
     halves = np.array_split((picture[..., :3] < 0.9).any(axis=2), 2, axis=1)
     assert min(half.mean() for half in halves) > 0.005

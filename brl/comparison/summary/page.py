@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from brl.comparison.summary.figure import draw_ranks
-from brl.comparison.summary.ranks import critical_difference, friedman, ranks
+from brl.comparison.summary.ranks import ALPHA, critical_difference, friedman, ranks
 from brl.comparison.summary.reports import Reports, read_reports
 from brl.comparison.summary.table import MEASURES, summary_table, wide
 from brl.comparison.summary.tables import (
@@ -56,7 +56,8 @@ def page_lines(reports: Reports, table: pd.DataFrame, *, with_picture: bool) -> 
         lines += [
             "",
             "Mean ranks over datasets, with bars of half the critical difference to either side. "
-            "Two methods whose bars do not overlap differ; of others nothing is known.",
+            "Where Friedman's test, below, finds a difference, two methods whose bars do not "
+            "overlap differ; of others nothing is known.",
             "",
             "![](ranks.png)",
         ]
@@ -106,6 +107,13 @@ def verdict(ranked: pd.DataFrame) -> str:
     methods, datasets = ranked.shape
     if min(methods, datasets) < 2:
         return "Ranks say nothing yet: that takes two datasets, and two methods on all of them."
+    chance = friedman(ranked)
+    lines = (
+        f"{methods} methods are on all {datasets} datasets. If they were equally good, mean ranks "
+        f"would differ as much as here with p {p_value(chance)} (Friedman's test)"
+    )
+    if chance > ALPHA:  # Nemenyi's test follows one that says that there is a difference
+        return f"{lines}: these datasets do not show that any two of them differ."
     needed = critical_difference(methods, datasets)
     means = ranked.mean(axis="columns").sort_values(kind="stable")
     apart = [
@@ -114,14 +122,10 @@ def verdict(ranked: pd.DataFrame) -> str:
         for worse in means.index[place + 1 :]
         if means[worse] - means[better] > needed
     ]
-    lines = (
-        f"{methods} methods are on all {datasets} datasets. If they were equally good, mean ranks "
-        f"would differ as much as here with p {p_value(friedman(ranked))} (Friedman's test). Two "
-        f"of them differ at the 5 % level if their mean ranks are more than {needed:.1f} apart "
-        "(Nemenyi's critical difference); "
+    lines += (
+        f". Two of them differ at the 5 % level if their mean ranks are more than {needed:.1f} "
+        "apart (Nemenyi's critical difference); "
     )
-    if needed >= methods - 1:
-        return f"{lines}so few datasets cannot show that."
     return lines + (f"these are: {'; '.join(apart)}." if apart else "no two are.")
 
 
