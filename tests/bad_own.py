@@ -144,10 +144,12 @@ OWN_CASES = {
     ),
     "own: all lines too long": line("line 2: 4 values; must be 3", *(f"{each}," for each in GOOD)),
     "own: a file that leads out": line(
-        "line 5: file '../clip03.npy' leads out of the folder", *GOOD, "../clip03,wave,test"
+        "line 5: file '../clip03.npy'; must be a path inside the folder",
+        *GOOD,
+        "../clip03,wave,test",
     ),
     "own: a file with an absolute path": line(
-        "line 5: file '/clip03.npy' leads out of the folder", *GOOD, "/clip03,wave,test"
+        "line 5: file '/clip03.npy'; must be a path inside the folder", *GOOD, "/clip03,wave,test"
     ),
     "own: a file that is not there": own(
         lacks("own/clip01.npy"), "download",
@@ -165,7 +167,10 @@ OWN_CASES = {
     "own: an empty array file": not_an_array(holds("own/clip01.npy", "")),
     "own: a text file for an array": not_an_array(holds("own/clip01.npy", "1 2 3\n")),
     "own: a broken zip for an array": not_an_array(holds("own/clip01.npy", b"PK\x03\x04rest")),
-    "own: an array of objects": not_an_array(array("own/clip01.npy", np.array([[SHELL]], object))),
+    "own: an array of objects": own(
+        array("own/clip01.npy", np.array([[SHELL]], object)), "download",
+        "clip clip01: clip01.npy: holds Python objects, not numbers; must be one array of numbers",
+    ),
     "own: an array larger than memory": not_an_array(
         says("own/clip01.npy", "(5, 5, 3), }" + " " * 12, "(555555555555, 5, 3), }" + "  ")
     ),
@@ -173,13 +178,13 @@ OWN_CASES = {
         says("own/clip01.npy", "(5, 5, 3)", "(5, 5, 3 ")
     ),
     "own: text in an array": shaped(np.full((4, 5, 3), "x"), "must hold one array of numbers"),
-    "own: a joint too few": shaped(np.ones((4, 4, 3)), f"an array of shape (1, 4, 4, 3); {FRAMES}"),
-    "own: another layout": shaped(np.ones((4, 17, 3)), f"of shape (1, 4, 17, 3); {FRAMES}"),
-    "own: two dimensions": shaped(np.ones((4, 5, 2)), f"an array of shape (1, 4, 5, 2); {FRAMES}"),
+    "own: a joint too few": shaped(np.ones((4, 4, 3)), f"an array of shape (4, 4, 3); {FRAMES}"),
+    "own: another layout": shaped(np.ones((4, 17, 3)), f"of shape (4, 17, 3); {FRAMES}"),
+    "own: two dimensions": shaped(np.ones((4, 5, 2)), f"an array of shape (4, 5, 2); {FRAMES}"),
     "own: two axes": shaped(np.ones((4, 15)), f"an array of shape (4, 15); {FRAMES}"),
     "own: no frame": own(
-        array("own/clip01.npy", np.ones((0, 5, 3))), "prepare",
-        "clip clip01: joints of shape (1, 0, 5, 3); must be (bodies, frames, 5, 3), none of them 0",
+        array("own/clip01.npy", np.ones((0, 5, 3))), "download",
+        "clip clip01: clip01.npy: an array of shape (0, 5, 3); must have at least one frame",
     ),
     "own: a split that no column is": own(
         params("dataset", split="xsub"), "subsample",

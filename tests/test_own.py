@@ -175,7 +175,7 @@ def test_the_projects_own_folder_is_read_in_place(folder, monkeypatch):
 def test_mistakes_are_found_before_any_stage(folder):
     own.check(str(folder))
     np.save(folder / "clip03.npy", np.zeros((4, 6, 3)))
-    with pytest.raises(UserError, match=r"clip clip03: clip03\.npy: an array of shape .1, 4, 6, 3"):
+    with pytest.raises(UserError, match=r"clip clip03: clip03\.npy: an array of shape .4, 6, 3"):
         own.check(str(folder))
 
 

@@ -17,12 +17,12 @@ from brl.clips.store import ClipStore
 from brl.config.params import read_params
 from brl.datasets import nw_ucla
 from brl.datasets.prepare import prepare
+from brl.datasets.recordings.read import read_recording
 from brl.datasets.source import Dataset
 from brl.prediction import predict
 from brl.scores.fusion import fuse
 from brl.scores.scores import Scores
 from brl.serving.recognizer import Recognizer
-from brl.serving.recordings import read_recording
 from brl.streams.weights import save_weights
 from brl.support.errors import UserError
 from tests.command import brl
@@ -55,7 +55,7 @@ def test_raw_files_of_nw_ucla_have_the_scores_of_the_pipeline(tmp_path):
     }
     with zipfile.ZipFile(archive) as opened:
         files = [Path(opened.extract(item, tmp_path)) for item in some.items]
-    raw = [read_recording(file, recognizer.recipe.layout) for file in files]
+    raw = [read_recording(file, recognizer.recipe.layout, str(file)) for file in files]
     found = recognizer.probabilities(raw)
     np.testing.assert_array_equal(found, fuse(scores, ENSEMBLE).probabilities)
     alone = np.concatenate([recognizer.probabilities([joints]) for joints in raw])
@@ -166,7 +166,8 @@ def test_the_command_prints_the_likeliest_classes(project, monkeypatch):
     long, short = json.loads(done.stdout)
     assert (long["file"], long["frames"], short["frames"]) == ("long.npy", 40, 5)
     for found in (long, short):
-        (expected,) = recognizer.probabilities([read_recording(Path(found["file"]), NW_UCLA20)])
+        recorded = read_recording(Path(found["file"]), NW_UCLA20, "")
+        (expected,) = recognizer.probabilities([recorded])
         best = np.argsort(-expected)[:2]
         assert [row["class"] for row in found["classes"]] == [recognizer.classes[c] for c in best]
         probabilities = [row["probability"] for row in found["classes"]]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from brl.clips.layout import NTU25, NW_UCLA20
-from brl.serving.recordings import find_recordings, read_recording
+from brl.datasets.recordings.read import find_recordings, read_recording
 from brl.support.errors import UserError
 from tests.ntu_files import people, scene_of, skeleton_text
 
@@ -33,7 +33,7 @@ def test_arrays_and_json_with_and_without_bodies_are_the_same_recording(tmp_path
     ]
     assert find_recordings([tmp_path]) == files
     for file in files:
-        np.testing.assert_allclose(read_recording(file, NW_UCLA20), JOINTS[None])
+        np.testing.assert_allclose(read_recording(file, NW_UCLA20, ""), JOINTS[None])
 
 
 def test_a_folder_gives_its_recordings_at_any_depth_by_name(tmp_path):
@@ -50,21 +50,24 @@ def test_the_bodies_of_a_skeleton_file_are_selected(tmp_path):
     glimpse = people(3, seed=1, motion=5.0)
     path = tmp_path / "S001.skeleton"
     path.write_text(skeleton_text(scene_of(20, (range(20), person), (range(3), glimpse))))
-    np.testing.assert_allclose(read_recording(path, NTU25), person[None], rtol=1e-6)
+    np.testing.assert_allclose(read_recording(path, NTU25, str(path)), person[None], rtol=1e-6)
     with pytest.raises(UserError, match="must be frames x 20 joints"):
-        read_recording(path, NW_UCLA20)
+        read_recording(path, NW_UCLA20, str(path))
     path.write_text(skeleton_text([{}, {}]))
     with pytest.raises(UserError, match="no frame shows a body"):
-        read_recording(path, NTU25)
+        read_recording(path, NTU25, str(path))
 
 
 WRONG = {
     "of another skeleton": ("a.npy", JOINTS[:, :19], "must be frames x 20 joints x 3 channels"),
     "no frames axis": ("a.npy", JOINTS[0], "must be frames x 20 joints x 3 channels"),
     "words": ("a.npy", np.array(["a"]), "must hold one array of numbers"),
-    "ragged": ("a.json", [[1, 2], [3]], "not a recording"),
-    "without joints": ("a.json", {"label": 1}, "or with them under `skeletons`"),
-    "no JSON": ("a.json", None, "not a recording"),
+    "lists of another skeleton": ("a.json", [[1, 2], [3]], "must be frames x 20 joints"),
+    "ragged": ("a.json", [*JOINTS.tolist(), [[1, 2]]], "not a recording"),
+    "without joints": ("a.json", {"label": 1}, "JSON with the keys 'label'; can be read: an array"),
+    "no JSON": ("a.json", None, "not valid JSON"),
+    "no frame": ("a.npy", JOINTS[:0], "must have at least one frame"),
+    "objects": ("a.npy", np.array([{}]), "holds Python objects, not numbers; must be one array"),
 }
 
 
@@ -79,7 +82,7 @@ def test_other_files_are_refused_in_one_line(tmp_path, case):
     else:
         as_json(path, content)
     with pytest.raises(UserError, match=complaint) as raised:
-        read_recording(path, NW_UCLA20)
+        read_recording(path, NW_UCLA20, str(path))
     assert str(path) in str(raised.value) and "\n" not in str(raised.value)
 
 
@@ -87,9 +90,7 @@ def test_missing_files_and_unknown_types_are_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("no recording")
     with pytest.raises(UserError, match=r"gone\.npy: no such file or folder"):
         find_recordings([tmp_path / "gone.npy"])
-    with pytest.raises(
-        UserError, match=r"notes.txt: is not a recording \(.npy, .json, .skeleton\)"
-    ):
-        find_recordings([tmp_path / "notes.txt"])
+    with pytest.raises(UserError, match=r"notes.txt: text that begins with no recording; can be"):
+        read_recording(tmp_path / "notes.txt", NTU25, str(tmp_path / "notes.txt"))
     with pytest.raises(UserError, match="contains no recording"):
         find_recordings([tmp_path])

@@ -1,23 +1,21 @@
 """Reads raw files, normalises the clips and writes the clip store."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 
 from brl.clips.clip import Clip, Splits
 from brl.clips.normalize import normalized
 from brl.clips.store import write_store
 from brl.datasets.facts import Facts, facts_of
+from brl.datasets.parallel import in_parallel
 from brl.datasets.source import Dataset
 from brl.support.errors import UserError
 from brl.support.progress import progress
-
-ITEMS_PER_CORE = 64
 
 
 def prepare(name: str, dataset: Dataset, store: Path, max_bodies: int) -> list[Facts]:
@@ -35,7 +33,7 @@ def prepare(name: str, dataset: Dataset, store: Path, max_bodies: int) -> list[F
         small = replace(dataset, items=(), splits=_no_splits)
         prepared = partial(_prepared, small, max_bodies)
         results = (
-            _in_parallel(prepared, dataset.items)
+            in_parallel(prepared, dataset.items)
             if dataset.parallel
             else map(prepared, dataset.items)
         )
@@ -77,17 +75,6 @@ def leave_out_copies(splits: Splits, final: str, digest_of: dict[str, bytes]) ->
 
 def _no_splits(_names: list[str]) -> Splits:
     return {}
-
-
-def _in_parallel(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
-    """Yields the results in the items' order, computed by one process per core.
-
-    The items are handed out in slices, so that at most one slice of results waits to be written.
-    """
-    size = ITEMS_PER_CORE * joblib.cpu_count()
-    with joblib.Parallel(n_jobs=-1) as pool:
-        for start in range(0, len(items), size):
-            yield from pool(joblib.delayed(function)(item) for item in items[start : start + size])
 
 
 def _prepared(dataset: Dataset, max_bodies: int, item: Any) -> list[tuple[Clip, Facts]]:

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from brl.config.params import read_params
+from brl.datasets.recordings.read import find_recordings, read_recording
 from brl.serving.recognizer import Recognizer
-from brl.serving.recordings import find_recordings, read_recording
 from brl.serving.release import fetched, open_release
 from brl.serving.timeline import mean_by_frame, segments, windows
 from brl.support.errors import UserError
@@ -181,7 +181,7 @@ def predict_files(
         raise UserError("joints in pixels: give their image's size, --image-size WIDTHxHEIGHT")
     for file in progress(find_recordings(files), "recordings"):
         try:
-            recording = read_recording(file, recognizer.recipe.layout)
+            recording = read_recording(file, recognizer.recipe.layout, str(file))
         except UserError as error:
             yield Unreadable(file, str(error))
             continue

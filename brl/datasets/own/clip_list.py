@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from brl.clips.clip import PARTS, Splits
 from brl.datasets.own.description import Description
+from brl.datasets.recordings.table import SUFFIXES
 from brl.support.errors import UserError
 
 CLIPS_FILE = "clips.csv"
@@ -34,7 +35,7 @@ def read_rows(folder: Path, description: Description) -> list[Row]:
                 f"{where}: {len(values)} values; must be {len(columns)}, as in the header"
             )
         row = dict(zip(columns, values, strict=True))
-        row["file"] = row.get("file") or f"{row['name']}.npy"
+        row["file"] = row.get("file") or _file_of(row["name"], folder)
         _check_row(row, where, description)
         if row["name"] in first_line:
             raise UserError(
@@ -42,7 +43,7 @@ def read_rows(folder: Path, description: Description) -> list[Row]:
                 f"{first_line[row['name']]}; names must be unique"
             )
         first_line[row["name"]] = number
-        if not (folder / row["file"]).is_file():
+        if not (folder / row["file"]).exists():
             raise UserError(f"{where}: there is no file {row['file']} in {folder}")
         rows.append(row)
     return rows
@@ -126,12 +127,18 @@ def _check_row(row: Row, where: str, description: Description) -> None:
         if _is_split(column) and value not in ("", *PARTS):
             raise UserError(f"{where}: {column} {value!r}; must be train, test or empty")
     path = PurePosixPath(row["file"])
-    if path.is_absolute() or ".." in path.parts:
-        raise UserError(f"{where}: file {row['file']!r} leads out of the folder")
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise UserError(f"{where}: file {row['file']!r}; must be a path inside the folder")
     if description.normalize == "image":
         for column in ("width", "height"):
             if not _is_size(row[column]):
                 raise UserError(f"{where}: {column} {row[column]!r}; must be a number of pixels")
+
+
+def _file_of(name: str, folder: Path) -> str:
+    """The recording that is named like its clip: a file, or a folder of frames."""
+    names = [f"{name}{suffix}" for suffix in SUFFIXES]
+    return next((each for each in (*names, name) if (folder / each).exists()), names[0])
 
 
 def _is_size(text: str) -> bool:

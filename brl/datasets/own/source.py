@@ -1,13 +1,13 @@
-"""The user's own data as a source: a folder of arrays or a pickle, described by `dataset.yaml`.
+"""The user's own data as a source: a folder of recordings or a pickle, described by `dataset.yaml`.
 
-The folder holds `dataset.yaml`, and either `clips.csv` with one array file per clip, or one
+The folder holds `dataset.yaml`, and either `clips.csv` with one recording per clip, or one
 annotation pickle. The page for users is docs/own_data.md.
 """
 
 import shutil
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -15,9 +15,10 @@ from brl.clips.clip import Clip
 from brl.clips.layout import Layout
 from brl.clips.normalize import to_image_frame
 from brl.datasets.annotations import open_annotations
-from brl.datasets.arrays import read_array
 from brl.datasets.own.clip_list import CLIPS_FILE, Row, label_of, read_rows, splits_of
 from brl.datasets.own.description import Description, read_description
+from brl.datasets.parallel import in_parallel
+from brl.datasets.recordings.read import read_recording
 from brl.datasets.source import Dataset, Source
 from brl.support.errors import UserError
 from brl.support.files import project_root, written_whole
@@ -33,15 +34,19 @@ NOTE = "Nothing to fetch: the stage `prepare` reads the folder own.\n"
 
 
 def check(mirror: str | None) -> None:
-    """Checks description, list and the shape of each array, before any stage runs.
+    """Checks description, list and all recordings, before any stage runs.
 
+    Of arrays only the shapes are read; all cores share the reading of other recordings.
     Raises UserError for the first mistake.
     """
     folder = _source(mirror)
     description, rows = _described(folder)
-    layout = description.skeleton()
-    for row in progress(rows, "files"):
-        _load(folder, row, layout, mapped="r")
+    check_row = partial(_check_recording, folder.absolute(), description.skeleton())
+    arrays = [row for row in rows if row["file"].endswith(".npy")]
+    others = [row for row in rows if not row["file"].endswith(".npy")]
+    checked = chain(map(check_row, arrays), in_parallel(check_row, others))
+    for _ in progress(checked, "files", total=len(rows)):
+        pass
 
 
 def fetch(folder: Path, mirror: str | None) -> None:
@@ -66,7 +71,10 @@ def fetch(folder: Path, mirror: str | None) -> None:
             files.append(DESCRIPTION_FILE)
         for file in progress(files, "files"):
             (unfinished / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / file, unfinished / file)
+            if (source / file).is_dir():
+                shutil.copytree(source / file, unfinished / file)
+            else:
+                shutil.copyfile(source / file, unfinished / file)
 
 
 def open_own(folder: Path) -> Dataset:
@@ -95,7 +103,7 @@ def read_clip(
 ) -> list[Clip]:
     """Reads the clip of one row of the list; pixels are converted into the image's frame.
 
-    Raises UserError where the file is not an array of joints of this layout.
+    Raises UserError where the file holds no joints of this layout.
     """
     joints = _load(folder, row, layout)
     if in_pixels:
@@ -103,9 +111,13 @@ def read_clip(
     return [Clip(row["name"], label_of(row, classes), joints)]
 
 
-def _load(folder: Path, row: Row, layout: Layout, mapped: Literal["r"] | None = None) -> np.ndarray:
-    """The joints (M, T, V, K) of a row; mapped: "r" maps the file instead of reading it."""
-    return read_array(folder / row["file"], layout, f"clip {row['name']}: {row['file']}", mapped)
+def _load(folder: Path, row: Row, layout: Layout) -> np.ndarray:
+    """The joints (M, T, V, K) of a row."""
+    return read_recording(folder / row["file"], layout, f"clip {row['name']}: {row['file']}")
+
+
+def _check_recording(folder: Path, layout: Layout, row: Row) -> None:
+    _load(folder, row, layout)
 
 
 def _source(mirror: str | None) -> Path:

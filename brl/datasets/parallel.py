@@ -1,0 +1,19 @@
+"""Calls of a function in several processes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import joblib
+
+ITEMS_PER_CORE = 64
+
+
+def in_parallel(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+    """Yields the results in the items' order, computed by one process per core.
+
+    The items are handed out in slices, so that at most one slice of results waits to be used.
+    """
+    size = ITEMS_PER_CORE * joblib.cpu_count()
+    with joblib.Parallel(n_jobs=-1) as pool:
+        for start in range(0, len(items), size):
+            yield from pool(joblib.delayed(function)(item) for item in items[start : start + size])

@@ -1,0 +1,1 @@
+"""Single recordings, read from the files that sensors and pose estimators write."""

@@ -1,0 +1,79 @@
+"""Reads recordings of all formats, and finds them in folders."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from brl.clips.layout import Layout
+from brl.datasets.pickles import shown
+from brl.datasets.recordings.recording import Format, Recording
+from brl.datasets.recordings.table import FORMATS, SUFFIXES
+from brl.support.errors import UserError
+
+
+def read_recording(path: Path, layout: Layout, where: str) -> np.ndarray:
+    """The joints (M, T, V, K) of a recording, in the sensor's coordinates.
+
+    path: a file, or a folder of frames. Its content decides which of `FORMATS` it has.
+    where: the place named in error messages. Raises UserError, one line that begins with it, where
+    no format takes the recording, or where it is damaged or does not fit the layout.
+    """
+    recording = Recording(path, where)
+    taken_by = format_of(recording)
+    if taken_by is None:
+        names = ", ".join(each.name for each in FORMATS)
+        raise UserError(f"{where}: {_seen(recording)}; can be read: {names}")
+    return taken_by.read(recording, layout)
+
+
+def format_of(recording: Recording) -> Format | None:
+    """The format of a recording; None if no format takes it."""
+    return next((each for each in FORMATS if each.matches(recording)), None)
+
+
+def find_recordings(paths: Iterable[Path]) -> list[Path]:
+    """The given files, and all recordings in the given folders at any depth, sorted by name.
+
+    A folder whose files are the frames of one recording is one recording. Of other folders, files
+    with the suffix of a format are recordings.
+    Raises UserError for a missing path or a folder without recordings.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"{path}: no such file or folder")
+        recordings = _inside(path) if path.is_dir() else [path]
+        if not recordings:
+            raise UserError(f"{path}: contains no recording ({', '.join(SUFFIXES)})")
+        found += recordings
+    return found
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The recordings in a folder, or the folder itself if it is one."""
+    inside = sorted(folder.rglob("*"))
+    clips = {each for each in (folder, *inside) if each.is_dir() and _is_recording(each)}
+    files = [each for each in inside if each.suffix in SUFFIXES and each.is_file()]
+    return sorted([*clips, *(file for file in files if file.parent not in clips)])
+
+
+def _is_recording(path: Path) -> bool:
+    return format_of(Recording(path, str(path))) is not None
+
+
+def _seen(recording: Recording) -> str:
+    """What a recording that no format takes holds."""
+    if recording.path.is_dir():
+        return f"a folder of {len(list(recording.path.iterdir()))} files that are not frames"
+    if isinstance(recording.json, dict):
+        return f"JSON with the keys {shown(', '.join(map(repr, recording.json)))[:80]}"
+    if recording.json is not None:
+        return f"a JSON list that begins with {shown(str(recording.json))[:40]}"
+    if not recording.head:
+        return "an empty file"
+    if recording.head.startswith(b"\x80"):
+        return "a pickle"
+    if b"\0" in recording.head:
+        return "a binary file"
+    return f"text that begins with {shown(recording.head[:40].decode(errors='replace'))}"

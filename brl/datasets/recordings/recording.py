@@ -1,0 +1,65 @@
+"""A recording to be read, and what a format is."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brl.clips.layout import Layout
+from brl.support.errors import UserError
+
+HEAD = 65536  # bytes; enough for the first line of a table with hundreds of columns
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A file, or a folder of frames, of which formats read what they need.
+
+    path   the file or folder
+    where  the place named in error messages
+    """
+
+    path: Path
+    where: str
+
+    @cached_property
+    def head(self) -> bytes:
+        """The first bytes of a file; of a folder, none."""
+        if self.path.is_dir():
+            return b""
+        with self.path.open("rb") as file:
+            return file.read(HEAD)
+
+    @cached_property
+    def json(self) -> Any:
+        """The content of a JSON file that holds a list or a dictionary; None for other files.
+
+        Raises UserError where such a file is damaged.
+        """
+        if self.head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] not in (b"[", b"{"):
+            return None
+        try:
+            return json.loads(self.path.read_text(encoding="utf-8-sig"))
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{self.where}: not valid JSON ({error})") from error
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of recordings.
+
+    name      its name in messages
+    suffixes  those of its files; they tell which files of a folder are recordings
+    matches   whether a recording has this format, by its content
+    read      joints (M, T, V, K) in the sensor's coordinates; raises UserError, which begins with
+              the recording's `where`, for a damaged file or one of another layout
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    matches: Callable[[Recording], bool]
+    read: Callable[[Recording, Layout], np.ndarray]
