@@ -46,7 +46,7 @@ def read_generated(pool: np.ndarray, item: tuple[int, str]) -> list[Clip]:
 
 def prepare_streamed(count: int) -> None:
     """Prepares so many clips that are generated one by one."""
-    from brl.clips.layout import NTU25
+    from brl.clips.layouts import NTU25
     from brl.clips.normalize import Normalization
     from brl.datasets.ntu.names import CLASSES_120, ntu_splits
     from brl.datasets.prepare import prepare

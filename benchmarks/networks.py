@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.pairs import Turns
 from benchmarks.report import mb, report
 from benchmarks.training_steps import CLASSES, PUBLISHED_WIDTHS, STEPS, TEST_CLIPS
-from brl.clips.layout import NTU25
+from brl.clips.layouts import NTU25
 from brl.config.params import ModelParams
 from brl.models.common.build import build
 from brl.support.paths import BENCHMARK_REPORTS

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from benchmarks.baseline import PlainSTGCNpp
 from brl.clips.clip import Clip
-from brl.clips.layout import NTU25
+from brl.clips.layouts import NTU25
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import Params, read_params

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from brl.clips.layout import NTU25, Layout
+from brl.clips.layout import Layout
+from brl.clips.layouts import NTU25
 from brl.models.common.build import build
 from brl.models.common.network import Network
 from tests.test_networks import model_params

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from brl.clips.layout import NW_UCLA20
+from brl.clips.layouts import NW_UCLA20
 from brl.datasets.source import Dataset
 
 # Five joints, a trunk with two arms: the smallest body that uses every key of a description.

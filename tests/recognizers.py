@@ -4,7 +4,8 @@ from pathlib import Path
 
 import torch
 
-from brl.clips.layout import NW_UCLA20, Layout
+from brl.clips.layout import Layout
+from brl.clips.layouts import NW_UCLA20
 from brl.clips.normalize import Normalization
 from brl.config.params import EnsembleParams, ModelParams, read_params
 from brl.config.streams import MODALITIES

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from brl.clips.clip import Clip
-from brl.clips.layout import NTU25, Layout
+from brl.clips.layout import Layout
+from brl.clips.layouts import NTU25
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import EvaluateParams, Params

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.clips.layout import COCO17, NTU25
+from brl.clips.layouts import COCO17, NTU25
 from brl.clips.normalize import Normalization, to_image_frame
 from brl.datasets import pyskl
 from brl.datasets.annotations import open_annotations

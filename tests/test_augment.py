@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from brl.clips.layout import NTU25
+from brl.clips.layouts import NTU25
 from brl.config.params import AugmentParams
 from brl.config.presets import DATASETS
 from brl.streams.augment import (

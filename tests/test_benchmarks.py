@@ -8,7 +8,7 @@ from benchmarks import report as reports
 from benchmarks.baseline import PlainSTGCNpp
 from benchmarks.networks import size
 from benchmarks.pairs import compared
-from brl.clips.layout import NTU25
+from brl.clips.layouts import NTU25
 from brl.models.common.build import build
 from brl.models.common.network import Shape
 from tests.test_networks import model_params

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from brl.clips.layout import NTU25
+from brl.clips.layouts import NTU25
 from brl.clips.normalize import Normalization
 from brl.config.params import read_params
 from brl.config.streams import CheckpointParams

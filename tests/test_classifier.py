@@ -13,7 +13,7 @@ from brl import classifier
 from brl.balance.holdout import hold_out
 from brl.classifier import adjusted
 from brl.clips.clip import Clip
-from brl.clips.layout import NW_UCLA20
+from brl.clips.layouts import NW_UCLA20
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import ClassifierParams, PredictParams, read_params

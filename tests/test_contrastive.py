@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from brl.clips.layout import COCO17, LAYOUTS, NTU25, Layout
+from brl.clips.layout import Layout
+from brl.clips.layouts import COCO17, LAYOUTS, NTU25
 from brl.config.params import ModelParams
 from brl.config.pretrain import PretrainParams
 from brl.pretraining import hallucinated as module

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from brl.clips.layout import NTU25
+from brl.clips.layouts import NTU25
 from brl.models.common.build import build
 from brl.streams.device import resident
 from tests.test_networks import NAMES, model_params

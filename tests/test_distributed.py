@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 
 from brl.clips.clip import Clip
-from brl.clips.layout import NW_UCLA20
+from brl.clips.layouts import NW_UCLA20
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import ModelParams, PrototypeParams, read_params

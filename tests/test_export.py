@@ -9,7 +9,7 @@ import onnx
 import pytest
 import torch
 
-from brl.clips.layout import COCO17, NTU25
+from brl.clips.layouts import COCO17, NTU25
 from brl.clips.normalize import Normalization
 from brl.config.params import ModelParams
 from brl.serving import export as exporting

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from brl.clips.clip import Clip
-from brl.clips.layout import COCO17
+from brl.clips.layouts import COCO17
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import read_params

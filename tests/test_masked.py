@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator
 
-from brl.clips.layout import COCO17, LAYOUTS, NTU25, Layout
+from brl.clips.layout import Layout
+from brl.clips.layouts import COCO17, LAYOUTS, NTU25
 from brl.config.params import ModelParams
 from brl.config.pretrain import MaskedParams
 from brl.pretraining.masked import (

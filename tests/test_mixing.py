@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.clips.layout import NTU25, NW_UCLA20
+from brl.clips.layouts import NTU25, NW_UCLA20
 from brl.config.presets import METHODS
 from brl.models.common.build import build
 from brl.training.mixing import MIXES, Batch, Pairs, Targets, draw_pairs, rarer_takes_all, unmixed

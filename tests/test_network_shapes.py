@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from brl.clips.layout import COCO17, LAYOUTS, NTU25, NW_UCLA20, Layout
+from brl.clips.layout import Layout
+from brl.clips.layouts import COCO17, LAYOUTS, NTU25, NW_UCLA20
 from brl.models.common.build import build
 from brl.models.common.network import Network
 from tests.test_networks import NAMES, model_params, parameters_of

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from brl.clips.layout import COCO17, NTU25, NW_UCLA20
+from brl.clips.layouts import COCO17, NTU25, NW_UCLA20
 from brl.config.params import ModelParams
 from brl.models.common.build import build
 from tests.reference import shared

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from brl.clips.layout import COCO17
+from brl.clips.layouts import COCO17
 from brl.clips.store import ClipStore
 from brl.datasets import nw_ucla
 from brl.datasets.own import source as own
@@ -48,6 +48,8 @@ def test_a_folder_of_arrays_becomes_a_store(folder):
     assert store.layout.parents == (0, 0, 1, 1, 1)
     assert store.layout.mirror_pairs == ((3, 4),)
     assert store.layout.upper_body == (1, 2, 3, 4)
+    names = read_description(folder / "dataset.yaml").skeleton().names
+    assert names == tuple(STICK["joints"])
     assert store.part("default", "test").tolist() == [2, 5, 8, 11]
     assert store.labels.tolist() == [0, 0, 0, 1, 1, 1] * 2
     recorded = np.load(folder / "clip01.npy")

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from brl.clips.layout import COCO17, LAYOUTS, NTU25, OPENPOSE18, Layout
+from brl.clips.layout import Layout
+from brl.clips.layouts import COCO17, LAYOUTS, NTU25, OPENPOSE18
 
 ALL = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 

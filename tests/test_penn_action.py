@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-from brl.clips.layout import PENN_ACTION13
+from brl.clips.layouts import PENN_ACTION13
 from brl.clips.store import ClipStore
 from brl.datasets.data_report import findings
 from brl.datasets.facts import Facts

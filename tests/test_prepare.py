@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from brl.clips.clip import Clip, Splits
-from brl.clips.layout import NTU25, NW_UCLA20
+from brl.clips.layouts import NTU25, NW_UCLA20
 from brl.clips.normalize import Normalization, center_first_frame
 from brl.clips.store import ClipStore
 from brl.commands.data import show

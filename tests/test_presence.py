@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.clips.layout import COCO17, NTU25, NW_UCLA20, Layout
+from brl.clips.layout import Layout
+from brl.clips.layouts import COCO17, NTU25, NW_UCLA20
 from brl.clips.normalize import Normalization, normalize_ntu, normalized, to_image_frame
 from brl.clips.presence import presence, present_bodies
 from brl.datasets.ntu.bodies import choose_bodies

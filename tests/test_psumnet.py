@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from brl.clips.layout import NTU25, NW_UCLA20
+from brl.clips.layouts import NTU25, NW_UCLA20
 from brl.comparison.cost import operations_of
 from brl.models.common.batch_norm import BatchNorm
 from brl.models.common.blocks import Conv

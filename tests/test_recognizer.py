@@ -11,7 +11,7 @@ import torch
 from click.testing import Result
 
 from brl.clips.clip import Splits
-from brl.clips.layout import COCO17, NTU25, NW_UCLA20
+from brl.clips.layouts import COCO17, NTU25, NW_UCLA20
 from brl.clips.normalize import Normalization, to_image_frame
 from brl.clips.store import ClipStore
 from brl.config.params import read_params

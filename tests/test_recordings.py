@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from brl.clips.layout import NTU25, NW_UCLA20
+from brl.clips.layouts import NTU25, NW_UCLA20
 from brl.datasets.recordings.read import find_recordings, read_recording
 from brl.support.errors import UserError
 from tests.ntu_files import people, scene_of, skeleton_text

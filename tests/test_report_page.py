@@ -11,7 +11,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from brl.clips.layout import COCO17, NTU25, NW_UCLA20
+from brl.clips.layouts import COCO17, NTU25, NW_UCLA20
 from brl.report.page import contents, write_page
 from brl.report.skeletons import STEPS, View, bones, moving_bodies
 from brl.report.words import data_in_words, method_in_words

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from brl.clips.clip import Clip
-from brl.clips.layout import COCO17, NTU25, Layout
+from brl.clips.layout import Layout
+from brl.clips.layouts import COCO17, NTU25
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import PredictParams

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from brl.clips.layout import LAYOUTS, NTU25, Layout
+from brl.clips.layout import Layout
+from brl.clips.layouts import LAYOUTS, NTU25
 from brl.clips.store import ClipStore
 from brl.config.presets import METHODS
 from brl.streams.weights import Recipe

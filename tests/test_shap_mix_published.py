@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from brl.clips.layout import COCO17, NTU25
+from brl.clips.layouts import COCO17, NTU25
 from brl.training.losses import Criterion
 from brl.training.mixing import Batch, Targets, unmixed
 from brl.training.prototypes import label_shares

@@ -1,9 +1,12 @@
 """Layouts are trees around a centre; streams and graphs follow from their parents."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from brl.clips.layout import (
+from brl.clips.layout import Layout
+from brl.clips.layouts import (
     COCO17,
     LAYOUTS,
     MSR_ACTION3D20,
@@ -12,7 +15,6 @@ from brl.clips.layout import (
     OPENPOSE18,
     PENN_ACTION13,
     UTD_MHAD20,
-    Layout,
 )
 
 ALL = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
@@ -109,3 +111,22 @@ def test_an_invalid_layout_is_refused(change, complaint):
     Layout(**right)
     with pytest.raises(ValueError, match=complaint):
         Layout(**right | change)
+
+
+@ALL
+def test_every_joint_has_a_name_and_pairs_are_named_left_and_right(layout):
+    assert len(set(layout.names)) == layout.num_joints
+    pairs = {frozenset(layout.names[joint] for joint in pair) for pair in layout.mirror_pairs}
+    left = {name for name in layout.names if name.startswith("left")}
+    assert pairs == {frozenset({name, name.replace("left", "right")}) for name in left}
+
+
+def test_names_are_of_no_account():
+    """They are in no file and no key: results of before are found."""
+    nameless = replace(NTU25, names=())
+    assert nameless == NTU25 and hash(nameless) == hash(NTU25)
+    assert nameless.written() == NTU25.written()
+    assert "names" not in NTU25.written()
+    assert NTU25.part("leg").names[:2] == ("spine base", "left hip")
+    with pytest.raises(ValueError, match="names: 1 for 25 joints"):
+        replace(NTU25, names=("head",))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from brl.clips.layout import COCO17, LAYOUTS, NTU25
+from brl.clips.layouts import COCO17, LAYOUTS, NTU25
 from brl.config.pretrain import MaskedParams
 from brl.models.common.build import build
 from brl.models.common.network import Network

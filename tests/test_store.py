@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brl.clips.clip import Clip, Splits
-from brl.clips.layout import NW_UCLA20, Layout
+from brl.clips.layout import Layout
+from brl.clips.layouts import NW_UCLA20
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.streams.batch import Clips

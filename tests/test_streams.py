@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.clips.layout import COCO17, LAYOUTS, NTU25, NW_UCLA20, Layout
+from brl.clips.layout import Layout
+from brl.clips.layouts import COCO17, LAYOUTS, NTU25, NW_UCLA20
 from brl.config.streams import MODALITIES
 from brl.streams.stream import Stream, offsets
 from tests.conftest import STREAMS

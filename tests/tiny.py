@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from brl.clips.clip import Clip
-from brl.clips.layout import NW_UCLA20
+from brl.clips.layouts import NW_UCLA20
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import MethodParams, read_params

@@ -1,7 +1,8 @@
 """Skeleton layouts: a tree of joints, from which bones, graph and mirror image follow."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,7 @@ class Layout:
     dimensions: int = 3
     scored: bool = False
     parts: dict[str, tuple[int, ...]] = field(default_factory=dict, hash=False)
+    names: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         paired = [joint for pair in self.mirror_pairs for joint in pair]
@@ -45,6 +47,8 @@ class Layout:
                     raise ValueError(
                         f"{key}: no joint {joint}; there are 0 to {self.num_joints - 1}"
                     )
+        if self.names and len(self.names) != self.num_joints:
+            raise ValueError(f"names: {len(self.names)} for {self.num_joints} joints")
         if len(set(paired)) < len(paired):
             raise ValueError("left_right: a joint occurs twice")
         if WHOLE_BODY in self.parts:
@@ -73,6 +77,15 @@ class Layout:
     def channels(self) -> int:
         """Number of channels K: the coordinates, and the score if there is one."""
         return self.dimensions + self.scored
+
+    def written(self) -> dict[str, Any]:
+        """What files hold of the layout, as JSON takes it: all but the names of joints.
+
+        Names change no result, and files are older than they are.
+        """
+        content = asdict(self)
+        del content["names"]
+        return content
 
     def ancestors(self, hops: int) -> np.ndarray:
         """For each joint the joint `hops` steps towards the centre, (V,) int64.
@@ -138,6 +151,7 @@ class Layout:
             upper_body=tuple(number[joint] for joint in self.upper_body if joint in number),
             graph_parents=inside([pair for pair in self.graph_parents if pair[0] != centre]),
             parts={},
+            names=tuple(self.names[joint] for joint in joints) if self.names else (),
         )
 
     def _nearest_ancestor(self, joint: int, among: Collection[int]) -> int | None:
@@ -191,101 +205,3 @@ class Layout:
 def _columns_to_one(adjacency: np.ndarray) -> np.ndarray:
     """The matrix with each column divided by its sum; empty columns stay."""
     return adjacency / np.maximum(adjacency.sum(axis=0), 1)
-
-
-# The parts are those of PSUMNet (arXiv 2208.05775): `hand` is the arms and the shoulder centre,
-# `leg` the legs and the pelvis centre. Where there is no such joint, it is the tree's centre.
-NTU25 = Layout(
-    name="ntu25",
-    parents=(
-        1, 20, 20, 2, 20, 4, 5, 6, 20, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18, 20, 22, 7, 24, 11,
-    ),
-    mirror_pairs=(
-        (4, 8), (5, 9), (6, 10), (7, 11), (12, 16), (13, 17), (14, 18), (15, 19), (21, 23),
-        (22, 24),
-    ),
-    upper_body=(*range(1, 12), *range(20, 25)),
-    graph_parents=((21, 7), (23, 11)),
-    parts={
-        "hand": (20, 4, 5, 6, 7, 21, 22, 8, 9, 10, 11, 23, 24),
-        "leg": (0, *range(12, 20)),
-    },
-)  # fmt: skip
-
-NW_UCLA20 = Layout(
-    name="nw_ucla20",
-    parents=(1, 2, 2, 2, 2, 4, 5, 6, 2, 8, 9, 10, 0, 12, 13, 14, 0, 16, 17, 18),
-    mirror_pairs=(
-        (4, 8), (5, 9), (6, 10), (7, 11), (12, 16), (13, 17), (14, 18), (15, 19),
-    ),
-    upper_body=tuple(range(1, 12)),
-    parts={"hand": (2, *range(4, 12)), "leg": (0, *range(12, 20))},
-)  # fmt: skip
-
-# The joints of NW_UCLA20, numbered from the head down.
-UTD_MHAD20 = Layout(
-    name="utd_mhad20",
-    parents=(1, 1, 1, 2, 1, 4, 5, 6, 1, 8, 9, 10, 3, 12, 13, 14, 3, 16, 17, 18),
-    mirror_pairs=(
-        (4, 8), (5, 9), (6, 10), (7, 11), (12, 16), (13, 17), (14, 18), (15, 19),
-    ),
-    upper_body=(0, 1, 2, *range(4, 12)),
-    parts={"hand": (1, *range(4, 12)), "leg": (3, *range(12, 20))},
-)  # fmt: skip
-
-# The same joints in an order of its own.
-MSR_ACTION3D20 = Layout(
-    name="msr_action3d20",
-    parents=(2, 2, 2, 2, 6, 6, 3, 0, 1, 7, 8, 9, 10, 4, 5, 13, 14, 15, 16, 2),
-    mirror_pairs=(
-        (0, 1), (4, 5), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16), (17, 18),
-    ),
-    upper_body=(*range(4), *range(7, 13), 19),
-    parts={"hand": (2, 0, 7, 9, 11, 1, 8, 10, 12), "leg": (6, 4, 13, 15, 17, 5, 14, 16, 18)},
-)  # fmt: skip
-
-COCO17 = Layout(
-    name="coco17",
-    parents=(0, 0, 0, 1, 2, 0, 0, 5, 6, 7, 8, 0, 0, 11, 12, 13, 14),
-    mirror_pairs=((1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)),
-    upper_body=tuple(range(11)),
-    graph_parents=((11, 5), (12, 6)),
-    dimensions=2,
-    scored=True,
-    parts={"hand": (0, *range(5, 11)), "leg": (0, *range(11, 17))},
-)
-
-# Head, then shoulders, elbows, wrists, hips, knees and ankles. The right one comes first: what the
-# authors call left is on the right of the body in nearly all clips.
-PENN_ACTION13 = Layout(
-    name="penn_action13",
-    parents=(0, 0, 0, 1, 2, 3, 4, 1, 2, 7, 8, 9, 10),
-    mirror_pairs=((2, 1), (4, 3), (6, 5), (8, 7), (10, 9), (12, 11)),
-    upper_body=tuple(range(7)),
-    dimensions=2,
-    scored=True,
-    parts={"hand": (0, *range(1, 7)), "leg": (0, *range(7, 13))},
-)
-
-OPENPOSE18 = Layout(
-    name="openpose18",
-    parents=(1, 1, 1, 2, 3, 1, 5, 6, 2, 8, 9, 5, 11, 12, 0, 0, 14, 15),
-    mirror_pairs=((2, 5), (3, 6), (4, 7), (8, 11), (9, 12), (10, 13), (14, 15), (16, 17)),
-    upper_body=(*range(8), *range(14, 18)),
-    dimensions=2,
-    scored=True,
-    parts={"hand": (1, *range(2, 8)), "leg": (1, *range(8, 14))},
-)
-
-LAYOUTS = {
-    layout.name: layout
-    for layout in (
-        NTU25,
-        NW_UCLA20,
-        UTD_MHAD20,
-        MSR_ACTION3D20,
-        COCO17,
-        PENN_ACTION13,
-        OPENPOSE18,
-    )
-}

@@ -24,7 +24,8 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from brl.clips.clip import PARTS, Clip, Part, Splits
-from brl.clips.layout import LAYOUTS, Layout
+from brl.clips.layout import Layout
+from brl.clips.layouts import LAYOUTS
 from brl.clips.normalize import Normalization
 from brl.support.errors import UserError
 from brl.support.files import written_whole
@@ -167,7 +168,7 @@ def write_store(
         num_rows = int((columns["frames"] * columns["bodies"]).sum())
         meta = {
             "dataset": dataset,
-            "layout": asdict(layout),
+            "layout": layout.written(),
             "normalization": asdict(normalization),
             "rows": [num_rows, layout.num_joints, layout.channels],
             "classes": list(classes),
@@ -179,12 +180,12 @@ def write_store(
 
 
 def _meaning(layout: Layout, classes: tuple[str, ...]) -> bytes:
-    """What rows and labels stand for, as it enters the digest: layout and classes, without names.
+    """What rows and labels stand for, as it enters the digest: layout and classes.
 
-    Parts enter it where a user describes them. Those of the known layouts are younger than results
-    that are kept under a digest.
+    The names of the layout and of joints are left out. Parts enter it where a user describes them.
+    Those of the known layouts are younger than results that are kept under a digest.
     """
-    meaning = asdict(layout) | {"name": "", "classes": classes}
+    meaning = layout.written() | {"name": "", "classes": classes}
     if layout.name in LAYOUTS or not layout.parts:
         del meaning["parts"]
     return json.dumps(meaning).encode()

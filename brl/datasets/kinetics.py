@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from brl.clips.clip import Clip
-from brl.clips.layout import COCO17
+from brl.clips.layouts import COCO17
 from brl.clips.normalize import Normalization, to_image_frame
 from brl.datasets.annotations import (
     Annotation,

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from brl.clips.clip import Clip
-from brl.clips.layout import MSR_ACTION3D20
+from brl.clips.layouts import MSR_ACTION3D20
 from brl.clips.normalize import Normalization, main_body_first
 from brl.datasets.archives import ClipArchive, member
 from brl.datasets.source import Dataset, Source

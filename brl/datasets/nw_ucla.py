@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from brl.clips.clip import PARTS, Clip, Part, Splits
-from brl.clips.layout import NW_UCLA20
+from brl.clips.layouts import NW_UCLA20
 from brl.clips.normalize import Normalization
 from brl.datasets.archives import ClipArchive, member
 from brl.datasets.source import Dataset, Source

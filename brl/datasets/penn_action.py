@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from brl.clips.clip import Clip, Splits
-from brl.clips.layout import PENN_ACTION13
+from brl.clips.layouts import PENN_ACTION13
 from brl.clips.normalize import Normalization, to_image_frame
 from brl.datasets.archives import ClipArchive, member
 from brl.datasets.matlab import MatlabFile

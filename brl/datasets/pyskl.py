@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from brl.clips.clip import Splits
-from brl.clips.layout import COCO17, NTU25, Layout
+from brl.clips.layout import Layout
+from brl.clips.layouts import COCO17, NTU25
 from brl.clips.normalize import Normalization
 from brl.datasets.annotations import check_annotations, open_annotations
 from brl.datasets.classes import class_names

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from brl.clips.clip import Clip
-from brl.clips.layout import UTD_MHAD20
+from brl.clips.layouts import UTD_MHAD20
 from brl.clips.normalize import Normalization
 from brl.datasets.archives import ClipArchive, member
 from brl.datasets.matlab import MatlabFile

@@ -174,7 +174,7 @@ def description(recognizer: Recognizer) -> dict[str, str]:
     recipe = recognizer.recipe
     settings = {
         "classes": recipe.classes,
-        "layout": asdict(recipe.layout),
+        "layout": recipe.layout.written(),
         "normalization": asdict(recipe.normalization),
         "max_bodies": recipe.max_bodies,
         "clip_len": recipe.train.clip_len,

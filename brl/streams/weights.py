@@ -74,7 +74,7 @@ class Recipe(BaseModel):
 
     @model_serializer(mode="wrap")
     def _for_file(self, default: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        content = default(self)
+        content = default(self) | {"layout": self.layout.written()}
         stream = content.pop("stream")
         of_file = {"stream": stream["name"], "inputs": stream["inputs"], "part": stream["part"]}
         return of_file | content

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from brl.clips.clip import Clip
-from brl.clips.layout import NTU25
+from brl.clips.layouts import NTU25
 from brl.clips.normalize import Normalization
 from brl.datasets.archives import member, members
 from brl.datasets.ntu.bodies import choose_bodies

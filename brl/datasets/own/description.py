@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from brl.clips.layout import LAYOUTS, Layout
+from brl.clips.layout import Layout
+from brl.clips.layouts import LAYOUTS
 from brl.clips.normalize import Normalization
 from brl.support.yaml_file import read_yaml
 
@@ -102,6 +103,7 @@ class Description(BaseModel):
             parts={
                 name: self._indices(joints, f"parts: {name}") for name, joints in self.parts.items()
             },
+            names=tuple(self.joints or ()),
         )
 
     def _indices(self, joints: list[Joint], key: str) -> tuple[int, ...]:

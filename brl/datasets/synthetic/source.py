@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from brl.clips.clip import PARTS, Clip, Splits
-from brl.clips.layout import NTU25
+from brl.clips.layouts import NTU25
 from brl.clips.normalize import Normalization
 from brl.datasets.source import Dataset, Source
 from brl.datasets.synthetic import scenes as synthetic
