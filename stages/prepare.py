@@ -15,12 +15,15 @@ def main() -> None:
     params = read_params()
     name, max_bodies = params.dataset.name, params.prepare.max_bodies
     raw = RAW.absolute()  # other processes may have another working directory
-    facts = prepare(name, source_of(name).open(raw), STORE, max_bodies)
+    dataset = source_of(name).open(raw)
+    facts = prepare(name, dataset, STORE, max_bodies)
     store = ClipStore.open(STORE)
     suspicious = findings(store, facts, max_bodies)
     write_csv(by_class(store, facts), REPORTS / TABLE_FILE)
     write_csv(suspicious, REPORTS / FINDINGS_FILE)
     print(f"{name}: {len(store.names)} clips, {len(store.classes)} classes")
+    if dataset.left_out:
+        print(f"  {dataset.left_out} recordings are left out, as in the field: docs/datasets.md")
     if len(suspicious):
         print("  some clips look suspicious: brl data shows which")
 

@@ -62,6 +62,14 @@ def test_body_0_has_the_most_motion():
         assert (joints == [lively, calm]).all()
 
 
+def test_of_equal_motion_body_0_is_the_one_that_the_file_shows_first():
+    one = people(30, 0)
+    mirrored = one * np.float32([-1, 1, 1])
+    assert motion(one) == motion(mirrored)
+    for first, second in ((one, mirrored), (mirrored, one)):
+        assert (chosen(30, (range(30), first), (range(30), second)) == [first, second]).all()
+
+
 def test_motion_is_the_summed_variance_of_x_y_and_z():
     joints = np.zeros((4, 25, 3), np.float32)
     joints[:2, :, 0] = 2  # half of all values 2, half 0: variance 1

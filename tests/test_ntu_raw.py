@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brl.datasets.ntu import names as ntu
-from brl.datasets.ntu.raw import ARCHIVES, NTU60_RAW, NTU120_RAW
+from brl.datasets.ntu.names import label_of
+from brl.datasets.ntu.raw import ARCHIVES, NTU60_RAW, NTU120_RAW, UNUSABLE
 from brl.datasets.ntu.skeleton_file import read_skeleton
 from brl.support.errors import UserError
 from tests.ntu_files import (
@@ -165,6 +166,17 @@ def test_a_recording_without_a_body_gives_no_clip(root):
     (root / "files" / f"{NAMES_60[1]}.skeleton").write_text("2\n0\n0\n")
     dataset = opened(root, 60, "files")
     assert [len(dataset.read(item)) for item in dataset.items] == [1, 0, 1]
+
+
+@pytest.mark.parametrize(("edition", "count"), [(60, 302), (120, 535)])
+def test_recordings_that_the_field_leaves_out_are_left_out_whatever_they_hold(root, edition, count):
+    unusable = UNUSABLE.read_text().split()
+    assert len(set(unusable)) == 535
+    assert all(1 <= label_of(name) + 1 <= 120 for name in unusable)
+    write_files(root / "files", [*unusable, NAMES_60[0]], frames=1)
+    dataset = opened(root, edition, "files")
+    assert [file.name for file in dataset.items] == [NAMES_60[0]]
+    assert dataset.left_out == count
 
 
 @pytest.mark.parametrize("mirror", [None, "nowhere", "."])

@@ -1,6 +1,7 @@
 """Long-tailed subsets: published counts, the draw of clips, and damaged files."""
 
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from brl.clips.clip import Clip
 from brl.config import params
 from brl.config.check import check
 from brl.datasets.ntu.names import ntu_splits
+from brl.datasets.ntu.raw import NTU120_RAW
 from brl.subset.subsample import check_subset, choose_clips, listed_clips, profile_counts
 from brl.subset.subset import Subset, read_counts, read_subset, read_summary, write_subset
 from brl.support.errors import UserError
@@ -217,8 +219,7 @@ def test_ntu_subsets_are_drawn_in_the_fields_order(tmp_path, split):
     assert store.names[subset.clips].tolist() == expected
 
 
-# The performers in the even setups up to 16, and the recordings of action 1 that are known to be
-# unusable. Without these, xset has 440 training clips of action 1.
+# The performers in the even setups up to 16.
 PERFORMERS = {
     2: (3, 7, 8, 9, 10, 11, 12, 13, 14),
     4: (3, 7, 8, 20),
@@ -229,7 +230,6 @@ PERFORMERS = {
     14: (7, 8, 15, 17, 19, 25, 27, 37, 39),
     16: (7, 8, 19, 21, 25, 39, 40),
 }
-UNUSABLE = ("S008C003P031R001", "S008C003P033R002", "S008C003P034R002", "S010C002P019R001")
 # The first 30 of 400 clips of action 1 in the published list NTU120_xset_exp_100.
 PUBLISHED = [
     "S008C003P030R001", "S014C001P015R002", "S010C002P017R001", "S012C002P028R002",
@@ -244,20 +244,18 @@ PUBLISHED = [
 
 
 def test_the_draw_reproduces_the_published_list_of_ntu_120(tmp_path):
-    """Its first class, 400 of 440 clips, in the published order, from an unordered store."""
-    recordings = [
-        f"S{setup:03d}C{camera:03d}P{performer:03d}R{replication:03d}"
-        for setup, performers in PERFORMERS.items()
-        for camera in (1, 2, 3)
-        for performer in performers
-        for replication in (1, 2)
-    ]
-    names = [f"{name}A001" for name in recordings if name not in UNUSABLE]
-    assert len(names) == 440
+    """Its first class, 400 of 440 clips, in the published order, from the raw files' names."""
+    for setup, performers in PERFORMERS.items():
+        for camera, performer, replication in product((1, 2, 3), performers, (1, 2)):
+            name = f"S{setup:03d}C{camera:03d}P{performer:03d}R{replication:03d}A001"
+            (tmp_path / f"{name}.skeleton").touch()
+    raw = NTU120_RAW.open(tmp_path)
+    names = [file.name for file in raw.items]
+    assert (len(names), raw.left_out) == (440, 4)
     np.random.default_rng(0).shuffle(names)
     joints = np.ones((1, 1, 20, 3), dtype=np.float32)
     clips = [Clip(name, 0, joints) for name in (*names, "S001C001P001R001A001")]
-    store = stored(tmp_path / "s", clips, partial(ntu_splits, second="xset"))
+    store = stored(tmp_path / "s", clips, raw.splits)
     (count, *_) = profile_counts("exp", np.full(120, 440), 400, 100)
     subset = choose_clips(store, store.part("xset", "train"), np.array([count, 0, 0]), seed=0)
     chosen = [str(name) for name in store.names[subset.clips]]

@@ -72,13 +72,16 @@ def open_archive(folder: Path) -> Dataset:
 
     They are in metres: x to the subject's right, y up, z away from the camera.
     """
+    files = FILES.clip_files(folder)
+    usable = [file for file in files if _match(file)[1] not in NOISY]
     return Dataset(
         layout=MSR_ACTION3D20,
         classes=CLASSES,
-        items=[file for file in FILES.clip_files(folder) if _match(file)[1] not in NOISY],
+        items=usable,
         read=partial(_read, folder / FILES.name),
         splits=odd_subjects_train,
         normalization=Normalization("center", SPINE),
+        left_out=len(files) - len(usable),
     )
 
 

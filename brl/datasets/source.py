@@ -22,6 +22,7 @@ class Dataset:
     normalization  the rule by which the joints are normalised
     final          the split whose test clips, and copies of them, are tested in no other split
     parallel       whether several processes should read items; items and functions are picklable
+    left_out       how many recordings are not among the items because the field leaves them out
     """
 
     layout: Layout
@@ -32,6 +33,7 @@ class Dataset:
     normalization: Normalization
     final: str | None = None
     parallel: bool = False
+    left_out: int = 0
 
 
 @dataclass(frozen=True)

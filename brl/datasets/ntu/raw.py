@@ -35,6 +35,9 @@ from brl.support.files import project_root, written_whole
 ARCHIVES = ("nturgbd_skeletons_s001_to_s017.zip", "nturgbd_skeletons_s018_to_s032.zip")
 ACCESS = "https://rose1.ntu.edu.sg/dataset/actionRecognition/"
 ENDING = ".skeleton"
+# The authors' list of recordings with missing or incomplete skeletons, one name per line: 302 of
+# NTU RGB+D 60, 535 of 120. Some of these files hold bodies, so that only the list can tell.
+UNUSABLE = Path(__file__).with_name("unusable.txt")
 
 
 @dataclass(frozen=True)
@@ -99,15 +102,19 @@ def _loose_files(edition: Edition, mirror: str | None) -> list[RawFile]:
 
 
 def open_raw(edition: Edition, folder: Path) -> Dataset:
-    """Opens all recordings, sorted by name, in the sensor's coordinates (metres)."""
+    """Opens all usable recordings, sorted by name, in the sensor's coordinates (metres)."""
+    files = raw_files(edition, folder)
+    unusable = frozenset(UNUSABLE.read_text(encoding="utf-8").split())
+    usable = [file for file in files if file.name not in unusable]
     return Dataset(
         layout=NTU25,
         classes=edition.classes,
-        items=raw_files(edition, folder),
+        items=usable,
         read=read,
         splits=partial(ntu_splits, second=edition.second_split),
         normalization=Normalization("ntu"),
         parallel=True,
+        left_out=len(files) - len(usable),
     )
 
 
