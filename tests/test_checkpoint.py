@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from brl.clips.layouts import NTU25
+from brl.clips.layout import Layout
+from brl.clips.layouts import NTU25, NW_UCLA20
 from brl.clips.normalize import Normalization
 from brl.config.params import read_params
 from brl.config.streams import CheckpointParams
 from brl.models.common.build import build
 from brl.published.checkpoint import load_checkpoint, read_state
-from brl.published.identify import KEYS, check_network, recognise
+from brl.published.identify import KEYS, Published, check_network, recognise
 from brl.streams.weights import Recipe
 from brl.support.errors import UserError
 from brl.support.files import sha256
+from tests import authors_ctrgcn
 from tests.checkpoints import as_published, network, saved
 from tests.conftest import STREAMS
 from tests.reference import shared
@@ -32,6 +34,20 @@ class Shell:
 
     def __reduce__(self) -> Any:
         return os.system, ("touch called",)
+
+
+def recipe_of(found: Published, layout: Layout, bodies: int) -> Recipe:
+    """The recipe of a stream that takes this network."""
+    return Recipe(
+        stream=STREAMS["joint"],
+        layout=layout,
+        normalization=Normalization("none"),
+        channels=found.channels,
+        max_bodies=bodies,
+        classes=[str(label) for label in range(found.classes)],
+        model=found.model,
+        train=read_params(Path("params.yaml")).train,
+    )
 
 
 @pytest.fixture(
@@ -58,19 +74,44 @@ def test_a_published_network_is_recognised_and_gives_the_published_logits(publis
     assert found.model == model_params(name, absent_bodies="pad")
     assert (found.joints, found.channels, found.classes) == (layout.num_joints, channels, 10)
     assert found.bodies == (bodies if name in PER_BODY else None)
-    recipe = Recipe(
-        stream=STREAMS["joint"],
-        layout=layout,
-        normalization=Normalization("none"),
-        channels=channels,
-        max_bodies=bodies,
-        classes=[str(label) for label in range(10)],
-        model=found.model,
-        train=read_params(Path("params.yaml")).train,
-    )
+    recipe = recipe_of(found, layout, bodies)
     trained = load_checkpoint(CheckpointParams(file=str(file), sha256=sha256(file)), recipe)
     present = torch.ones(clips.shape[:2], dtype=torch.bool)
     assert_agrees(trained.model(clips, present), arrays["logits_eval"])
+
+
+@pytest.mark.parametrize(("layout", "bodies"), [(NTU25, 2), (NW_UCLA20, 1)])
+def test_the_ctrgcn_of_its_authors_is_told_from_pyskls_and_gives_their_logits(
+    tmp_path, layout, bodies
+):
+    shapes = network(layout, 7, bodies, "ctrgcn", base_channels=8).state_dict()
+    state = authors_ctrgcn.random_state(shapes)
+    clips = torch.randn(2, bodies, 16, layout.num_joints, 3)
+    found = recognise(state, "j.pth")
+    assert found.model == model_params(
+        "ctrgcn", base_channels=8, absent_bodies="pad", settings={"temporal_relu": False}
+    )
+    assert (found.joints, found.channels) == (layout.num_joints, 3)
+    assert (found.classes, found.bodies) == (7, bodies)
+    check_network(state, found, "j.pth")
+    file = Path(saved(tmp_path / "j.pth", state))
+    recipe = recipe_of(found, layout, bodies)
+    checkpoint = CheckpointParams(file=str(file), sha256=sha256(file))
+    ours = load_checkpoint(checkpoint, recipe).model(clips, torch.ones(2, bodies, dtype=torch.bool))
+    theirs = authors_ctrgcn.logits(state, clips)
+    assert theirs.std() > 0.1
+    assert_agrees(ours, theirs.numpy())
+    rectified = found.model.model_copy(update={"settings": {}})
+    pyskls = recipe.model_copy(update={"model": rectified})
+    with pytest.raises(UserError, match=r"has model\.settings: {}, the checkpoint has {'temporal_"):
+        load_checkpoint(checkpoint, pyskls)
+
+
+def test_an_incomplete_state_of_the_authors_ctrgcn_is_named_in_our_names():
+    state = authors_ctrgcn.random_state(network(name="ctrgcn").state_dict())
+    del state["l4.gcn1.bn.bias"]
+    with pytest.raises(UserError, match=r"backbone\.net\.3\.gcn1\.bn\.bias: must be .*is absent"):
+        check_network(state, recognise(state, "j.pth"), "j.pth")
 
 
 @pytest.mark.parametrize("name", KEYS)
@@ -138,7 +179,7 @@ def without(state: dict, *parts: str) -> dict:
 
 BIAS = "backbone.gcn.0.gcn.bn.bias"
 STRANGE = {
-    "another network": (lambda state: {"conv1.weight": torch.ones(3)}, "not a network of PYSKL or"),
+    "another network": (lambda state: {"conv1.weight": torch.ones(3)}, "not a network of PYSKL,"),
     "no head": (lambda state: without(state, "cls_head"), "has no cls_head.fc_cls.weight; must be"),
     "no number of classes": (
         lambda state: state | {"cls_head.fc_cls.weight": torch.tensor(1.0)},

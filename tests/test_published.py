@@ -20,6 +20,7 @@ from brl.config.presets import apply_preset
 from brl.support.errors import UserError
 from brl.support.files import sha256
 from brl.tracking.store import EXPERIMENT
+from tests import authors_ctrgcn
 from tests.checkpoints import as_published, network, saved
 from tests.own_data import write_stick_figures
 from tests.project import HERE, SMALL, Project
@@ -110,6 +111,20 @@ def test_a_checkpoint_resets_the_settings_of_another_network(folder, params_file
     params_file.write_text(edited.replace("settings: {}", "settings: {graphs: 4}"))
     assert read_params(params_file).model.settings == {"graphs": 4}
     take_checkpoint("joint", saved(folder / "j.pth", network().state_dict()), params_file)
+    assert read_params(params_file).model.settings == {}
+
+
+def test_a_checkpoint_of_ctrgcns_authors_sets_its_setting(folder, params_file):
+    pyskls = network(name="ctrgcn", base_channels=8).state_dict()
+    authors = authors_ctrgcn.random_state(pyskls)
+    take_checkpoint("joint", saved(folder / "j.pt", authors), params_file)
+    model = read_params(params_file).model
+    assert (model.name, model.settings) == ("ctrgcn", {"temporal_relu": False})
+    with pytest.raises(
+        UserError, match=r"of ctrgcn of 8 base channels, temporal_relu: false, this"
+    ):
+        take_checkpoint("bone", saved(folder / "b.pth", pyskls), params_file)
+    take_checkpoint("joint", saved(folder / "j.pth", pyskls), params_file)
     assert read_params(params_file).model.settings == {}
 
 

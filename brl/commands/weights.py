@@ -38,8 +38,8 @@ def take_checkpoint(stream: str, file: str, params_file: Path) -> Published:
         block.pop("weights", None)
         block.insert(0, "weights", {"file": file, "sha256": digest})
         content["model"].update(published.model.model_dump())
-        if content["model"].get("settings"):  # of the network before
-            content["model"]["settings"] = {}
+        if content["model"].get("settings"):  # may be of the network before
+            content["model"]["settings"] = published.model.settings
         if published.model.blocks is not None:
             content["model"]["blocks"] = published.model.blocks
 
@@ -90,7 +90,8 @@ def _check_others(stream: str, model: ModelParams, params: Params) -> None:
 def described(model: ModelParams) -> str:
     """A short description of a network."""
     blocks = "" if model.blocks is None else f" with {model.blocks} blocks"
-    return f"{model.name} of {model.base_channels} base channels{blocks}"
+    settings = "".join(f", {name}: {json.dumps(value)}" for name, value in model.settings.items())
+    return f"{model.name} of {model.base_channels} base channels{blocks}{settings}"
 
 
 def set_weights(stream: str, file: str) -> None:

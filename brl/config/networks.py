@@ -13,5 +13,17 @@ class DGSTGCNSettings(Section):
     graphs: Count = 8
 
 
+class CTRGCNSettings(Section):
+    """Settings of `ctrgcn`; temporal_relu: whether a ReLU follows the temporal part of a block.
+
+    In PYSKL it does; in the code of CTR-GCN's authors the residual follows at once.
+    """
+
+    temporal_relu: bool = True
+
+
 # The networks' own settings, each with its published value where it is left out.
-NETWORK_SETTINGS: dict[str, type[Section]] = {"dgstgcn": DGSTGCNSettings}
+NETWORK_SETTINGS: dict[str, type[Section]] = {
+    "dgstgcn": DGSTGCNSettings,
+    "ctrgcn": CTRGCNSettings,
+}

@@ -25,11 +25,15 @@ class GraphConv(RefinedGraphConv):
 
 
 class Block(nn.Module):
-    """ReLU(ReLU(TCN(GCN(x))) + residual(x)); the first block of a network has no residual."""
+    """ReLU(ReLU(TCN(GCN(x))) + residual(x)); the first block of a network has no residual.
+
+    temporal_relu: whether the inner ReLU is there.
+    """
 
     def __init__(
-        self, in_channels: int, out_channels: int, stride: int, adjacency: Tensor, *, first: bool
-    ) -> None:
+        self, in_channels: int, out_channels: int, stride: int, adjacency: Tensor, *,
+        first: bool, temporal_relu: bool,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.gcn1 = GraphConv(in_channels, out_channels, adjacency)
         self.tcn1 = TemporalBranches(
@@ -41,6 +45,7 @@ class Block(nn.Module):
             wide=-1,
             closing_norm=True,
         )
+        self.temporal_relu = temporal_relu
         self.has_residual = not first
         self.residual: nn.Module = nn.Identity()
         if self.has_residual and (stride != 1 or in_channels != out_channels):
@@ -48,8 +53,11 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, T, V, C) to (B, T / stride, V, C')."""
-        y = F.relu(self.tcn1(self.gcn1(x)))
-        return F.relu(y + self.residual(x)) if self.has_residual else y
+        y = self.tcn1(self.gcn1(x))
+        if not self.has_residual:
+            return F.relu(y)
+        y = F.relu(y) if self.temporal_relu else y
+        return F.relu(y + self.residual(x))
 
 
 class Backbone(network.Backbone):
@@ -61,8 +69,12 @@ class Backbone(network.Backbone):
         adjacency = torch.from_numpy(layout.spatial_partition())
         self.data_bn = DataNorm(layout.num_joints, shape.in_channels, bodies=shape.max_bodies)
         blocks = shape.block_shapes(BLOCKS)
+        relu = shape.settings.get("temporal_relu", True)
         self.net = nn.Sequential(
-            *(Block(*block, adjacency, first=index == 0) for index, block in enumerate(blocks))
+            *(
+                Block(*block, adjacency, first=index == 0, temporal_relu=relu)
+                for index, block in enumerate(blocks)
+            )
         )
         self.out_channels = blocks[-1].out_channels
 

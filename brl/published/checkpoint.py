@@ -1,4 +1,4 @@
-"""Reads and loads published checkpoints of PYSKL and BRL.
+"""Reads and loads published checkpoints of PYSKL, BRL and CTR-GCN's authors.
 
 A checkpoint is a pickle, which could run any code when it is loaded. Only tensors, plain values and
 NumPy's numbers are read here.
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from brl.config.streams import CheckpointParams
+from brl.published.authors_ctrgcn import in_our_names
 from brl.published.identify import State, check_data, check_fits, recognise
 from brl.streams.weights import Recipe, Trained
 from brl.support.errors import UserError
@@ -80,7 +81,7 @@ def load_checkpoint(checkpoint: CheckpointParams, recipe: Recipe) -> Trained:
     file = checkpoint.file
     state = read_state(checkpoint.verified())
     published = recognise(state, file)
-    for key in ("name", "base_channels"):
+    for key in ("name", "base_channels", "settings"):
         theirs, ours = getattr(published.model, key), getattr(recipe.model, key)
         if theirs != ours:
             raise UserError(
@@ -96,6 +97,7 @@ def load_checkpoint(checkpoint: CheckpointParams, recipe: Recipe) -> Trained:
         bodies=recipe.max_bodies,
     )
     model = recipe.build()
+    state = in_our_names(state)
     check_fits(state, model.state_dict(), file)
     model.load_state_dict(state)
     return Trained(recipe, model.eval())

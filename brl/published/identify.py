@@ -13,6 +13,7 @@ from torch import Tensor
 from brl.clips.layout import Layout
 from brl.config.params import ModelParams
 from brl.models.common.build import build
+from brl.published import authors_ctrgcn
 from brl.support.errors import UserError
 
 State = dict[str, Tensor]
@@ -87,12 +88,14 @@ def recognise(state: State, file: str) -> Published:
 
     Raises UserError if it is not the state of a known network.
     """
+    settings = authors_ctrgcn.SETTINGS if authors_ctrgcn.is_authors(state) else {}
+    state = authors_ctrgcn.in_our_names(state)
     backbone = _below_backbone(state)
     names = [name for name, keys in KEYS.items() if all(key in backbone for key in keys.unique)]
     if not names:
         raise UserError(
-            f"{file}: not a network of PYSKL or BRL: its keys ({next(iter(state))} and others) are "
-            f"those of none of {', '.join(KEYS)}"
+            f"{file}: not a network of PYSKL, BRL or CTR-GCN's authors: its keys "
+            f"({next(iter(state))} and others) are those of none of {', '.join(KEYS)}"
         )
     name = names[0]
     keys = KEYS[name]
@@ -103,7 +106,7 @@ def recognise(state: State, file: str) -> Published:
     normed = _size(backbone, "data_bn.weight", 0, file)
     classes = _size(state, "cls_head.fc_cls.weight", 0, file)
     bodies = max(1, normed // (joints * channels)) if keys.per_body else None
-    model = _model(name, _widths(backbone, name), joints, file)
+    model = _model(name, _widths(backbone, name), settings, joints, file)
     return Published(model, joints, channels, classes, bodies)
 
 
@@ -128,9 +131,14 @@ def _widths(backbone: State, name: str) -> list[int]:
     return [len(backbone[norm]) for norm in norms if norm in backbone and backbone[norm].ndim]
 
 
-def _model(name: str, widths: list[int], joints: int, file: str) -> ModelParams:
+def _model(
+    name: str, widths: list[int], settings: dict[str, bool], joints: int, file: str
+) -> ModelParams:
     """The `model` section of a network; blocks stay null if they are as published."""
-    description = {"name": name, "base_channels": widths[0] if widths else 0, "blocks": None}
+    description = {
+        "name": name, "base_channels": widths[0] if widths else 0, "blocks": None,
+        "settings": settings,
+    }  # fmt: skip
     try:
         model = ModelParams.model_validate(description | AS_PUBLISHED)
         if _widths(_below_backbone(_fresh_state(model, joints, 3, 2, 1)), name) == widths:
@@ -180,7 +188,8 @@ def check_data(
 def check_network(state: State, published: Published, file: str) -> None:
     """Raises UserError if a state is not the complete state of its network."""
     sizes = published.joints, published.channels, published.classes, published.bodies or 1
-    check_fits(state, _fresh_state(published.model, *sizes), file)
+    fresh = _fresh_state(published.model, *sizes)
+    check_fits(authors_ctrgcn.in_our_names(state), fresh, file)
 
 
 def check_fits(state: State, wanted: State, file: str) -> None:
