@@ -7,6 +7,7 @@ import pandas as pd
 
 from brl.clips.store import ClipStore
 from brl.config.params import Params, read_params
+from brl.report.data import DataReport
 from brl.report.figure import draw_by_class
 from brl.report.page import write_page
 from brl.report.results import ENSEMBLE, Results
@@ -55,6 +56,7 @@ def read_results(params: Params) -> Results:
         fused=load_scores(FUSED_SCORES),
         curves={name: pd.read_csv(training_curve(name)) for name in params.streams},
         store=ClipStore.open(STORE),
+        data=DataReport.read(REPORTS),
     )
 
 
@@ -68,7 +70,9 @@ def write_tables(results: Results) -> None:
     write_csv(results.classes.join(results.by_class.round(2)), BY_CLASS)
     write_csv(confusion, CONFUSION)
     write_csv(pd.concat(results.curves, names=["stream"]).reset_index("stream"), CURVES)
-    write_json(results.headlines[ENSEMBLE], METRICS)
+    # Of limits that are numbers, params.yaml tells.
+    limits = results.shot_limits.by_name if results.params.evaluate.in_thirds else {}
+    write_json(results.headlines[ENSEMBLE] | limits, METRICS)
     for stream in results.streams:
         write_json(results.headlines[stream], stream_metrics(stream))
 

@@ -11,6 +11,9 @@ from brl.clips.layouts import NTU25
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
 from brl.config.params import EvaluateParams, Params
+from brl.datasets.data_report import by_class
+from brl.datasets.facts import facts_of
+from brl.report.data import DataReport
 from brl.report.results import Results
 from brl.scores.metrics import shot_groups
 from brl.scores.scores import Scores
@@ -86,6 +89,25 @@ def results(folder: Path, names: list[str], params: Params = PARAMS) -> Results:
         fused=scores_of(store, 1.5 * np.log(counts), len(STREAMS)),
         curves=dict.fromkeys(STREAMS, curve),
         store=store,
+        data=data_of(store),
+    )
+
+
+def data_of(store: ClipStore) -> DataReport:
+    """A report with findings on two splits, `half` and another one."""
+    facts = [facts_of(store.joints(clip)) for clip in range(len(store.names))]
+    classes = by_class(store, facts)
+    split = PARAMS.dataset.split
+    findings = pd.DataFrame(
+        [
+            (f"{split}: test clips equal to a training clip", 2, "clip0003"),
+            ("other: classes without a test clip", 1, "none"),
+            ("clips with missing joints", 5, "clip0001 <of many>"),
+        ],
+        columns=["finding", "count", "example"],
+    )
+    return DataReport(
+        pd.concat([classes.assign(split=split), classes.assign(split="other")]), findings
     )
 
 

@@ -168,6 +168,23 @@ def test_the_picture_shows_something(grid, without_few):
     assert min(halves) > 0.005  # something on either side
 
 
+def test_classes_may_be_grouped_in_thirds(grid):
+    """Of 8, 5 and 2 training clips; the page says what separates the groups."""
+    content = grid.params().model_dump()
+    content["evaluate"] = {"many_shot_above": "thirds", "few_shot_below": "thirds"}
+    grid.write_params(content)
+    grid.compare({"brl": JOINT, "mixup": JOINT})
+    grid.pretend(lambda _run, labels: labels)
+    page = report(grid)
+    assert (
+        "Many-shot classes have more than 5 training clips, few-shot classes fewer than 5." in page
+    )
+    assert "- evaluate: many_shot_above thirds, few_shot_below thirds" in page
+    classes = pd.read_csv(grid.folder / "report/by_class.csv")
+    groups = dict(zip(classes["training_clips"], classes["group"], strict=True))
+    assert groups == {8: "many", 5: "medium", 2: "few"}
+
+
 def test_the_picture_shows_every_method(grid, monkeypatch):
     """Also one whose first stream is not that of the first row."""
     drawn = []

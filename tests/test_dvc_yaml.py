@@ -127,6 +127,7 @@ def test_the_outputs_are_those_of_the_code():
     in_code |= {
         paths.RAW,
         paths.OWN_LIST,
+        paths.DATASET_NAME,
         paths.NETWORKS,
         paths.SPLIT,
         paths.UNSEEN_CLIPS,

@@ -1,5 +1,6 @@
 """What has changed since the last committed report."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -9,7 +10,7 @@ import yaml
 
 from brl.commands import results
 from brl.commands.last_report import last_report, lines_on
-from brl.commands.results import RESULTS, since_the_last_report
+from brl.commands.results import RESULTS, about_the_last_run
 from tests.project import HERE
 from tests.tiny import PARAMS
 
@@ -113,8 +114,21 @@ class TestLastReport:
         assert "about other clips" in other
 
     def test_the_table_of_a_run_ends_with_it(self):
-        assert since_the_last_report() == []
+        groups = (
+            "Many-shot classes have more than 100 training clips, few-shot classes fewer than 20."
+        )
+        assert about_the_last_run() == [groups]
         self.git("add", ".")
         self.git("commit", "-qm", "first")
         Path("reports/metrics.json").write_text('{"top1": 49.0, "few": null}')
-        assert "top-1 -1.0" in since_the_last_report()[0]
+        assert about_the_last_run()[0] == groups and "top-1 -1.0" in about_the_last_run()[1]
+
+    def test_limits_that_the_run_found_are_told_as_it_found_them(self):
+        metrics = {"top1": 49.0, "many_shot_above": 12, "few_shot_below": 5}
+        Path("reports/metrics.json").write_text(json.dumps(metrics))
+        (line,) = about_the_last_run()
+        assert "more than 12 training clips, few-shot classes fewer than 5" in line
+        Path("reports/metrics.json").write_text('{"top1": 49.0}')
+        thirds = self.edited("evaluate", many_shot_above="thirds", few_shot_below="thirds")
+        Path("params.yaml").write_text(yaml.safe_dump(thirds.model_dump()))
+        assert about_the_last_run() == []

@@ -12,11 +12,12 @@ from sklearn.metrics import recall_score, top_k_accuracy_score
 from brl.config.params import EnsembleParams, EvaluateParams
 from brl.scores import fusion
 from brl.scores.fusion import fuse
-from brl.scores.metrics import accuracy_by_class, headline, overall, shot_groups
+from brl.scores.metrics import ShotLimits, accuracy_by_class, headline, overall, shot_groups
 from brl.scores.scores import Scores, load_scores, save_scores
 from brl.support.errors import UserError
 
 GROUPED = EvaluateParams(many_shot_above=100, few_shot_below=20)
+THIRDS = EvaluateParams(many_shot_above="thirds", few_shot_below="thirds")
 
 
 def scored(labels: list[int], predicted: list[int], num_classes: int) -> Scores:
@@ -60,6 +61,35 @@ def test_accuracies_agree_with_sklearn(num_classes, clips, seed):
 def test_groups_by_training_clips():
     counts = np.array([101, 100, 20, 19, 1])
     assert shot_groups(counts, GROUPED).tolist() == ["many", "medium", "medium", "few", "few"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "groups", "limits"),
+    [
+        ([9, 7, 5, 4, 3, 1], "many many medium medium few few", (5, 4)),
+        ([9, 7, 5, 5, 3, 1, 1], "many many medium medium medium few few", (5, 3)),
+        ([9, 5, 5, 5, 5, 1], "many medium medium medium medium few", (5, 5)),
+        ([5, 5, 5], "medium medium medium", (5, 5)),
+        ([9, 1], "medium medium", (9, 1)),
+    ],
+)
+def test_groups_of_a_third_of_the_classes(counts, groups, limits):
+    """Classes with as many clips are in one group: the middle one takes them."""
+    assert shot_groups(np.array(counts), THIRDS).tolist() == groups.split()
+    assert ShotLimits.of(np.array(counts), THIRDS) == ShotLimits(*limits)
+
+
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=40))
+def test_thirds_are_groups_by_numbers_of_clips(counts):
+    """No group of an end has more than a third, and the limits as numbers give the same groups."""
+    clips = np.array(counts)
+    groups, limits = shot_groups(clips, THIRDS), ShotLimits.of(clips, THIRDS)
+    for end in ("many", "few"):
+        assert (groups == end).sum() <= len(counts) // 3
+    by_numbers = EvaluateParams(many_shot_above=limits.many_above, few_shot_below=limits.few_below)
+    assert (shot_groups(clips, by_numbers) == groups).all()
+    if len(set(counts)) == len(counts):
+        assert (groups == "many").sum() == (groups == "few").sum() == len(counts) // 3
 
 
 @given(st.integers(6, 12), st.integers(1, 40), st.integers(0, 2**31))

@@ -11,12 +11,15 @@ import yaml
 
 from brl.clips.layouts import COCO17
 from brl.clips.store import ClipStore
+from brl.config.params import read_params
 from brl.datasets import nw_ucla
 from brl.datasets.own import source as own
 from brl.datasets.own.description import read_description
 from brl.datasets.prepare import prepare
+from brl.report.words import data_in_words
 from brl.support.errors import UserError
-from brl.support.paths import OWN_LIST
+from brl.support.paths import DATASET_NAME, OWN_LIST
+from brl.tracking.names import data_tag
 from stages import own as list_own
 from tests.own_data import (
     STICK,
@@ -224,7 +227,16 @@ DESCRIPTIONS = {
     "four dimensions": ({"dimensions": 4}, "dimensions: must be 2 or 3, not 4"),
     "no normalisation": ({"normalize": ...}, "normalize: missing"),
     "unknown normalisation": ({"normalize": "x"}, "normalize: must be 'none', 'center'"),
-    "centre missing": ({"center": ...}, "`normalize: center` and the joint `center` belong"),
+    "centre missing": (
+        {"center": ...},
+        "center: missing; `normalize: center` needs the joint that becomes the origin: the middle",
+    ),
+    "a centre of no use": (
+        {"normalize": "none"},
+        "center: is for `normalize: center`, not for none",
+    ),
+    "a name of two lines": ({"name": "my\nclips"}, "name: .*: must be one line of printable text"),
+    "an empty name": ({"name": " "}, "name: ' ': must be one line of printable text"),
     "unknown centre": ({"center": 5}, "center: no joint 5; there are 5"),
     "not 25 joints": ({"normalize": "ntu", "center": ...}, "`ntu` is for the layout ntu25"),
     "3D in pixels": ({"normalize": "image", "center": ...}, "`image` is for 2D joints"),
@@ -300,6 +312,52 @@ def test_real_clips_as_own_data_give_the_same_results(tmp_path, monkeypatch):
     table.iloc[:-1].to_csv(project.folder / "own/clips.csv", index=False)
     assert project.reproduce("subsample") == {"own", "prepare", "subsample"}
     assert project.affected() >= {"train@joint", "predict@joint", "evaluate"}
+
+
+def listed(folder: Path, monkeypatch, **dataset) -> tuple[bytes, str]:
+    """What the stage `own` writes in a folder: its list, and the name."""
+    monkeypatch.chdir(folder)
+    content = yaml.safe_load((HERE / "params.yaml").read_text(encoding="utf-8"))
+    content["dataset"] |= {"name": "custom", "mirror": None} | dataset
+    Path("params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    list_own.main()
+    return OWN_LIST.read_bytes(), DATASET_NAME.read_text(encoding="utf-8")
+
+
+def test_a_name_changes_the_report_alone(folder, monkeypatch):
+    """The list, on which `prepare` depends, stays; a change of any other key does not."""
+    root = folder.parent
+    before, unnamed = listed(root, monkeypatch)
+    write_description(folder, STICK | {"name": "厨房 kitchen"})
+    named, name = listed(root, monkeypatch)
+    assert (unnamed, name) == ("", "厨房 kitchen") and named == before
+    write_description(folder, STICK | {"center": "neck"})
+    assert listed(root, monkeypatch)[0] != before
+    readers = {
+        stage
+        for stage, content in yaml.safe_load((HERE / "dvc.yaml").read_text())["stages"].items()
+        if str(DATASET_NAME) in content.get("do", content).get("deps", [])
+    }
+    assert readers == {"evaluate"}
+
+
+def test_the_title_is_the_name_of_the_data(folder, monkeypatch):
+    write_description(folder, STICK | {"name": "Kitchen"})
+    listed(folder.parent, monkeypatch)
+    params = read_params(Path("params.yaml"))
+    assert data_in_words(params).startswith("Kitchen (") and data_tag(params).startswith("Kitchen")
+    other = params.dataset.model_copy(update={"name": "nw_ucla"})
+    assert data_in_words(params.model_copy(update={"dataset": other})).startswith("nw_ucla (")
+    write_description(folder, STICK)
+    listed(folder.parent, monkeypatch)
+    assert data_in_words(params).startswith("custom (")
+
+
+def test_the_name_in_a_mirror_is_that_of_its_copy(folder, monkeypatch):
+    write_description(folder, STICK | {"name": "Kitchen"})
+    own.SOURCE.fetch(folder.parent / "data/raw", str(folder))
+    shutil.rmtree(folder)
+    assert listed(folder.parent, monkeypatch, mirror="elsewhere") == (b"{}", "Kitchen")
 
 
 @pytest.mark.parametrize(("name", "changes"), [("custom", True), ("nw_ucla", False)])

@@ -171,6 +171,16 @@ MISTAKES = {
     ),
     "factor below one": ("imbalance_factor: 30", "imbalance_factor: 0.5", "subsample.imbalance"),
     "groups overlap": ("few_shot_below: 20", "few_shot_below: 200", "few_shot_below must not"),
+    "no number of clips": (
+        "many_shot_above: 100",
+        "many_shot_above: most",
+        "evaluate.many_shot_above: must be a number of clips, 1 or more, or thirds, not 'most'",
+    ),
+    "thirds of one kind": (
+        "few_shot_below: 20",
+        "few_shot_below: thirds",
+        "evaluate: many_shot_above 100, few_shot_below thirds: both must be numbers of clips, or ",
+    ),
     "infinity as text": ("  lr: 0.1", "  lr: inf", "train.lr: must be a valid number, not 'inf'"),
     "a key that is no word": ("seed: 0", "? [a, b]\n: 1", "not valid YAML: a key must be a word"),
     "section missing": ("evaluate: ", "# evaluate: ", "many_shot_above"),

@@ -92,6 +92,8 @@ def edited(value: object, key: str) -> object:
         "warmup": 0.25,
         "queue": 64,
         "after": 0.25,
+        "many_shot_above": 107,
+        "few_shot_below": 27,
     }
     if isinstance(value, bool):
         return not value

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from brl.clips.layouts import COCO17, NTU25, NW_UCLA20
+from brl.config.evaluate import EvaluateParams
 from brl.report.page import contents, write_page
 from brl.report.skeletons import STEPS, View, bones, moving_bodies
 from brl.report.words import data_in_words, method_in_words
@@ -19,7 +20,9 @@ from tests.project import HERE
 from tests.reported import class_names, results, store_of
 from tests.tiny import PARAMS
 
-SECTIONS = ["numbers", "classes", "streams", "confusion", "clips", "calibration", "curves"]
+SECTIONS = [
+    "numbers", "classes", "streams", "confusion", "clips", "data", "calibration", "curves",
+]  # fmt: skip
 
 
 class Page(HTMLParser):
@@ -110,8 +113,33 @@ def test_equal_results_give_equal_pages(ten, tmp_path):
     assert written(tmp_path / "a", ten) == written(tmp_path / "b", ten)
 
 
+def test_the_quality_of_the_data_is_that_of_the_split(ten, tmp_path):
+    train, test = contents(ten)["data"]
+    assert [*train.values()] == [
+        "cross_subject_view", "train", "1", "1", "0 to 1", "50 to 50", "0.00 %",
+    ]  # fmt: skip
+    assert (test["part"], test["clips"], test["of_class"]) == ("test", "60", "6 to 6")
+    section = Page(written(tmp_path, ten)).sections["data"]
+    assert "cross_subject_view: test clips equal to a training clip2clip0003" in section
+    assert "clips with missing joints5clip0001 <of many>" in section
+    assert "other" not in section
+    clean = replace(ten.data, findings=ten.data.findings.iloc[:0])
+    page = Page(written(tmp_path, replace(ten, data=clean)))
+    assert "Nothing needs attention." in page.sections["data"]
+
+
+def test_the_page_says_how_many_clips_separate_the_groups(ten, tmp_path):
+    """As numbers in params.yaml, or as the thirds of these classes: 300 clips to 3."""
+    section = " ".join(Page(written(tmp_path, ten)).sections["classes"].split())
+    assert "many-shot: more than 100 training clips" in section
+    thirds = EvaluateParams(many_shot_above="thirds", few_shot_below="thirds")
+    shown = replace(ten, params=PARAMS.model_copy(update={"evaluate": thirds}))
+    section = " ".join(Page(written(tmp_path, shown)).sections["classes"].split())
+    assert "more than 65 training clips ■ medium-shot ■ few-shot: fewer than 14" in section
+
+
 def test_names_are_text_and_no_markup(tmp_path):
-    names = ['<b>&"bold"', "{{ 7 * 7 }}", "</script><script>x()", "café"]
+    names = ['<b>&"bold"', "{{ 7 * 7 }}", "</script><script>x()", "café", "挥手", "हाथ"]
     page = Page(written(tmp_path, results(tmp_path, names)))
     assert all(name in page.sections["classes"] for name in names)
     assert page.tags.count("script") == 1

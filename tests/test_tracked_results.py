@@ -105,6 +105,7 @@ def test_the_runs_say_what_they_are_in_the_same_words(workspace):
     assert stream.data.tags["streams"] == "joint" and "device" in pipeline.data.tags
     assert stream.data.tags["mlflow.parentRunId"] == pipeline.info.run_id
     assert pipeline.data.metrics["subset/few_shot_classes"] == 1
+    assert pipeline.data.metrics["subset/few_shot_below"] == 4
 
 
 def test_scores_that_came_out_otherwise_are_another_result(workspace):
@@ -205,8 +206,8 @@ def test_the_accuracies_of_many_classes_are_a_table(workspace):
     labels = np.arange(101)
     scores = Scores(labels.astype(str), labels, np.eye(101, dtype=np.float32)[labels // 2 * 2])
     about = of_training(workspace.params(), "joint", SubsetRecord("t", "d", {"clips": 3}))
-    classes = pd.DataFrame({"class": names, "group": "few"})
-    result = Result.of(about, "digest", scores, classes)
+    classes = pd.DataFrame({"class": names, "train_clips": 1})
+    result = Result.of(about, "digest", scores, classes, workspace.params().evaluate)
     run_id = record_fused(Runs(), result, {}, {})
     (run,) = Runs().search()
     shown = [name for name in run.data.metrics if name.startswith("accuracy/class/")]

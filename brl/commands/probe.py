@@ -16,7 +16,6 @@ from brl.config.params import Params, read_params
 from brl.probing.encoder import EVALUATIONS, Encoder, Labelled, probing_job
 from brl.report.columns import COLUMNS
 from brl.report.words import data_in_words, pretraining_in_words
-from brl.scores.metrics import shot_groups
 from brl.streams.weights import load_encoder
 from brl.subset.subset import read_summary
 from brl.support.errors import UserError
@@ -102,9 +101,8 @@ def recorded(about: Description, encoder: Encoder, evaluation: str, digest: str)
     asked = {"train": params.train.precision, "predict": params.predict.precision}
     tags = {} if file.exists() or not enabled() else surroundings(**asked)
     scores = encoder.scores(evaluation)
-    groups = shot_groups(clips.subset.counts, params.evaluate)
-    classes = pd.DataFrame({"class": clips.store.classes, "group": groups})
-    result = Result.of(about, about.digest(sha256(file)), scores, classes)
+    classes = pd.DataFrame({"class": clips.store.classes, "train_clips": clips.subset.counts})
+    result = Result.of(about, about.digest(sha256(file)), scores, classes, params.evaluate)
     if enabled():
         record_probe(Runs(), result, digest, tags)
     return result

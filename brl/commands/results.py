@@ -10,8 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from brl.commands.last_report import last_report, lines_on
+from brl.config.evaluate import THIRDS
 from brl.config.params import read_params
 from brl.report.columns import COLUMNS
+from brl.scores.metrics import ShotLimits
 from brl.support.errors import UserError
 from brl.support.paths import METRICS, RESULTS
 
@@ -62,13 +64,19 @@ def show(results: Path = RESULTS, *, as_markdown: bool = False) -> None:
     table.add_section()
     table.add_row(*rows[-1], style="bold")
     Console().print(table)
-    since = since_the_last_report() if results == RESULTS else []
-    print("\n".join([*since, *LOOK_FURTHER]))
+    about = about_the_last_run() if results == RESULTS and METRICS.exists() else []
+    print("\n".join([*about, *LOOK_FURTHER]))
 
 
-def since_the_last_report() -> list[str]:
-    """Changes since the last committed report; empty without git or a report."""
-    last = last_report(read_params()) if METRICS.exists() else None
-    if last is None:
-        return []
-    return list(lines_on(last, json.loads(METRICS.read_text(encoding="utf-8"))))
+def about_the_last_run() -> list[str]:
+    """Where its groups of classes begin, and changes since the last committed report.
+
+    Without git or a report, there are no changes.
+    """
+    params, metrics = read_params(), json.loads(METRICS.read_text(encoding="utf-8"))
+    # Limits that the run found itself are among its metrics.
+    content = params.evaluate.model_dump() | metrics
+    many, few = (content[name] for name in type(params.evaluate).model_fields)
+    lines = [] if THIRDS in (many, few) else [ShotLimits(many, few).in_words]
+    last = last_report(params)
+    return lines if last is None else [*lines, *lines_on(last, metrics)]

@@ -11,7 +11,7 @@ from matplotlib.transforms import Bbox
 
 from brl.comparison.fusions import NAMES
 from brl.comparison.sizes import size_groups
-from brl.figures import GROUP_COLOURS, save_figure
+from brl.figures import GROUP_COLOURS, fonts_for, save_figure
 
 COLUMNS = 4
 NAMED = 6  # the most classes of a panel that have their names written beside them
@@ -28,6 +28,12 @@ def draw_gains(path: Path, classes: pd.DataFrame, reference: str) -> None:
 
     classes: rows with a gain, of other methods than the reference, as `class_table` has them.
     """
+    with fonts_for(classes["class"]):
+        save_figure(gain_figure(classes, reference), path)
+
+
+def gain_figure(classes: pd.DataFrame, reference: str) -> Figure:
+    """The figure that `draw_gains` saves."""
     whats = list(dict.fromkeys(classes["what"]))
     shown = list(dict.fromkeys([whats[0], *[what for what in NAMES if what in whats][-1:]]))
     numbers = [classes[classes["what"] == what]["method"].nunique() for what in shown]
@@ -46,7 +52,7 @@ def draw_gains(path: Path, classes: pd.DataFrame, reference: str) -> None:
     figure.set_layout_engine("none")
     for axes, of_method in panels:
         name_points(axes, of_method)
-    save_figure(figure, path)
+    return figure
 
 
 def draw_panels(part: SubFigure, classes: pd.DataFrame) -> list[tuple[Axes, pd.DataFrame]]:

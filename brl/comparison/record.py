@@ -10,7 +10,6 @@ from brl.comparison.made import facts, kept_files
 from brl.comparison.plan import Run
 from brl.comparison.results import Scored
 from brl.comparison.run import Data, compared, weights_file
-from brl.scores.metrics import shot_groups
 from brl.support.files import sha256
 from brl.tracking.description import Description, of_pipeline, of_stream, of_training
 from brl.tracking.results import Result, Weights, adopt, record_fused, record_stream
@@ -87,10 +86,9 @@ def with_facts(about: Description, runs: list[Run], data: Data) -> Description:
 
 def result_of(about: Description, digest: str, scored: Scored, run: Run, data: Data) -> Result:
     """The result of a stream or of a fusion."""
-    groups = shot_groups(data.subset.counts, run.params.evaluate)
-    classes = pd.DataFrame({"class": data.store.classes, "group": groups})
+    classes = pd.DataFrame({"class": data.store.classes, "train_clips": data.subset.counts})
     part = HELD_OUT if run.params.train.validation else TESTED
-    return Result.of(about, digest, scored.scores, classes, part)
+    return Result.of(about, digest, scored.scores, classes, run.params.evaluate, part)
 
 
 def weights_of(run: Run, data: Data, comparison: str) -> Weights:

@@ -20,6 +20,7 @@ from brl.comparison.results import Scored, accuracies, finished, undefined
 from brl.comparison.run import Data
 from brl.comparison.statistics import Paired, holm, paired
 from brl.comparison.tables import how_to_read, pairs_table, summary_table
+from brl.scores.metrics import ShotLimits
 from brl.support.errors import UserError
 from brl.support.files import write_csv, written_whole
 
@@ -105,6 +106,8 @@ def page_lines(
     own = [key for row in comparison.methods.values() for key in row.settings]
     of_reference = pairs[pairs["against"] == comparison.reference]
     exceptions = ", but where a row says otherwise" if any(map(of_recipe, own)) else ""
+    evaluate = runs[0].params.evaluate
+    limits = ShotLimits.of(data.subset.counts, evaluate)
     lines = [
         f"# {title_of(name, comparison, runs, data)}",
         "",
@@ -115,6 +118,7 @@ def page_lines(
         "",
         how_to_read(results, of_reference, planned),
         "",
+        *([limits.in_words, ""] if evaluate.in_thirds else []),
         *([COST_OF_LEARNING, ""] if learned_fusions(runs) else []),
         *how_to_repeat(comparison, train.validation > 0),
         *note_on_code(runs, data),

@@ -14,6 +14,7 @@ from pydantic import (
 
 from brl.config.data import DatasetParams, PrepareParams, SubsampleParams
 from brl.config.ensemble import EnsembleParams
+from brl.config.evaluate import EvaluateParams
 from brl.config.networks import NETWORK_SETTINGS, NoSettings
 from brl.config.pretrain import PretrainParams
 from brl.config.section import (
@@ -158,19 +159,6 @@ class PredictParams(Section):
     num_clips: Count
     batch_size: Count
     precision: Literal["float32", "bfloat16"]
-
-
-class EvaluateParams(Section):
-    """Numbers of training clips that separate many-, medium- and few-shot classes."""
-
-    many_shot_above: Count
-    few_shot_below: Count
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "EvaluateParams":
-        if self.few_shot_below > self.many_shot_above:
-            raise ValueError("few_shot_below must not exceed many_shot_above")
-        return self
 
 
 class Params(Section):

@@ -6,9 +6,7 @@ import pandas as pd
 from brl.clips.clip import PARTS
 from brl.clips.store import ClipStore
 from brl.datasets.facts import Facts
-
-TABLE_FILE = "data.csv"
-FINDINGS_FILE = "data_check.csv"
+from brl.datasets.people import trained_and_tested
 
 
 def by_class(store: ClipStore, facts: list[Facts]) -> pd.DataFrame:
@@ -76,6 +74,9 @@ def findings(store: ClipStore, facts: list[Facts], max_bodies: int) -> pd.DataFr
         leaked = np.zeros(len(store.names), dtype=bool)
         leaked[test.index[test.isin(set(train))]] = True
         note(f"{split}: test clips equal to a training clip", leaked)
+        if store.meta["dataset"] == "custom":  # some published splits share people on purpose
+            shared = trained_and_tested(store.names, *(store.part(split, part) for part in PARTS))
+            note(f"{split}: test clips of a person in training clips, by their names", shared)
     note("clips in no split", ~in_a_split)
     note("clips equal to an earlier one", columns["digest"].duplicated().to_numpy())
     note("clips of one frame", columns["frames"].to_numpy() == 1)

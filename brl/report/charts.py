@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from brl.figures import fonts_for
 from brl.report.analysis import Calibration
 from brl.scores.metrics import GROUPS
 
@@ -91,6 +92,11 @@ def draw_confusion(confusion: np.ndarray, names: list[str]) -> str:
 
     confusion: (C, C), shares from 0 to 1 of a true class (row) by predicted class (column).
     """
+    with fonts_for(names):  # to measure them; a browser writes them in fonts of its own
+        return _svg(_confusion_figure(confusion, names))
+
+
+def _confusion_figure(confusion: np.ndarray, names: list[str]) -> "Figure":
     from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 
     count = len(names)
@@ -117,7 +123,7 @@ def draw_confusion(confusion: np.ndarray, names: list[str]) -> str:
             axes.text(
                 column, row, f"{100 * share:.0f}", ha="center", va="center", color=INK, fontsize=8
             )
-    return _svg(figure)
+    return figure
 
 
 def _new_figure(

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brl.figures import GROUP_COLOURS, new_figure, save_figure
+from brl.figures import GROUP_COLOURS, fonts_for, new_figure, save_figure
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 
 def draw_by_class(path: Path, classes: "pd.DataFrame", by_class: "pd.DataFrame") -> None:
@@ -18,6 +19,12 @@ def draw_by_class(path: Path, classes: "pd.DataFrame", by_class: "pd.DataFrame")
     columns `class`, `train_clips` and `group`; by_class: accuracies in %, a column for each stream
     and `ensemble`.
     """
+    with fonts_for(classes["class"]):
+        save_figure(figure_by_class(classes, by_class), path)
+
+
+def figure_by_class(classes: "pd.DataFrame", by_class: "pd.DataFrame") -> "Figure":
+    """The figure that `draw_by_class` saves."""
     order = classes.sort_values("train_clips", ascending=False, kind="stable").index
     classes, by_class = classes.loc[order], by_class.loc[order]
     positions = np.arange(len(order))
@@ -39,4 +46,4 @@ def draw_by_class(path: Path, classes: "pd.DataFrame", by_class: "pd.DataFrame")
     axes.grid(axis="x", color="#dddddd", linewidth=0.5)
     axes.set_axisbelow(True)
     figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=8)
-    save_figure(figure, path)
+    return figure

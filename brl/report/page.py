@@ -18,6 +18,7 @@ from brl.report.analysis import (
     without_each,
 )
 from brl.report.columns import COLUMNS
+from brl.report.data import HEADINGS
 from brl.report.results import ENSEMBLE, Results
 from brl.report.skeletons import View, bones, moving_bodies
 from brl.report.words import data_in_words, fusion_in_words, method_in_words
@@ -48,18 +49,23 @@ def contents(results: Results) -> dict[str, Any]:
     order = np.argsort(-results.train_clips, kind="stable")
     pairs = confused_pairs(results.fused, PAIRS)
     calibrated = calibration(results.fused)
+    parts, findings = results.data.of_split(results.params.dataset.split)
     return {
         "title": data_in_words(results.params),
         "facts": facts(results),
         "columns": COLUMNS,
         "numbers": numbers(results),
         "classes": class_rows(results, order),
+        "shots": results.shot_limits,
         "streams": results.headlines,
         "contributions": contribution_rows(results),
         "pairs": pair_rows(results, pairs),
         "ece": calibrated.error,
         "moving": moving(results, hardest_clips(results.fused, pairs.head(MOVING))),
         "bones": bones(results.store.layout),
+        "data_headings": HEADINGS,
+        "data": parts,
+        "findings": findings,
         **drawings(results, order, calibrated),
     }
 
@@ -70,13 +76,14 @@ def drawings(results: Results, order: np.ndarray, calibrated: Calibration) -> di
     accuracies = results.by_class[ENSEMBLE].to_numpy()
     shares = pd.crosstab(fused.labels, fused.predicted, normalize="index")
     confusion = shares.reindex(index=order, columns=order, fill_value=0).to_numpy()
+    names = [results.names[label] for label in order]
     curves = {
         label: charts.draw_curves(results.curves, column, label) for column, label in CURVES.items()
     }
     return {
         "scatter": charts.draw_accuracy_by_count(train_clips, accuracies, groups),
         "profile": charts.draw_profile(train_clips, groups),
-        "confusion": charts.draw_confusion(confusion, [results.names[label] for label in order]),
+        "confusion": charts.draw_confusion(confusion, names),
         "calibration": charts.draw_calibration(calibrated),
         "curves": {label: svg for label, svg in curves.items() if svg},
     }

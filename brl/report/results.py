@@ -8,7 +8,8 @@ import pandas as pd
 
 from brl.clips.store import ClipStore
 from brl.config.params import Params
-from brl.scores.metrics import Headline, accuracy_by_class, headline
+from brl.report.data import DataReport
+from brl.scores.metrics import Headline, ShotLimits, accuracy_by_class, headline
 from brl.scores.scores import Scores
 
 ENSEMBLE = "ensemble"
@@ -22,6 +23,7 @@ class Results:
     streams  scores of each stream
     fused    scores of the ensemble
     curves   training curve of each stream; without rows if the stream was not trained here
+    data     what all clips of the dataset are like
     """
 
     params: Params
@@ -30,6 +32,7 @@ class Results:
     fused: Scores
     curves: dict[str, pd.DataFrame]
     store: ClipStore
+    data: DataReport
 
     @property
     def names(self) -> list[str]:
@@ -40,6 +43,11 @@ class Results:
     def groups(self) -> np.ndarray:
         """The group of each class, (C,): `many`, `medium` or `few`."""
         return self.classes["group"].to_numpy()
+
+    @property
+    def shot_limits(self) -> ShotLimits:
+        """What separates these groups, in training clips."""
+        return ShotLimits.of(self.train_clips, self.params.evaluate)
 
     @property
     def train_clips(self) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Short descriptions of a run: its data and its method."""
 
 from brl.config.params import EnsembleParams, Params
+from brl.support.paths import DATASET_NAME
 
 
 def data_in_words(params: Params) -> str:
@@ -12,7 +13,15 @@ def data_in_words(params: Params) -> str:
     elif subsample.profile != "natural":
         shape = "" if subsample.profile == "exp" else " in steps"
         tail = f"long-tailed{shape} at factor {subsample.imbalance_factor:g}"
-    return f"{params.dataset.name} ({params.dataset.split}), {tail}"
+    return f"{dataset_name(params)} ({params.dataset.split}), {tail}"
+
+
+def dataset_name(params: Params) -> str:
+    """What the dataset is called: as its description says, if it is the user's own and says so."""
+    own = ""
+    if params.dataset.name == "custom" and DATASET_NAME.exists():
+        own = DATASET_NAME.read_text(encoding="utf-8")
+    return own or params.dataset.name
 
 
 def method_in_words(params: Params) -> str:

@@ -1,8 +1,10 @@
 """Accuracy: overall, by class, and by the number of training clips of a class."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from brl.config.params import EvaluateParams
+from brl.config.evaluate import EvaluateParams
 from brl.scores.scores import Scores
 
 Headline = dict[str, float | None]
@@ -22,10 +24,45 @@ def accuracy_by_class(scores: Scores) -> np.ndarray:
     return 100 * np.divide(correct, clips, out=np.full(num_classes, np.nan), where=clips > 0)
 
 
+@dataclass(frozen=True)
+class ShotLimits:
+    """What separates many-, medium- and few-shot classes, in training clips."""
+
+    many_above: int
+    few_below: int
+
+    @classmethod
+    def of(cls, train_clips: np.ndarray, params: EvaluateParams) -> "ShotLimits":
+        """The limits for classes with these training clips, (C,).
+
+        With `thirds`, a third of the classes, rounded down, is many-shot and a third few-shot;
+        classes with as many clips as a medium-shot one are medium-shot, too.
+        """
+        many, few = params.many_shot_above, params.few_shot_below
+        if isinstance(many, int) and isinstance(few, int):
+            return cls(many, few)
+        ascending, third = np.sort(train_clips), len(train_clips) // 3
+        return cls(int(ascending[-1 - third]), int(ascending[third]))
+
+    @property
+    def by_name(self) -> dict[str, int]:
+        """The limits by their names in params.yaml."""
+        return {"many_shot_above": self.many_above, "few_shot_below": self.few_below}
+
+    @property
+    def in_words(self) -> str:
+        """A sentence that says where the groups begin."""
+        return (
+            f"Many-shot classes have more than {self.many_above} training clips, few-shot classes "
+            f"fewer than {self.few_below}."
+        )
+
+
 def shot_groups(train_clips: np.ndarray, params: EvaluateParams) -> np.ndarray:
     """The group of each class, (C,): `many`, `medium` or `few`, by its training clips (C,)."""
+    limits = ShotLimits.of(train_clips, params)
     return np.select(
-        [train_clips > params.many_shot_above, train_clips < params.few_shot_below],
+        [train_clips > limits.many_above, train_clips < limits.few_below],
         ["many", "few"],
         "medium",
     )

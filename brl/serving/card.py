@@ -10,7 +10,7 @@ import pandas as pd
 
 from brl.config.params import Params
 from brl.report.words import data_in_words, method_in_words
-from brl.scores.metrics import accuracy_by_class, shot_groups
+from brl.scores.metrics import ShotLimits, accuracy_by_class, shot_groups
 from brl.scores.scores import Scores
 from brl.serving.recognizer import Recognizer
 from brl.support.errors import UserError
@@ -85,6 +85,7 @@ def model_card(params: Params, recognizer: Recognizer, results: str, by_class: p
         channels=recipe.channels,
         max_bodies=recipe.max_bodies,
         results=results,
+        shots=ShotLimits.of(by_class["train_clips"].to_numpy(), params.evaluate),
         least=by_class.dropna().nsmallest(LEAST_RECOGNISED, "accuracy"),
         by_class=by_class.sort_values("train_clips", ascending=False, kind="stable"),
         versions=versions(),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 OWN = Path("own")
 OWN_LIST = Path("data/own.json")
+DATASET_NAME = Path("data/name.txt")
 RAW = Path("data/raw")
 STORE = Path("data/store")
 NETWORKS = Path("data/networks")
@@ -17,6 +18,8 @@ FUSED_SCORES = Path("fused/scores.npz")
 FUSION = Path("fused/fusion.safetensors")
 
 REPORTS = Path("reports")
+DATA_TABLE = REPORTS / "data.csv"
+DATA_FINDINGS = REPORTS / "data_check.csv"
 PAGE = REPORTS / "index.html"
 METRICS = REPORTS / "metrics.json"
 RESULTS = REPORTS / "results.csv"

@@ -101,30 +101,22 @@ def record(params: Params, evaluated_now: bool = False) -> None:
         return
     from brl.tracking.results import Result, adopt, record_fused, record_stream
 
-    runs, classes = Runs(), _classes(params)
+    runs, counts = Runs(), read_counts(SUBSET)
     of_streams: dict[str, str] = {}
     metrics: dict[str, float] = {}
     for stream, (about, digest) in present.streams.items():
         scores = load_scores(stream_scores(stream))
-        result = Result.of(about, digest, scores, classes)
+        result = Result.of(about, digest, scores, counts, params.evaluate)
         weights = _weights(params, stream, about.subset, scores.weights_digest)
         of_streams[stream] = record_stream(runs, result, weights)
         metrics |= headline_metrics(result.headline, f"streams/{stream}")
-    fused = Result.of(*present.pipeline, load_scores(FUSED_SCORES), classes)
+    fused = Result.of(*present.pipeline, load_scores(FUSED_SCORES), counts, params.evaluate)
     fused = replace(fused, metrics=fused.metrics | metrics)
     artifacts = (PAGE, BY_CLASS_FIGURE, BY_CLASS, CONFUSION, LONG_TAIL)
     tags = surroundings(predict=params.predict.precision) if evaluated_now else {}
     pipeline = record_fused(runs, fused, of_streams, tags, artifacts)
     # A run has one parent: the first pipeline that used it. Later ones link it by tag.
     adopt(runs, pipeline, list(of_streams.values()))
-
-
-def _classes(params: Params) -> pd.DataFrame:
-    """Name and group of each class."""
-    from brl.scores.metrics import shot_groups
-
-    counts = read_counts(SUBSET)
-    return counts.assign(group=shot_groups(counts["train_clips"].to_numpy(), params.evaluate))
 
 
 def _weights(params: Params, stream: str, subset: SubsetRecord, tested: str) -> "Weights":

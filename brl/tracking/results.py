@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from brl.scores.metrics import GROUPS, Headline, accuracy_by_class, headline
+from brl.config.evaluate import EvaluateParams
+from brl.scores.metrics import (
+    GROUPS,
+    Headline,
+    ShotLimits,
+    accuracy_by_class,
+    headline,
+    shot_groups,
+)
 from brl.scores.scores import Scores
 from brl.tracking.description import Description
 from brl.tracking.names import MAX_CLASS_METRICS, accuracy_metrics
@@ -40,18 +48,22 @@ class Result:
         digest: str,
         scores: Scores,
         classes: pd.DataFrame,
+        evaluate: EvaluateParams,
         part: str = "accuracy",
     ) -> "Result":
         """The result that scores are.
 
-        classes: a row for each class with its name, `class`, and its `group`. part: the first part
-        of the metrics' names; `accuracy` means test clips everywhere.
+        classes: a row for each class with its name, `class`, and its `train_clips`. evaluate: what
+        groups them. part: the first part of the metrics' names; `accuracy` means test clips
+        everywhere.
         """
-        groups = classes["group"].to_numpy()
+        train_clips = classes["train_clips"].to_numpy()
+        groups, limits = shot_groups(train_clips, evaluate), ShotLimits.of(train_clips, evaluate)
         numbers = headline(scores, groups)
         by_class = dict(zip(classes["class"], accuracy_by_class(scores).tolist(), strict=True))
         sizes = {f"subset/{group}_shot_classes": float(sum(groups == group)) for group in GROUPS}
-        metrics = accuracy_metrics(numbers, by_class, part) | sizes
+        bounds = {f"subset/{name}": float(clips) for name, clips in limits.by_name.items()}
+        metrics = accuracy_metrics(numbers, by_class, part) | sizes | bounds
         return cls(about, digest, numbers, by_class, metrics)
 
 

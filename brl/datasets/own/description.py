@@ -10,14 +10,16 @@ from brl.clips.layouts import LAYOUTS
 from brl.clips.normalize import Normalization
 from brl.support.yaml_file import read_yaml
 
+DESCRIPTION_FILE = "dataset.yaml"
 Joint = int | str
 
 
 class Description(BaseModel):
     """The content of a `dataset.yaml`.
 
-    Either `layout` names a known layout, or the keys from `joints` to `scored` describe one. A
-    joint is given by its name or by its number, from 0. The page for users is docs/own_data.md.
+    `name` is what reports call the data. Either `layout` names a known layout, or the keys from
+    `joints` to `scored` describe one. A joint is given by its name or by its number, from 0. The
+    page for users is docs/own_data.md.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -34,6 +36,7 @@ class Description(BaseModel):
     scored: bool = False
     normalize: Literal["none", "center", "ntu", "image"]
     center: Joint | None = None
+    name: str | None = None
 
     @model_validator(mode="after")
     def _one_layout(self) -> "Description":
@@ -52,8 +55,16 @@ class Description(BaseModel):
         for name in self.classes:
             if not name or not name.isprintable():
                 raise ValueError(f"classes: {name!r}: must be one line of printable text")
-        if (self.normalize == "center") != (self.center is not None):
-            raise ValueError("`normalize: center` and the joint `center` belong together")
+        if self.name is not None and not (self.name.strip() and self.name.isprintable()):
+            raise ValueError(f"name: {self.name!r}: must be one line of printable text")
+        if self.normalize == "center" and self.center is None:
+            raise ValueError(
+                "center: missing; `normalize: center` needs the joint that becomes the origin: the "
+                "middle of the hips, else the neck, else a hip, a shoulder or the nose; of a hand "
+                "the wrist (docs/own_data.md)"
+            )
+        if self.normalize != "center" and self.center is not None:
+            raise ValueError(f"center: is for `normalize: center`, not for {self.normalize}")
         layout = self.skeleton()
         if self.normalize == "ntu" and layout.name != "ntu25":
             raise ValueError("normalize: `ntu` is for the layout ntu25; use center")

@@ -16,7 +16,7 @@ from brl.clips.layout import Layout
 from brl.clips.normalize import to_image_frame
 from brl.datasets.annotations import open_annotations
 from brl.datasets.own.clip_list import CLIPS_FILE, Row, label_of, read_rows, splits_of
-from brl.datasets.own.description import Description, read_description
+from brl.datasets.own.description import DESCRIPTION_FILE, Description, read_description
 from brl.datasets.parallel import in_parallel
 from brl.datasets.recordings.read import read_recording
 from brl.datasets.source import Dataset, Source
@@ -29,7 +29,6 @@ from brl.support.progress import progress
 # changes are noticed. It is relative to the working folder, which DVC has checked, not to the
 # project's root.
 FOLDER = OWN
-DESCRIPTION_FILE = "dataset.yaml"
 NOTE = "Nothing to fetch: the stage `prepare` reads the folder own.\n"
 
 
