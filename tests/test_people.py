@@ -14,7 +14,7 @@ from brl.datasets.people import people_of, trained_and_tested
 from brl.datasets.prepare import prepare
 from brl.datasets.source import Dataset
 
-FINDING = "default: test clips of a person in training clips, by their names"
+FINDING = "default: test clips that show people of training clips, by their names"
 
 
 @pytest.mark.parametrize(

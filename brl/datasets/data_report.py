@@ -76,7 +76,7 @@ def findings(store: ClipStore, facts: list[Facts], max_bodies: int) -> pd.DataFr
         note(f"{split}: test clips equal to a training clip", leaked)
         if store.meta["dataset"] == "custom":  # some published splits share people on purpose
             shared = trained_and_tested(store.names, *(store.part(split, part) for part in PARTS))
-            note(f"{split}: test clips of a person in training clips, by their names", shared)
+            note(f"{split}: test clips that show people of training clips, by their names", shared)
     note("clips in no split", ~in_a_split)
     note("clips equal to an earlier one", columns["digest"].duplicated().to_numpy())
     note("clips of one frame", columns["frames"].to_numpy() == 1)
