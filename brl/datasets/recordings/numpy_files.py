@@ -1,13 +1,18 @@
-"""Arrays written by `numpy.save`."""
+"""Arrays written by `numpy.save`, `numpy.savez` and `numpy.savez_compressed`."""
+
+import zipfile
 
 import numpy as np
 
 from brl.clips.layout import Layout
 from brl.datasets.arrays import as_joints
+from brl.datasets.pickles import shown
+from brl.datasets.recordings.landmarks import as_channels
 from brl.datasets.recordings.recording import Format, Recording
 from brl.support.errors import UserError
 
-MAGIC = b"\x93NUMPY"
+MAGIC, ZIP = b"\x93NUMPY", b"PK\x03\x04"
+LARGEST = 2**30  # bytes of an unpacked array: a small file could ask for all memory
 
 
 def matches(recording: Recording) -> bool:
@@ -22,16 +27,62 @@ def read(recording: Recording, layout: Layout) -> np.ndarray:
     except OSError:
         raise
     except Exception as error:  # a damaged file may raise nearly any exception
-        if "Python objects" in str(error):
-            raise UserError(
-                f"{recording.where}: holds Python objects, not numbers; must be one array of "
-                "numbers, as numpy.save(file, numpy.array(joints, dtype='float32')) writes it"
-            ) from error
+        raise _damaged(recording.where, error) from error
+    return _joints(joints, layout, recording.where)
+
+
+def matches_zipped(recording: Recording) -> bool:
+    """Whether it is a zip of .npy files."""
+    if not recording.head.startswith(ZIP):
+        return recording.path.suffix == ".npz"
+    try:
+        with zipfile.ZipFile(recording.path) as archive:
+            return all(name.endswith(".npy") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return recording.path.suffix == ".npz"
+
+
+def read_zipped(recording: Recording, layout: Layout) -> np.ndarray:
+    """The joints (M, T, V, K) of the only array, or of the only one that fits the layout."""
+    where = recording.where
+    try:
+        with np.load(recording.path, allow_pickle=False) as held:
+            size = sum(info.file_size for info in held.zip.infolist())
+            arrays = {name: held[name] for name in held.files} if size <= LARGEST else {}
+    except OSError:
+        raise
+    except Exception as error:  # a damaged file may raise nearly any exception
+        raise _damaged(where, error) from error
+    if size > LARGEST:
+        raise UserError(f"{where}: arrays of {size} bytes; must be {LARGEST} or fewer")
+    if len(arrays) == 1:
+        return _joints(arrays.popitem()[1], layout, where)
+    ends = {name: array.shape[-2:] for name, array in arrays.items()}
+    fitting = [name for name, end in ends.items() if end == (layout.num_joints, layout.channels)]
+    if len(fitting) != 1:
+        shapes = ", ".join(f"{shown(name)} {array.shape}" for name, array in arrays.items())
         raise UserError(
-            f"{recording.where}: not a whole array file ({type(error).__name__}); must be an array "
-            "of numbers written by numpy.save"
-        ) from error
-    return as_joints(joints, layout, recording.where)
+            f"{where}: {len(arrays)} arrays ({shapes[:200]}); must be one of joints of the layout "
+            f"{layout.name}"
+        )
+    return _joints(arrays[fitting[0]], layout, where)
+
+
+def _joints(array: np.ndarray, layout: Layout, where: str) -> np.ndarray:
+    return as_joints(as_channels(array, layout), layout, where)
+
+
+def _damaged(where: str, error: Exception) -> UserError:
+    if "bject" in str(error):  # of "Python objects" and "Object arrays"
+        return UserError(
+            f"{where}: holds Python objects, not numbers; must be one array of numbers, as "
+            "numpy.save(file, numpy.array(joints, dtype='float32')) writes it"
+        )
+    return UserError(
+        f"{where}: not a whole array file ({type(error).__name__}); must be an array of numbers "
+        "written by numpy.save"
+    )
 
 
 FORMAT = Format("an array (.npy)", (".npy",), matches, read)
+ZIPPED = Format("arrays (.npz)", (".npz",), matches_zipped, read_zipped)

@@ -54,8 +54,15 @@ def _inside(folder: Path) -> list[Path]:
     """The recordings in a folder, or the folder itself if it is one."""
     inside = sorted(folder.rglob("*"))
     clips = {each for each in (folder, *inside) if each.is_dir() and _is_recording(each)}
-    files = [each for each in inside if each.suffix in SUFFIXES and each.is_file()]
-    return sorted([*clips, *(file for file in files if file.parent not in clips)])
+    files = [
+        each
+        for each in inside
+        if each.suffix in SUFFIXES and each.is_file() and each.parent not in clips
+    ]
+    # Of tables, many are lists of clips or of results.
+    return sorted(
+        [*clips, *(each for each in files if each.suffix != ".csv" or _is_recording(each))]
+    )
 
 
 def _is_recording(path: Path) -> bool:

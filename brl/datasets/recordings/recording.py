@@ -63,3 +63,19 @@ class Format:
     suffixes: tuple[str, ...]
     matches: Callable[[Recording], bool]
     read: Callable[[Recording, Layout], np.ndarray]
+
+
+def begins_with(content: Any, *keys: str) -> bool:
+    """Whether the content of a JSON file is a list that begins with a dictionary of these keys."""
+    return isinstance(content, list) and bool(content) and _has(content[0], keys)
+
+
+def entries(content: Any, where: str, *keys: str) -> list[dict[str, Any]]:
+    """The content, a list of dictionaries with these keys. Raises UserError where it is not."""
+    if not isinstance(content, list) or not all(_has(each, keys) for each in content):
+        raise UserError(f"{where}: must be a list of dictionaries with {' and '.join(keys)}")
+    return content
+
+
+def _has(entry: Any, keys: tuple[str, ...]) -> bool:
+    return isinstance(entry, dict) and entry.keys() >= set(keys)
