@@ -46,8 +46,8 @@ summary: setup  ## the methods over all compared datasets, from their committed 
 weights: setup  ## a checkpoint instead of a training: make weights STREAM=joint FILE=j.pth (or none)
 	@brl weights "$(STREAM)" "$(FILE)"
 
-data-check: setup  ## what the dataset's clips are like, and which need attention
-	@brl data
+data-check: setup  ## what the dataset's clips are like, and which need attention; AGAIN=1: a new mirror
+	@brl data $(if $(AGAIN),--again)
 
 test: setup  ## all tests, a process a core
 	@OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile

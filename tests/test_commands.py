@@ -155,9 +155,15 @@ def test_ctrl_c_ends_with_130(folder, monkeypatch):
 
 
 def test_what_a_command_asks_of_dvc(folder, asked):
-    for command in ("repro", "data", "compare"):
-        brl(command)
-    assert asked == [(), ("--quiet", "prepare"), ("--quiet", "subsample")]
+    for command in (["repro"], ["data"], ["compare"], ["data", "--again"]):
+        brl(*command)
+    assert asked == [
+        (),
+        ("--quiet", "prepare"),
+        ("--quiet", "subsample"),
+        ("--quiet", "--force", "download"),
+        ("--quiet", "prepare"),
+    ]
 
 
 def test_dvc_is_not_asked_where_nothing_has_changed(folder, asked, monkeypatch):

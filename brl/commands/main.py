@@ -57,10 +57,12 @@ def repro(jobs: int | None) -> None:
       brl repro
       brl repro --jobs 2
     """
-    from brl.commands import pipeline, results
+    from brl.commands import mirror, pipeline, results
 
     pipeline.set_up()
     changed = pipeline.changed_stages()
+    if "download" not in changed:
+        mirror.warn_of_changes()
     if any("@" in stage for stage in changed):
         from brl.commands.repro import reproduce_streams
 

@@ -84,20 +84,25 @@ def check() -> None:
 
 
 @click.command()
-def data() -> None:
+@click.option("--again", is_flag=True, help="Fetch the raw files again: the mirror has changed.")
+def data(again: bool) -> None:
     """Show what the clips are like, and which need attention.
 
     Downloads and prepares the dataset first, unless that was done.
 
     \b
-    Example:
+    Examples:
       brl preset nw_ucla && brl data
+      brl data --again
     """
     from brl.commands import pipeline
 
+    if again:
+        pipeline.reproduce("--quiet", "--force", "download")
     pipeline.reproduce("--quiet", "prepare")
-    from brl.commands import data
+    from brl.commands import data, mirror
 
+    mirror.warn_of_changes()
     data.show(Path("reports"))
 
 
