@@ -1,6 +1,7 @@
 """Annotation pickles, 3D and 2D, become clips and splits; mistakes in them are named."""
 
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -70,13 +71,13 @@ def test_a_3d_clip_holds_the_keypoints_of_its_annotation(tmp_path):
     np.testing.assert_array_equal(second.joints, annotations[1]["keypoint"])
 
 
-def test_a_2d_clip_is_in_the_images_frame_and_has_scores(tmp_path):
+def test_a_2d_clip_has_scores_and_the_size_of_its_image(tmp_path):
     given = annotation_2d("a")
-    given["keypoint"][0, 0, :3] = [(0, 0), (200, 100), (100, 50)]
     (clip,) = clips_of(opened_2d(written(tmp_path, [given])))
     assert clip.joints.shape == (2, 4, 17, 3)
     assert clip.joints.dtype == np.float32
-    np.testing.assert_array_equal(clip.joints[0, 0, :3, :2], [(-1, -1), (1, 1), (0, 0)])
+    assert clip.image_size == given["img_shape"]
+    np.testing.assert_array_equal(clip.joints[..., :2], given["keypoint"])
     np.testing.assert_array_equal(clip.joints[..., 2], given["keypoint_score"])
 
 
@@ -92,6 +93,17 @@ def test_the_image_frame_can_be_inverted_and_unseen_joints_stay_zero(seed):
     assert (ours[missing] == 0).all()
     back = (ours[~missing] + (1, 1, 0)) * (width / 2, height / 2, 1)
     np.testing.assert_allclose(back, joints[~missing], rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("total", [3, 2, 4.5, "4"])
+def test_another_number_of_frames_than_the_keypoints_have_is_refused(tmp_path, total):
+    """Such as that of frames x bodies x joints x channels."""
+    given = annotation("a", bodies=2, total_frames=total)
+    message = f"small.pkl: 'a': total_frames: {total!r}; must be 4, as keypoint has 2 bodies x 4 "
+    with pytest.raises(UserError, match=re.escape(message)):
+        clips_of(opened_3d(written(tmp_path, [given])))
+    for total in (np.int64(4), 4.0, None):
+        assert clips_of(opened_3d(written(tmp_path, [given | {"total_frames": total}])))
 
 
 def test_a_clip_may_be_named_by_filename_and_labelled_by_a_numpy_number(tmp_path):

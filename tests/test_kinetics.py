@@ -94,7 +94,8 @@ def test_each_kpfile_is_one_item_and_clips_without_a_confident_skeleton_are_left
     clips = [clip for item in dataset.items for clip in read(pickle.loads(pickle.dumps(item)))]
     assert [(clip.name, clip.label) for clip in clips] == [("a1", 399), ("b1", 399)]
     assert clips[0].joints.shape == (1, 2, 17, 3)
-    np.testing.assert_array_equal(clips[0].joints[0, 0, 0], (0, 0, 50))
+    np.testing.assert_array_equal(clips[0].joints[0, 0, 0], (50, 50, 50))
+    assert clips[0].image_size == (100, 100)
     assert dataset.splits(["a1", "b1"]) == {"default": {"train": ["a1"], "test": ["b1"]}}
 
 

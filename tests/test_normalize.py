@@ -6,9 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from brl.clips.layout import COCO17
 from brl.clips.normalize import (
+    Normalization,
     center_first_frame,
     normalize_ntu,
+    normalized,
     shortest_arc,
     to_image_frame,
 )
@@ -97,10 +100,24 @@ def test_a_body_whose_centre_is_never_seen_is_centred_on_its_mean():
 
 @pytest.mark.parametrize("channels", [2, 3])
 def test_pixels_are_converted_into_the_images_frame(channels):
-    corners = np.array([[0, 0, 0.5], [640, 480, 0.5], [320, 240, 0], [0, 0, 0]])[:, :channels]
-    ours = to_image_frame(corners[None, None], height=480, width=640)[0, 0]
+    """A joint in the corner was not seen, whatever its score; one in the middle was."""
+    pixels = np.array([[0, 1, 0.5], [640, 480, 0.5], [320, 240, 0.5], [0, 0, 0.5]])[:, :channels]
+    ours = to_image_frame(pixels[None, None], height=480, width=640)[0, 0]
     assert ours.dtype == np.float32
-    expected = np.array([[-1, -1, 0.5], [1, 1, 0.5], [0, 0, 0], [0, 0, 0]])[:, :channels]
-    if channels == 2:  # without a score, a joint in the corner counts as not seen
-        expected[0] = 0
-    np.testing.assert_allclose(ours, expected)
+    expected = np.array([[-1, 1 / 240 - 1, 0.5], [1, 1, 0.5], [0, 0, 0.5], [0, 0, 0]])
+    np.testing.assert_allclose(ours, expected[:, :channels])
+
+
+@pytest.mark.parametrize("kind", ["none", "center", "image"])
+def test_a_joint_without_coordinates_is_missing_whatever_its_score(kind):
+    """As it is written by YOLO; a seen joint that normalisation moves to zero keeps its score."""
+    joints = np.full((1, 3, 17, 3), (320.0, 240, 0.9))
+    joints[0, 0, 5:] = joints[0, 2] = [0, 0, 0.2]
+    size = (480.0, 640.0) if kind == "image" else None
+    ours = normalized(joints, COCO17, Normalization(kind, 0), 2, size)
+    assert (ours[0, 0, 5:] == 0).all() and (ours[0, 2] == 0).all()
+    assert (ours[0, :2, :5, 2] == np.float32(0.9)).all()
+    if kind != "none":
+        assert (ours[0, :2, :5, :2] == 0).all()
+    alone = np.concatenate([joints, np.full_like(joints, (0, 0, 0.2))])
+    np.testing.assert_array_equal(normalized(alone, COCO17, Normalization(kind, 0), 2, size), ours)

@@ -13,6 +13,7 @@ from brl.clips.layouts import COCO17
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
 from brl.datasets import nw_ucla
+from brl.datasets.facts import Facts
 from brl.datasets.own import source as own
 from brl.datasets.own.description import read_description
 from brl.datasets.prepare import prepare
@@ -39,10 +40,14 @@ def folder(tmp_path):
 
 
 def stored(folder, max_bodies: int = 2) -> ClipStore:
+    return stored_with_facts(folder, max_bodies)[0]
+
+
+def stored_with_facts(folder, max_bodies: int = 2) -> tuple[ClipStore, list[Facts]]:
     raw, store = folder.parent / "raw", folder.parent / "store"
     own.SOURCE.fetch(raw, str(folder))
-    prepare("custom", own.SOURCE.open(raw), store, max_bodies)
-    return ClipStore.open(store)
+    facts = prepare("custom", own.SOURCE.open(raw), store, max_bodies)
+    return ClipStore.open(store), facts
 
 
 def test_a_folder_of_arrays_becomes_a_store(folder):
@@ -103,6 +108,21 @@ def test_a_known_layout_in_pixels(folder):
     store = stored(folder)
     assert store.layout == COCO17
     np.testing.assert_allclose(store.rows[0, 0], [1, 0, 0.7], rtol=1e-6)
+
+
+def test_a_joint_without_coordinates_is_missing_whatever_its_score(folder):
+    """In the store and in the data report, as if its score were zero too."""
+    write_description(folder, {**STICK, "dimensions": 2, "scored": True})
+    joints = np.random.default_rng(0).uniform(1, 9, (6, 5, 3))
+    joints[2:, 3] = joints[5] = 0
+    np.save(folder / "clip00.npy", joints)
+    expected, facts = stored_with_facts(folder)
+    joints[(joints == 0).all(axis=-1)] = [0, 0, 0.2]
+    np.save(folder / "clip00.npy", joints)
+    store, ours = stored_with_facts(folder)
+    assert store.digest == expected.digest
+    assert ours[0].missing_joints == facts[0].missing_joints == 3
+    assert ours[0].empty_frames == facts[0].empty_frames == 1
 
 
 def test_centring_leaves_scores_alone(folder):
@@ -195,7 +215,7 @@ DESCRIPTIONS = {
     "a joint twice": ({"joints": ["hip"] * 5}, "joints: a name occurs twice"),
     "unknown key": ({"parent": [0]}, "parent: unknown key; known here: classes, layout"),
     "unknown layout": ({"layout": "kinect"}, "layout and .*: give a known layout or describe"),
-    "no parents": ({"parents": ...}, "needs a layout .*, or parents and upper_body"),
+    "no parents": ({"parents": ...}, "needs a layout .*, or parents of your own"),
     "a parent too few": (
         {"parents": ["hip"] * 4},
         "parents: 4 for 5 joints; must be one per joint",
@@ -252,6 +272,13 @@ def test_a_mistake_in_the_description_gets_one_line(tmp_path, case):
         read_description(tmp_path / "dataset.yaml")
     message = str(caught.value)
     assert message.startswith("dataset.yaml: ") and "\n" not in message
+
+
+def test_a_body_without_halves_has_no_upper_one(tmp_path):
+    """Such as a hand: only partial mixing, which is refused then, needs them."""
+    halves = ("upper_body", "lower_body")
+    write_description(tmp_path, {key: value for key, value in STICK.items() if key not in halves})
+    assert read_description(tmp_path / "dataset.yaml").skeleton().upper_body == ()
 
 
 def test_a_known_layout_has_its_own_parts(tmp_path):

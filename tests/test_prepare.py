@@ -172,10 +172,11 @@ def test_facts_of_a_clip_by_hand():
     joints = np.ones((2, 4, 20, 3))
     joints[0, 3] = joints[1, 1:] = 0  # the second body is seen in the first frame only
     joints[0, 0, 5] = 0
-    facts = facts_of(joints)
+    facts = facts_of(Clip("", 0, joints), NW_UCLA20)
     assert (facts.bodies, facts.frames, facts.empty_frames) == (2, 4, 1)
     assert (facts.joints, facts.missing_joints, facts.not_finite) == (80, 1, 0)
-    assert facts.digest == facts_of(joints.copy()).digest != facts_of(2 * joints).digest
+    copy, other = (facts_of(Clip("", 0, each), NW_UCLA20) for each in (joints.copy(), 2 * joints))
+    assert facts.digest == copy.digest != other.digest
 
 
 def named_by_process(clip: Clip) -> list[Clip]:

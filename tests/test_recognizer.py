@@ -16,6 +16,7 @@ from brl.clips.normalize import Normalization, to_image_frame
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
 from brl.datasets import nw_ucla
+from brl.datasets.doubts import MORE_BODIES
 from brl.datasets.prepare import prepare
 from brl.datasets.recordings.read import read_recording
 from brl.datasets.source import Dataset
@@ -113,6 +114,17 @@ def test_pixels_need_their_images_size(tmp_path):
     )
 
 
+@pytest.mark.parametrize("image_size", [(480.0, 640.0), None])
+def test_a_joint_without_coordinates_is_missing_whatever_its_score(image_size):
+    """In pixels and, as for a model in MLflow, in the image's frame."""
+    recognizer = replace(untrained(COCO17, Normalization("image")), image_size=image_size)
+    missing = np.abs(recording(joints=17)) * [30, 20, 0.2]
+    missing[0, 2:, 5:9] = missing[0, 3] = 0
+    scored = missing.copy()
+    scored[(missing == 0).all(axis=-1)] = [0, 0, 0.2]
+    np.testing.assert_array_equal(recognizer.prepared(scored), recognizer.prepared(missing))
+
+
 def test_streams_without_any_weight_make_no_recognizer():
     ensemble = ENSEMBLE.model_copy(update={"weights": {"joint": 1.0, "hands": 0.0}})
     streams = {"hands": untrained().streams["hands"]}
@@ -186,6 +198,16 @@ def test_long_recordings_have_a_timeline(project):
     assert "0-" in table and "█" in table
     by_half_windows = run(project, "long.npy", "--window", "12", "--json").stdout
     assert json.loads(by_half_windows) == [found]
+
+
+def test_a_recording_that_is_not_what_it_is_taken_for_is_a_warning(project, tmp_path):
+    first, second = tmp_path / "first.npy", tmp_path / "second.npy"
+    np.save(first, np.swapaxes(recording(), 0, 1))
+    np.save(second, np.swapaxes(recording(bodies=2), 0, 1))
+    done = run(project, str(first), "long.npy", str(second), "--json")
+    assert done.exit_code == 0 and len(json.loads(done.stdout)) == 3
+    assert done.stderr == f"warning: {first}: {MORE_BODIES} (and 1 more recordings)\n"
+    assert run(project, "long.npy", "--window", "12").stderr == ""
 
 
 WRONG = {

@@ -15,12 +15,14 @@ Splits = dict[str, dict[Part, list[str]]]
 class Clip:
     """A recorded action: one sample of a dataset.
 
-    name    unique within the dataset
-    label   class index, from 0
-    joints  (M, T, V, K) float: bodies, frames, joints, channels. A body that is absent from a
-            frame is all zeros there; an unknown coordinate may be NaN
+    name        unique within the dataset
+    label       class index, from 0
+    joints      (M, T, V, K): bodies, frames, joints, channels, as recorded. A body that is absent
+                from a frame is all zeros there; an unknown coordinate may be NaN
+    image_size  height and width of the image whose pixels the coordinates are, if they are pixels
     """
 
     name: str
     label: int
     joints: np.ndarray
+    image_size: tuple[float, float] | None = None

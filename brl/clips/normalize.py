@@ -22,7 +22,7 @@ class Normalization:
     """The rule by which a dataset's joints are moved into a frame of reference of their own.
 
     kind    none, ntu (`normalize_ntu`), center (`center_first_frame`; scores stay), or image
-            (`to_image_frame`, applied by the reader, who knows the size of the image)
+            (`to_image_frame`, applied by `normalized`, which is given the size of the image)
     center  the joint that becomes the origin; used by `center` only
     """
 
@@ -44,16 +44,27 @@ class Normalization:
 
 
 def normalized(
-    joints: np.ndarray, layout: Layout, normalization: Normalization, max_bodies: int
+    joints: np.ndarray,
+    layout: Layout,
+    normalization: Normalization,
+    max_bodies: int,
+    image_size: tuple[float, float] | None = None,
 ) -> np.ndarray:
     """The joints of a recording in the form in which the clip store holds them.
 
-    joints: (M, T, V, K) float32. A joint with a coordinate that is not finite counts as not seen
-    and becomes zero. Bodies that are absent from every frame that is kept are dropped. Of more than
-    `max_bodies`, those present in the most of these frames are kept, the main body among them.
-    Returns (M', T', V, K), with M' >= 1: a clip without any body keeps the first.
+    joints: (M, T, V, K), as recorded; joints that were not seen (`seen_joints`) become zero.
+    image_size: height and width of the image, if the coordinates are its pixels. Bodies that are
+    absent from every frame that is kept are dropped. Of more than `max_bodies`, those present in
+    the most of these frames are kept, the main body among them. Returns (M', T', V, K) float32,
+    with M' >= 1: a clip without any body keeps the first.
     """
-    seen = seen_joints(joints)
+    seen = seen_joints(joints, layout.dimensions)
+    with np.errstate(over="ignore"):  # becomes infinite: not seen
+        if image_size is not None:
+            seen = to_image_frame(seen, *image_size)
+        seen = seen.astype(np.float32, copy=False)
+    # In the image's frame a joint whose coordinates are zero is in the middle, with its score.
+    seen = seen_joints(seen, layout.channels)
     if normalization.kind == "ntu":  # a body is counted in the frames that are kept
         seen = main_body_first(seen)
     kept = present_bodies(seen, max_bodies)
@@ -61,10 +72,15 @@ def normalized(
     return present_bodies(normalization(kept, layout.dimensions), max_bodies)
 
 
-def seen_joints(joints: np.ndarray) -> np.ndarray:
-    """The joints (..., K), zero where a coordinate is not finite: such a joint was not seen."""
-    known = np.isfinite(joints).all(axis=-1, keepdims=True)
-    return np.where(known, joints, np.float32(0))
+def seen_joints(joints: np.ndarray, dimensions: int) -> np.ndarray:
+    """The joints (..., K), those that were not seen all zero.
+
+    A joint was not seen if one of its channels is not finite, or if its coordinates, the first
+    `dimensions` channels, are all zero. Pose estimators may give such a joint a score.
+    """
+    finite = np.isfinite(joints).all(axis=-1, keepdims=True)
+    placed = (joints[..., :dimensions] != 0).any(axis=-1, keepdims=True)
+    return np.where(finite & placed, joints, np.float32(0))
 
 
 def main_body_first(joints: np.ndarray) -> np.ndarray:
@@ -140,11 +156,11 @@ def to_image_frame(joints: np.ndarray, height: float, width: float) -> np.ndarra
     """Converts pixels into the image's frame: -1 to 1 from edge to edge, the origin in the middle.
 
     joints: (M, T, V, K), x, y and, where K is 3, the score, which stays. height, width: pixels.
-    Joints that are all zero were not seen and stay zero. Returns (M, T, V, K) float32. Source:
-    PYSKL (arXiv 2205.09443), PreNormalize2D.
+    Joints whose coordinates are zero were not seen: they become zero, their score too. Returns
+    (M, T, V, K) float32. Source: PYSKL (arXiv 2205.09443), PreNormalize2D.
     """
     channels = joints.shape[-1]
-    seen = (joints != 0).any(axis=-1, keepdims=True)
+    seen = (joints[..., :2] != 0).any(axis=-1, keepdims=True)
     half = np.array([width / 2, height / 2, 1])[:channels]
     middle = np.array([1, 1, 0])[:channels]
     return np.where(seen, joints / half - middle, 0).astype(np.float32)

@@ -2,11 +2,12 @@
 
 {"split": {name: [identifiers]}, "annotations": [{"frame_dir" or "filename": identifier, "label",
 "keypoint": (M, T, V, C), and in 2D "keypoint_score": (M, T, V), "img_shape": (height, width)}]}
+`total_frames`, where given, is T.
 """
 
 from collections.abc import Callable
 from functools import partial
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from brl.clips.clip import Clip, Splits
 from brl.clips.layout import Layout
-from brl.clips.normalize import Normalization, to_image_frame
+from brl.clips.normalize import Normalization
 from brl.datasets.pickles import load_plain, shown
 from brl.datasets.source import Dataset
 from brl.support.errors import UserError
@@ -30,8 +31,7 @@ def open_annotations(
 ) -> Dataset:
     """Opens an annotation pickle as a dataset.
 
-    Of kind `image`, the reader converts pixels into the image's frame. Raises UserError that names
-    file and clip where the content does not follow the format.
+    Raises UserError that names file and clip where the content does not follow the format.
     """
     annotations, splits = read_annotations(path)
     return Dataset(
@@ -126,13 +126,22 @@ def _read(file: str, layout: Layout, in_pixels: bool, annotation: Annotation) ->
     joints = numbers_of(file, annotation, "keypoint", keypoint, shape).astype(np.float32)
     if not joints.size:
         return []
+    _check_frames(file, annotation, joints)
     if layout.scored:
         score = annotation.get("keypoint_score")
         score = numbers_of(file, annotation, "keypoint_score", score, joints.shape[:3])
         joints = np.concatenate([joints, score[..., None]], axis=-1)
-    if in_pixels:
-        joints = to_image_frame(joints, *image_size(file, annotation))
-    return [Clip(name_of(annotation), label_of(file, annotation), joints)]
+    size = image_size(file, annotation) if in_pixels else None
+    return [Clip(name_of(annotation), label_of(file, annotation), joints, size)]
+
+
+def _check_frames(file: str, annotation: Annotation, joints: np.ndarray) -> None:
+    """Raises UserError where `total_frames` is given and is not the T of joints (M, T, V, K)."""
+    total = annotation.get("total_frames")
+    bodies, frames = joints.shape[:2]
+    if total is not None and not (isinstance(total, Real) and total == frames):
+        wanted = f"{frames}, as keypoint has {bodies} bodies x {frames} frames x joints x channels"
+        raise _wrong(file, annotation, "total_frames", total, wanted)
 
 
 def _wrong(file: str, annotation: Annotation, key: str, value: Any, wanted: str) -> UserError:

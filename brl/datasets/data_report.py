@@ -5,6 +5,7 @@ import pandas as pd
 
 from brl.clips.clip import PARTS
 from brl.clips.store import ClipStore
+from brl.datasets.doubts import DOUBTS
 from brl.datasets.facts import Facts
 from brl.datasets.people import trained_and_tested
 
@@ -85,6 +86,8 @@ def findings(store: ClipStore, facts: list[Facts], max_bodies: int) -> pd.DataFr
     note("clips with missing joints", columns["missing_joints"].to_numpy() > 0)
     note("clips with coordinates that are no finite numbers", columns["not_finite"].to_numpy() > 0)
     note("clips of more bodies than prepare.max_bodies", columns["bodies"].to_numpy() > max_bodies)
+    for doubt in DOUBTS:
+        note(f"clips with {doubt}", np.array([doubt in clip.doubts for clip in facts]))
     return pd.DataFrame(rows, columns=["finding", "count", "example"])
 
 

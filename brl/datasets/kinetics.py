@@ -14,7 +14,7 @@ import numpy as np
 
 from brl.clips.clip import Clip
 from brl.clips.layouts import COCO17
-from brl.clips.normalize import Normalization, to_image_frame
+from brl.clips.normalize import Normalization
 from brl.datasets.annotations import (
     Annotation,
     check_annotations,
@@ -132,8 +132,8 @@ def _read(folder: Path, item: tuple[str, list[Annotation]]) -> list[Clip]:
     for annotation in annotations:
         joints = bodies_of(*_skeletons(name, content, annotation))
         if joints.size:
-            joints = to_image_frame(joints, *image_size(INDEX, annotation))
-            clips.append(Clip(name_of(annotation), label_of(INDEX, annotation), joints))
+            size = image_size(INDEX, annotation)
+            clips.append(Clip(name_of(annotation), label_of(INDEX, annotation), joints, size))
     return clips
 
 

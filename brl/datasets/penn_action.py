@@ -13,7 +13,7 @@ import numpy as np
 
 from brl.clips.clip import Clip, Splits
 from brl.clips.layouts import PENN_ACTION13
-from brl.clips.normalize import Normalization, to_image_frame
+from brl.clips.normalize import Normalization
 from brl.datasets.archives import ClipArchive, member
 from brl.datasets.matlab import MatlabFile
 from brl.datasets.source import Dataset, Source
@@ -51,7 +51,7 @@ CORNER = 2.0
 
 
 def open_archive(folder: Path) -> Dataset:
-    """Opens all clips, sorted by name, in their images' frame, y down."""
+    """Opens all clips, sorted by name, in pixels, y down."""
     files = FILES.clip_files(folder)
     return Dataset(
         layout=PENN_ACTION13,
@@ -90,7 +90,7 @@ def _read(archive: Path, file: str) -> list[Clip]:
         )
     placed = (visible != 0) | (x >= CORNER) | (y >= CORNER)
     joints = np.stack([x, y, visible != 0], axis=-1) * placed[..., None]
-    return [Clip(_name(file), CLASSES.index(action), to_image_frame(joints[None], height, width))]
+    return [Clip(_name(file), CLASSES.index(action), joints[None], (height, width))]
 
 
 def _content(archive: Path, file: str, *variables: str) -> MatlabFile:

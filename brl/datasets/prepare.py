@@ -6,8 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from brl.clips.clip import Clip, Splits
 from brl.clips.normalize import normalized
 from brl.clips.store import write_store
@@ -82,11 +80,11 @@ def _prepared(dataset: Dataset, max_bodies: int, item: Any) -> list[tuple[Clip, 
     prepared = []
     for clip in dataset.read(item):
         _check(clip, dataset)
-        with np.errstate(over="ignore"):  # becomes infinite: not seen
-            joints = np.asarray(clip.joints, dtype=np.float32)
-        facts = facts_of(joints)
-        joints = normalized(joints, dataset.layout, dataset.normalization, max_bodies)
-        prepared.append((replace(clip, joints=joints), facts))
+        facts = facts_of(clip, dataset.layout)
+        joints = normalized(
+            clip.joints, dataset.layout, dataset.normalization, max_bodies, clip.image_size
+        )
+        prepared.append((replace(clip, joints=joints, image_size=None), facts))
     return prepared
 
 

@@ -43,10 +43,11 @@ class Source:
     splits  names of its splits; empty if only the data name them
     fetch   (folder, mirror or None): fetches the raw files into the folder
     open    folder -> the fetched dataset
-    check   mirror or None: raises UserError for mistakes in it, before any stage runs
+    check   mirror or None: raises UserError for mistakes in it, before any stage runs; returns the
+            layout if it is described there
     """
 
     splits: tuple[str, ...]
     fetch: Callable[[Path, str | None], None]
     open: Callable[[Path], Dataset]
-    check: Callable[[str | None], None] = lambda _mirror: None
+    check: Callable[[str | None], Layout | None] = lambda _mirror: None

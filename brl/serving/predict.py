@@ -1,6 +1,7 @@
 """Recognises recordings: `brl predict FILES...`."""
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from brl.config.params import read_params
+from brl.datasets.doubts import DOUBTS, doubts
 from brl.datasets.recordings.read import find_recordings, read_recording
 from brl.serving.recognizer import Recognizer
 from brl.serving.release import fetched, open_release
@@ -82,13 +84,17 @@ class TimelineSegment:
 
 @dataclass(frozen=True)
 class Classified:
-    """A recording with its likeliest classes, in order of probability."""
+    """A recording with its likeliest classes, in order of probability.
+
+    doubts: signs that its numbers do not mean what they are taken for; they are not in the JSON.
+    """
 
     COLUMNS: ClassVar = ("recording", "class", "probability")
 
     file: Path
     frames: int
     classes: list[ClassProbability]
+    doubts: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The entry of a recording in the JSON output."""
@@ -103,13 +109,14 @@ class Classified:
 
 @dataclass(frozen=True)
 class Timeline:
-    """A recording with the likeliest class of each segment."""
+    """A recording with the likeliest class of each segment; doubts: as of `Classified`."""
 
     COLUMNS: ClassVar = ("recording", "frames", "when", "class", "probability")
 
     file: Path
     frames: int
     segments: list[TimelineSegment]
+    doubts: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The entry of a recording in the JSON output."""
@@ -179,17 +186,21 @@ def predict_files(
     recognizer = request.recognizer()
     if recognizer.recipe.normalization.kind == "image" and request.image_size is None:
         raise UserError("joints in pixels: give their image's size, --image-size WIDTHxHEIGHT")
+    layout = recognizer.recipe.layout
     for file in progress(find_recordings(files), "recordings"):
         try:
-            recording = read_recording(file, recognizer.recipe.layout, str(file))
+            recording = read_recording(file, layout, str(file))
         except UserError as error:
             yield Unreadable(file, str(error))
             continue
         if request.window:
             step = request.step or max(1, request.window // 2)
-            yield follow(file, recording, recognizer, request.window, step)
+            result: Classified | Timeline = follow(
+                file, recording, recognizer, request.window, step
+            )
         else:
-            yield classify(file, recording, recognizer, request.top)
+            result = classify(file, recording, recognizer, request.top)
+        yield replace(result, doubts=doubts(recording, layout, request.image_size))
 
 
 def table_of(results: Sequence[Classified | Timeline]) -> Table:
@@ -213,7 +224,10 @@ def bar(segment: TimelineSegment, frames: int) -> str:
 
 
 def show(files: Sequence[Path], request: Request, *, as_json: bool) -> None:
-    """Prints the results; raises UserError at the end if a recording could not be read."""
+    """Prints the results, and warnings on stderr where recordings raise doubts.
+
+    Raises UserError at the end if a recording could not be read.
+    """
     results = list(predict_files(files, request))
     readable = [result for result in results if not isinstance(result, Unreadable)]
     errors = [result.error for result in results if isinstance(result, Unreadable)]
@@ -222,6 +236,14 @@ def show(files: Sequence[Path], request: Request, *, as_json: bool) -> None:
         print(json.dumps(entries, indent=2, ensure_ascii=False))
     elif readable:
         Console().print(table_of(readable))
+    for doubt in DOUBTS:
+        doubtful = [result.file for result in readable if doubt in result.doubts]
+        if doubtful:
+            print(f"warning: {doubtful[0]}: {doubt}{and_others(doubtful)}", file=sys.stderr)
     if errors:
-        others = f" (and {len(errors) - 1} more recordings)" if errors[1:] else ""
-        raise UserError(errors[0] + others)
+        raise UserError(errors[0] + and_others(errors))
+
+
+def and_others(recordings: Sequence[Any]) -> str:
+    """How many recordings there are beside the first, in words; empty if there is no other."""
+    return f" (and {len(recordings) - 1} more recordings)" if recordings[1:] else ""

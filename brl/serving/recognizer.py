@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel
 
-from brl.clips.normalize import normalized, to_image_frame
+from brl.clips.normalize import normalized
 from brl.config.params import EnsembleParams, Params, PredictParams
 from brl.mixer.fit import mixed_probabilities
 from brl.mixer.network import Mixer
@@ -118,10 +118,9 @@ class Recognizer:
     def prepared(self, recording: np.ndarray) -> np.ndarray:
         """Prepares a raw recording (M, T, V, K) as for the clip store: (M', T, V, K) float32."""
         recipe = self.recipe
-        joints = np.asarray(recording, dtype=np.float32)
-        if self.image_size is not None:
-            joints = to_image_frame(joints, *self.image_size)
-        return normalized(joints, recipe.layout, recipe.normalization, recipe.max_bodies)
+        return normalized(
+            recording, recipe.layout, recipe.normalization, recipe.max_bodies, self.image_size
+        )
 
     def probabilities(self, recordings: Sequence[np.ndarray]) -> np.ndarray:
         """Class probabilities (n, C) float32 of n raw recordings (M, T, V, K) of any M and T."""

@@ -18,8 +18,8 @@ class Description(BaseModel):
     """The content of a `dataset.yaml`.
 
     `name` is what reports call the data. Either `layout` names a known layout, or the keys from
-    `joints` to `scored` describe one. A joint is given by its name or by its number, from 0. The
-    page for users is docs/own_data.md.
+    `joints` to `scored` describe one. Only partial mixing needs `upper_body`. A joint is given by
+    its name or by its number, from 0. The page for users is docs/own_data.md.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -46,10 +46,8 @@ class Description(BaseModel):
             raise ValueError(f"layout and {min(given)}: give a known layout or describe your own")
         if self.layout is not None and self.layout not in LAYOUTS:
             raise ValueError(f"layout: unknown {self.layout!r}; known: {', '.join(LAYOUTS)}")
-        if self.layout is None and (self.parents is None or self.upper_body is None):
-            raise ValueError(
-                f"needs a layout ({', '.join(LAYOUTS)}), or parents and upper_body of your own"
-            )
+        if self.layout is None and self.parents is None:
+            raise ValueError(f"needs a layout ({', '.join(LAYOUTS)}), or parents of your own")
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("classes: a name occurs twice")
         for name in self.classes:
@@ -90,7 +88,7 @@ class Description(BaseModel):
         """The layout. Raises ValueError, with a message for the user, where it is invalid."""
         if self.layout is not None:
             return LAYOUTS[self.layout]
-        assert self.parents is not None and self.upper_body is not None
+        assert self.parents is not None
         if self.joints is not None and len(self.joints) != len(self.parents):
             raise ValueError(
                 f"parents: {len(self.parents)} for {len(self.joints)} joints; must be one per joint"
@@ -98,7 +96,7 @@ class Description(BaseModel):
         if len(set(self.joints or [])) < len(self.joints or []):
             raise ValueError("joints: a name occurs twice")
         count = len(self.parents)
-        upper = self._indices(self.upper_body, "upper_body")
+        upper = self._indices(self.upper_body or [], "upper_body")
         if self.lower_body is not None:
             lower = self._indices(self.lower_body, "lower_body")
             if sorted([*upper, *lower]) != list(range(count)):

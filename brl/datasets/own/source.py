@@ -13,7 +13,6 @@ import numpy as np
 
 from brl.clips.clip import Clip
 from brl.clips.layout import Layout
-from brl.clips.normalize import to_image_frame
 from brl.datasets.annotations import open_annotations
 from brl.datasets.own.clip_list import CLIPS_FILE, Row, label_of, read_rows, splits_of
 from brl.datasets.own.description import DESCRIPTION_FILE, Description, read_description
@@ -32,20 +31,22 @@ FOLDER = OWN
 NOTE = "Nothing to fetch: the stage `prepare` reads the folder own.\n"
 
 
-def check(mirror: str | None) -> None:
+def check(mirror: str | None) -> Layout:
     """Checks description, list and all recordings, before any stage runs.
 
     Of arrays only the shapes are read; all cores share the reading of other recordings.
-    Raises UserError for the first mistake.
+    Returns the layout that is described. Raises UserError for the first mistake.
     """
     folder = _source(mirror)
     description, rows = _described(folder)
-    check_row = partial(_check_recording, folder.absolute(), description.skeleton())
+    layout = description.skeleton()
+    check_row = partial(_check_recording, folder.absolute(), layout)
     arrays = [row for row in rows if row["file"].endswith(".npy")]
     others = [row for row in rows if not row["file"].endswith(".npy")]
     checked = chain(map(check_row, arrays), in_parallel(check_row, others))
     for _ in progress(checked, "files", total=len(rows)):
         pass
+    return layout
 
 
 def fetch(folder: Path, mirror: str | None) -> None:
@@ -100,14 +101,13 @@ def open_own(folder: Path) -> Dataset:
 def read_clip(
     folder: Path, layout: Layout, classes: tuple[str, ...], in_pixels: bool, row: Row
 ) -> list[Clip]:
-    """Reads the clip of one row of the list; pixels are converted into the image's frame.
+    """Reads the clip of one row of the list; in_pixels: the row has the size of the image.
 
     Raises UserError where the file holds no joints of this layout.
     """
     joints = _load(folder, row, layout)
-    if in_pixels:
-        joints = to_image_frame(joints, height=float(row["height"]), width=float(row["width"]))
-    return [Clip(row["name"], label_of(row, classes), joints)]
+    size = (float(row["height"]), float(row["width"])) if in_pixels else None
+    return [Clip(row["name"], label_of(row, classes), joints, size)]
 
 
 def _load(folder: Path, row: Row, layout: Layout) -> np.ndarray:
