@@ -115,7 +115,8 @@ def test_an_unreadable_checkpoint_is_reported_and_replaced(
 def test_a_layout_with_one_half_only_refuses_partial_mixing(store, subset, upper):
     layout = {**store.meta["layout"], "upper_body": upper}
     whole = replace(store, meta=store.meta | {"layout": layout})
-    with pytest.raises(UserError, match=f"the upper body of this layout has {len(upper)} of 20"):
+    refused = f"of the 20 joints that streams.joint sees, {len(upper)} are of the upper body; must"
+    with pytest.raises(UserError, match=refused):
         Training(job(method=method(mix="partial")), whole, subset)
     Training(job(method=method(mix="mixup", mix_share=1.0)), whole, subset)
 

@@ -1,9 +1,9 @@
 """Checks params.yaml as a whole before any work: `brl check`."""
 
-from brl.clips.layout import WHOLE_BODY
+from brl.clips.layout import Layout
 from brl.clips.store import ClipStore
 from brl.config.params import Params, list_path
-from brl.config.streams import check_part
+from brl.config.streams import check_halves, check_part
 from brl.datasets.table import source_of
 from brl.support.errors import UserError
 from brl.support.paths import STORE
@@ -13,7 +13,7 @@ def check(params: Params) -> None:
     """Raises UserError for mistakes that the schema cannot find.
 
     These are a missing section or key, an unknown dataset or split, mistakes in own data, a list of
-    clips outside lists/, a missing checkpoint, and a part that the body does not have. DVC removes
+    clips outside lists/, a missing checkpoint, and streams that do not fit the layout. DVC removes
     the outputs of a stage before it runs the stage, so mistakes must be found earlier.
     """
     if params.pretrain is None:
@@ -34,24 +34,28 @@ def check(params: Params) -> None:
             f"params.yaml: dataset.split: {params.dataset.name} has no split "
             f"{params.dataset.split!r}; known: {', '.join(splits)}"
         )
-    source.check(params.dataset.mirror)
+    described = source.check(params.dataset.mirror)
     if params.subsample.list_file is not None:
         list_path(params.subsample.list_file)
     for stream in params.streams.values():
         if stream.weights:
             stream.weights.verified()
-    check_parts(params)
+    layout = described or prepared_layout(params.dataset.name)
+    if layout is not None:
+        check_streams(params, layout)
 
 
-def check_parts(params: Params) -> None:
-    """Raises UserError where a stream sees a part of the body that the prepared clips lack.
-
-    Without prepared clips of this dataset the training finds the mistake.
-    """
-    parts = {name: each.part for name, each in params.streams.items() if each.part != WHOLE_BODY}
-    if not parts or not (STORE / "meta.json").exists():
-        return
+def prepared_layout(dataset: str) -> Layout | None:
+    """The layout of the prepared clips; None where there are none of this dataset."""
+    if not (STORE / "meta.json").exists():
+        return None
     store = ClipStore.open(STORE)
-    for name, part in parts.items():
-        if store.meta["dataset"] == params.dataset.name:
-            check_part(store.layout, name, part)
+    return store.layout if store.meta["dataset"] == dataset else None
+
+
+def check_streams(params: Params, layout: Layout) -> None:
+    """Raises UserError where a stream, or the mixing of what it sees, does not fit a layout."""
+    for name, stream in params.streams.items():
+        check_part(layout, name, stream.part)
+        if stream.weights is None:  # it is trained
+            check_halves(layout, name, stream.part, params.method.mix)

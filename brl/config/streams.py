@@ -115,3 +115,18 @@ def check_part(layout: Layout, stream: str, part: str) -> None:
         layout.part(part)
     except ValueError as error:
         raise UserError(f"params.yaml: streams.{stream}.part: {error}") from error
+
+
+def check_halves(layout: Layout, stream: str, part: str, mix: str) -> None:
+    """Raises UserError where halves of the body are to be mixed and a stream sees one of them only.
+
+    part: that of the layout which the stream sees. mix: `method.mix`.
+    """
+    seen = layout.part(part)
+    upper = len(seen.upper_body)
+    if mix.startswith("partial") and upper in (0, seen.num_joints):
+        raise UserError(
+            f"params.yaml: method.mix: {mix} mixes upper and lower bodies, but of the "
+            f"{seen.num_joints} joints that streams.{stream} sees, {upper} are of the upper body; "
+            "must be some of them (own data: upper_body in dataset.yaml), or choose another mix"
+        )

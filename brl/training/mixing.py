@@ -11,8 +11,6 @@ import torch
 from torch import Generator, Tensor
 
 from brl.clips.layout import Layout
-from brl.config.params import MethodParams
-from brl.support.errors import UserError
 
 KAPPA = 3  # ratio of training clips above which a class counts as the more frequent one
 REMIX_TAU = 0.5
@@ -193,13 +191,3 @@ def _put(batch: Batch, pairs: Pairs, new: Tensor, present: Tensor, share: Tensor
     return Batch(
         batch.clips.index_put(indices, new), batch.present.index_put(indices, present), targets
     )
-
-
-def check_halves(method: MethodParams, layout: Layout) -> None:
-    """Raises UserError if body halves are to be mixed and the layout has only one half."""
-    upper = len(layout.upper_body)
-    if method.mix.startswith("partial") and upper in (0, layout.num_joints):
-        raise UserError(
-            f"params.yaml: method.mix: {method.mix} mixes upper and lower bodies; the upper body "
-            f"of this layout has {upper} of {layout.num_joints} joints, must have some of them"
-        )

@@ -8,13 +8,14 @@ from torch import Generator, Tensor, nn
 
 from brl.balance.samplers import SAMPLERS
 from brl.config.params import MethodParams, PredictParams
+from brl.config.streams import check_halves
 from brl.models.common.network import Network
 from brl.prediction import probabilities
 from brl.streams.inputs import Inputs
 from brl.streams.weights import Recipe
 from brl.training.job import Job
 from brl.training.losses import Criterion
-from brl.training.mixing import MIXES, Batch, Targets, check_halves, draw_pairs, unmixed
+from brl.training.mixing import MIXES, Batch, Targets, draw_pairs, unmixed
 from brl.training.prototypes import Prototypes
 from brl.training.shap_mix import ShapMix
 
@@ -94,7 +95,7 @@ class Classification(Objective):
 
     def __init__(self, job: Job, recipe: Recipe, inputs: Inputs, counts: Tensor) -> None:
         super().__init__()
-        check_halves(job.method, recipe.seen_layout)
+        check_halves(recipe.layout, recipe.stream.name, recipe.stream.part, job.method.mix)
         self.method: MethodParams = job.method
         self.schedule = job.train
         self.recipe, self.inputs, self.counts = recipe, inputs, counts
