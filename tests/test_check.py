@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from brl.clips.layout import COCO17, NTU25
+from brl.clips.layouts import COCO17, NTU25
 from brl.config.check import check, check_streams
 from brl.config.params import Params, read_params
 from brl.config.streams import CheckpointParams, StreamParams

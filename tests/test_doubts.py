@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brl.clips.clip import Clip
-from brl.clips.layout import COCO17, NW_UCLA20
+from brl.clips.layouts import COCO17, NW_UCLA20
 from brl.clips.normalize import Normalization
 from brl.datasets.data_report import findings
 from brl.datasets.doubts import MORE_BODIES, NARROW, OUTSIDE, SWAPPED, doubts

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from brl.clips.layout import COCO17
+from brl.clips.layouts import COCO17
 from brl.clips.normalize import (
     Normalization,
     center_first_frame,
