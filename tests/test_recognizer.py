@@ -213,6 +213,10 @@ def test_a_recording_that_is_not_what_it_is_taken_for_is_a_warning(project, tmp_
 WRONG = {
     "another skeleton": (["other.npy"], "other.npy: an array of shape (1, 5, 25, 3); must be"),
     "no file": (["gone.npy"], "gone.npy: no such file or folder"),
+    "the size of no image": (
+        ["long.npy", "--image-size", "640x480"],
+        "--image-size: for `normalize: image`; these streams have center",
+    ),
     "a step alone": (["long.npy", "--step", "4"], "--step: needs --window"),
 }
 

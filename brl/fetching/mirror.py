@@ -15,7 +15,8 @@ def changed_files(raw: Path, mirror: Path, record: Path, *, complete: bool) -> l
     read again.
     """
     known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-    equal, changed = {}, []
+    equal: dict[str, list[list[int]]] = {}
+    changed: list[str] = []
     for copy in sorted(path for path in raw.rglob("*") if path.is_file()):
         name = copy.relative_to(raw).as_posix()
         original = mirror / name

@@ -181,11 +181,14 @@ def predict_files(
 ) -> Iterator[Classified | Timeline | Unreadable]:
     """The results of all recordings in files and folders, one after the other.
 
-    Raises UserError for joints in pixels without the size of their image.
+    Raises UserError for joints in pixels without the size of their image, or others with one.
     """
     recognizer = request.recognizer()
-    if recognizer.recipe.normalization.kind == "image" and request.image_size is None:
+    kind = recognizer.recipe.normalization.kind
+    if kind == "image" and request.image_size is None:
         raise UserError("joints in pixels: give their image's size, --image-size WIDTHxHEIGHT")
+    if kind != "image" and request.image_size is not None:
+        raise UserError(f"--image-size: for `normalize: image`; these streams have {kind}")
     layout = recognizer.recipe.layout
     for file in progress(find_recordings(files), "recordings"):
         try:
