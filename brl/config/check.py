@@ -47,9 +47,10 @@ def check(params: Params) -> None:
 
 def prepared_layout(dataset: str) -> Layout | None:
     """The layout of the prepared clips; None where there are none of this dataset."""
-    if not (STORE / "meta.json").exists():
+    try:
+        store = ClipStore.open(STORE)
+    except (OSError, UserError):  # `prepare` writes it, or writes it again
         return None
-    store = ClipStore.open(STORE)
     return store.layout if store.meta["dataset"] == dataset else None
 
 
