@@ -74,6 +74,12 @@ def table(joints: np.ndarray, names: list[str]) -> pd.DataFrame:
     return pd.DataFrame(joints.reshape(len(joints), -1), columns=columns)
 
 
+def scored_table(joints: np.ndarray) -> pd.DataFrame:
+    """A line per frame; joints: (T, V, 3), x y score."""
+    columns = [f"{joint}_{axis}" for joint in range(joints.shape[1]) for axis in ("x", "y", "c")]
+    return pd.DataFrame(joints.reshape(len(joints), -1), columns=columns)
+
+
 def long_table(joints: np.ndarray, names: list[str]) -> pd.DataFrame:
     """A line per joint; joints: (T, V, 4), x y z visibility."""
     rows = [

@@ -1,19 +1,32 @@
 """What pose estimators write: each format gives the joints that it holds, or a one-line error."""
 
+import json
+import pickle
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from brl.clips.layout import Layout
 from brl.clips.layouts import COCO17, OPENPOSE18
+from brl.clips.normalize import to_image_frame
+from brl.clips.store import ClipStore
+from brl.datasets.own import source as own
+from brl.datasets.prepare import prepare
+from brl.datasets.recordings import numpy_files
 from brl.datasets.recordings.read import find_recordings, read_recording
+from brl.serving.predict import Request
 from brl.support.errors import UserError
 from tests import estimators
+from tests.command import brl
 from tests.estimators import openpose, results, write_json
+from tests.own_data import write_description
+from tests.recognizers import untrained
+from tests.reference import shared
 
 FRAMES = 6
-NAMES = ("nose", "left eye", "right eye", "left hand", "right hand")
+NAMES = ("nose", "left inner eye", "right mouth", "index 1", "thumb 2")
 
 
 def star(count: int, name: str = "own", names: tuple[str, ...] = (), **more) -> Layout:
@@ -175,7 +188,7 @@ def test_mmpose_lifted_to_3d(tmp_path):
 
 LANDMARKS = np.random.default_rng(0).uniform(0.1, 1, (FRAMES, 5, 4)).round(4)
 NAMED = star(5, names=NAMES)
-SPELLED = ["NOSE", "LEFT_EYE", "RIGHT_EYE", "LEFT_HAND", "RIGHT_HAND"]
+SPELLED = ["nose", "LEFT_EYE_INNER", "MouthRight", "INDEX_FINGER_MCP", "THUMB_MCP"]
 
 
 def tables():
@@ -222,6 +235,8 @@ def test_arrays_of_mediapipe_may_be_flat_and_have_visibility(tmp_path, joints):
         np.testing.assert_array_equal(
             read(tmp_path / f"{name}.npy", star(joints))[0], points[..., :3]
         )
+    with_score = read(tmp_path / "flat xyz.npy", star(joints, scored=True))
+    assert (with_score[..., 3] == 1).all()
     np.savetxt(tmp_path / "flat.csv", forms["flat"], delimiter=",")
     np.testing.assert_allclose(read(tmp_path / "flat.csv", star(joints))[0], points[..., :3])
 
@@ -310,3 +325,116 @@ def test_tables_that_are_none_of_landmarks_are_refused_in_one_line(tmp_path, cas
     with pytest.raises(UserError, match=complaint) as raised:
         read(tmp_path / "a.csv", NAMED)
     assert str(raised.value).startswith("it: ") and "\n" not in str(raised.value)
+
+
+# From a file to a store, and to a class
+
+
+def described(folder, names):
+    """Own data of these clips, in pixels, with the OpenPose joints; the last one is for testing."""
+    description = {"classes": ["wave", "point"], "layout": "openpose18", "normalize": "image"}
+    write_description(folder, description)
+    parts = ["train"] * (len(names) - 1) + ["test"]
+    rows = [
+        (name, n % 2, part, 640, 480)
+        for n, (name, part) in enumerate(zip(names, parts, strict=True))
+    ]
+    table = pd.DataFrame(rows, columns=["name", "label", "split", "width", "height"])
+    table.to_csv(folder / "clips.csv", index=False)
+
+
+def test_own_data_of_all_kinds_become_a_store(tmp_path):
+    """A clip's file has its name: a folder of frames, or one with the suffix of any format."""
+    folder, person = tmp_path / "own", walker(18)
+    openpose(folder / "a", alone(person))
+    write_json(folder / "b.json", results(alone(person + 1)))
+    np.savez(folder / "c.npz", person + 2)
+    np.save(folder / "d.npy", person + 3)
+    estimators.scored_table(person + 4).to_csv(folder / "e.csv", index=False)
+    described(folder, "abcde")
+    own.check(str(folder))
+    own.SOURCE.fetch(tmp_path / "raw", str(folder))
+    prepare("custom", own.SOURCE.open(tmp_path / "raw"), tmp_path / "store", 2)
+    store = ClipStore.open(tmp_path / "store")
+    assert store.names.tolist() == [*"abcde"]
+    for clip in range(5):
+        expected = to_image_frame(person[None] + clip, height=480, width=640)
+        np.testing.assert_allclose(store.joints(clip), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_recording_that_cannot_be_read_is_named_before_any_stage(tmp_path):
+    folder = tmp_path / "own"
+    for name in "ab":
+        openpose(folder / name, alone(walker(18)))
+    described(folder, "ab")
+    (folder / "b/clip_000000000002_keypoints.json").write_text('{"people": [')
+    with pytest.raises(UserError, match=r"^clip b: b: clip_000000000002_.*: not valid JSON"):
+        own.check(str(folder))
+
+
+def test_a_folder_of_frames_is_recognised(tmp_path, monkeypatch):
+    monkeypatch.setattr(Request, "recognizer", lambda _: untrained(OPENPOSE18, max_bodies=2))
+    monkeypatch.chdir(tmp_path)
+    openpose(tmp_path / "videos/a", [[pose, pose + 300] for pose in walker(18)])
+    write_json(tmp_path / "videos/b.json", {"points": []})
+    done = brl("predict", "videos", "--json")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: videos/b.json: JSON with the keys 'points'; can be read:")
+    first, second = json.loads(done.stdout)
+    assert (first["file"], first["frames"], len(first["classes"])) == ("videos/a", FRAMES, 3)
+    assert second["file"] == "videos/b.json" and "error" in second
+
+
+# Files that ask for much
+
+
+def nested(depth):
+    return "[" * depth + "]" * depth
+
+
+HOSTILE = {
+    "lists in lists": ("a.json", nested(100_000).encode(), "not valid JSON"),
+    "many absent bodies": (
+        "a.json", json.dumps([[[[1.0] * 3] * 17] * 100] + [None] * 100).encode(), "not a recording",
+    ),
+    "a number without end": ("a.json", b"[[[" + b"9" * 10_000 + b"]]]", "not valid JSON"),
+    "a pickle": ("a.pkl", pickle.dumps(print), "a pickle; can be read"),
+    "a pickle called an array": ("a.npy", pickle.dumps(print), "holds Python objects, not"),
+    "half a zip": ("a.npz", b"PK\x03\x04", "not a whole array file"),
+    "text with a wrong name": ("a.skeleton", b"hello", "line 1: 'hello'; must be the number of"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_files_are_refused_in_one_line(tmp_path, case):
+    name, content, complaint = HOSTILE[case]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=complaint) as raised:
+        read(tmp_path / name, COCO17)
+    assert str(raised.value).startswith("it: ") and "\n" not in str(raised.value)
+
+
+def test_a_small_zip_of_a_huge_array_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(numpy_files, "LARGEST", 1000)
+    np.savez_compressed(tmp_path / "a.npz", np.zeros((100, 17, 3)))
+    with pytest.raises(UserError, match="it: arrays of 40928 bytes; must be 1000 or fewer"):
+        read(tmp_path / "a.npz", COCO17)
+
+
+def test_zipped_objects_are_not_loaded(tmp_path):
+    np.savez(tmp_path / "a.npz", np.array([print]))
+    with pytest.raises(UserError, match="it: holds Python objects, not numbers"):
+        read(tmp_path / "a.npz", COCO17)
+
+
+CASES = {
+    "openpose": (1, 8), "alphapose-results.json": (1, 8), "kinetics_skeleton.json": (1, 8),
+    "nulls.json": (1, 8),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_files_that_people_had(name):
+    joints = read(shared(f"cases/{name}"), OPENPOSE18)
+    assert joints.shape[:2] == CASES[name]
+    assert (joints != 0).any()

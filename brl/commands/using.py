@@ -45,11 +45,13 @@ from brl.commands.command_line import A_FILE, Count, ImageSize
 def predict(files: tuple[Path, ...], as_json: bool, **asked: Any) -> None:
     """Recognise recordings with the trained streams.
 
-    FILES are .npy, .json or .skeleton files, or folders of them.
+    FILES are what sensors and pose estimators write (docs/using.md lists the formats), or folders
+    of them. A folder of OpenPose's frames is one recording.
 
     \b
     Examples:
       brl predict recording.npy
+      brl predict openpose/ --image-size 1920x1080
       brl predict recordings/ --top 5 --json
       brl predict long.npy --window 64 --step 16
       brl predict --from recognizer.zip recording.npy

@@ -23,11 +23,14 @@ SCORES = ("visibility", "vis", "v", "score", "confidence", "conf", "c")
 AXES = "|".join(("x", "y", "z", *SCORES))
 # The axis is behind the joint or before it, and a digit or a separator is between them.
 COLUMN = re.compile(
-    rf"(?P<joint>.*\d|.+[ _./:-])(?P<axis>{AXES})|(?P<axis_>{AXES})(?P<joint_>\d+|[ _./:-].+)"
+    rf"(?P<joint>.*\d|.+[ _./:-])(?P<axis>{AXES})|(?P<axis_>{AXES})(?P<joint_>\d+|[ _./:-].+)",
+    re.IGNORECASE,
 )
 FRAMES = ("frame", "frameid", "frameindex", "frameidx", "framenumber", "framenum", "image")
 JOINTS = ("landmark", "landmarkid", "landmarkindex", "landmarkname", "joint", "jointid", "keypoint")
 PEOPLE = ("person", "personid", "track", "trackid", "body", "bodyid", "hand", "handedness")
+THUMB = {"cmc": "1", "mcp": "2", "ip": "3", "tip": "4"}
+FINGER = {"mcp": "1", "pip": "2", "dip": "3", "tip": "4"}
 MOST_JOINTS = 1000
 MEDIAPIPE = (33, 21)  # joints of a body, of a hand
 
@@ -69,15 +72,19 @@ def read(recording: Recording, layout: Layout) -> np.ndarray:
 def as_channels(joints: np.ndarray, layout: Layout) -> np.ndarray:
     """An array of MediaPipe's joints in the channels of a layout; others as they are.
 
-    joints: (T, V, C) or (M, T, V, C) with x y z visibility and maybe presence, or flat, (T, V C).
+    joints: (T, V, C) or (M, T, V, C) with x y z, visibility and presence, or flat, (T, V C). The
+    last two may be missing; without visibility, the score is 1.
     """
-    count, wanted = layout.num_joints, layout.channels
-    if count not in MEDIAPIPE:
+    count = layout.num_joints
+    if count not in MEDIAPIPE or joints.dtype.kind not in "fiu":
         return joints
     if joints.ndim == 2 and joints.shape[1] in (3 * count, 4 * count, 5 * count):
         joints = joints.reshape(len(joints), count, -1)
-    if joints.ndim in (3, 4) and joints.shape[-1] in (4, 5) and joints.shape[-1] > wanted:
-        return joints[..., [0, 1, 2, 3][: layout.dimensions] + [3] * layout.scored]
+    channels = joints.shape[-1] if joints.ndim in (3, 4) else 0
+    if channels == 3 and layout.channels == 4:
+        return np.concatenate([joints, np.ones_like(joints[..., :1])], axis=-1)
+    if channels in (4, 5) and channels > layout.channels:
+        return joints[..., [*range(layout.dimensions), *[3] * layout.scored]]
     return joints
 
 
@@ -122,17 +129,17 @@ def _arranged(labels: Sequence[str], layout: Layout, where: str) -> list[int]:
 
     Raises UserError where they are others.
     """
-    plain = [_plain(label) for label in labels]
-    wanted = [_plain(name) for name in layout.names]
-    if wanted and {*wanted} <= {*plain}:
-        return [plain.index(name) for name in wanted]
-    numbers = [re.search(r"\d+$", label) for label in plain]
+    words = [_words(label) for label in labels]
+    wanted = [_words(name) for name in layout.names]
+    if wanted and {*wanted} <= {*words}:
+        return [words.index(name) for name in wanted]
+    numbers = [re.search(r"\d+$", label) for label in labels]
     numbered = [int(each[0]) for each in numbers if each]
     if len(labels) == layout.num_joints and len({*numbered}) == len(labels):
         return np.argsort(numbered).tolist()
     if len(labels) == layout.num_joints and not wanted:
         return list(range(len(labels)))
-    lacking = [name for name, each in zip(layout.names, wanted, strict=True) if each not in plain]
+    lacking = [name for name, each in zip(layout.names, wanted, strict=True) if each not in words]
     raise UserError(
         f"{where}: columns of {len(labels)} joints, such as {shown(labels[0])!r}; must be "
         f"{layout.num_joints} that are numbered" + f", or named as {lacking[0]!r}" * bool(lacking)
@@ -159,9 +166,9 @@ def _columns(names: Sequence[str]) -> dict[str, dict[str, str]]:
     """The columns of joints: for each joint that has x and y, the column of each axis."""
     columns: dict[str, dict[str, str]] = {}
     for name in names:
-        if match := COLUMN.fullmatch(name.lower()):
+        if match := COLUMN.fullmatch(name):
             joint, axis = match["joint"] or match["joint_"], match["axis"] or match["axis_"]
-            axis = "score" if axis in SCORES else axis
+            axis = "score" if axis.lower() in SCORES else axis.lower()
             columns.setdefault(joint.strip(" _./:-"), {})[axis] = name
     return {joint: axes for joint, axes in columns.items() if {"x", "y"} <= axes.keys()}
 
@@ -193,8 +200,18 @@ def _numbers(values: pd.DataFrame | pd.Series) -> np.ndarray:
     return pd.to_numeric(columns, errors="coerce").to_numpy(np.float64).reshape(values.shape)
 
 
+def _words(joint: str) -> tuple[str, ...]:
+    """The words of a joint's name, sorted: LEFT_EYE_INNER is the left inner eye.
+
+    Of a finger's joints, MediaPipe's names are numbered from the palm.
+    """
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+|\d+", joint)]
+    finger = THUMB if "thumb" in words else FINGER
+    return tuple(sorted(finger.get(word, word) for word in words if word != "finger"))
+
+
 def _plain(name: str) -> str:
-    """A name without what differs between spellings: LEFT_EYE_INNER is left eye inner."""
+    """A column's name without what differs between spellings: Frame_ID is frameid."""
     return re.sub(r"[^a-z0-9]", "", str(name).lower())
 
 

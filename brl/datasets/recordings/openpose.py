@@ -64,7 +64,8 @@ def _files(folder: Path) -> list[Path]:
 
 def _joints(person: dict[str, Any], layout: Layout, where: str) -> Iterator[tuple[str, np.ndarray]]:
     """The joints (V, K) of a person, or of each hand, which is then named."""
-    dimensions = layout.dimensions
+    # Without coordinates in 3D, a layout in 3D is refused for those in 2D.
+    dimensions = layout.dimensions if person.get("pose_keypoints_3d") else 2
 
     def part(name: str) -> np.ndarray:
         values = person.get(f"{name}_keypoints_{dimensions}d") or []
