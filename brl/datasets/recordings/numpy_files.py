@@ -73,7 +73,8 @@ def _joints(array: np.ndarray, layout: Layout, where: str) -> np.ndarray:
 
 
 def _damaged(where: str, error: Exception) -> UserError:
-    if "bject" in str(error):  # of "Python objects" and "Object arrays"
+    # Of text, NumPy says that it is a pickle.
+    if "Python objects" in str(error) or "Object arrays" in str(error):
         return UserError(
             f"{where}: holds Python objects, not numbers; must be one array of numbers, as "
             "numpy.save(file, numpy.array(joints, dtype='float32')) writes it"
