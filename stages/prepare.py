@@ -1,7 +1,6 @@
 """Stage `prepare`: writes the clip store from raw files, and the data report."""
 
 from brl.clips.store import ClipStore
-from brl.config.check import check_streams
 from brl.config.params import read_params
 from brl.datasets.data_report import by_class, findings
 from brl.datasets.prepare import prepare
@@ -17,8 +16,7 @@ def main() -> None:
     name, max_bodies = params.dataset.name, params.prepare.max_bodies
     raw = RAW.absolute()  # other processes may have another working directory
     dataset = source_of(name).open(raw)
-    check_streams(params, dataset.layout)  # before the layout has cost a pre-training
-    facts = prepare(name, dataset, STORE, max_bodies)
+    facts = prepare(name, dataset, STORE, max_bodies, params.subsample.classes)
     store = ClipStore.open(STORE)
     suspicious = findings(store, facts, max_bodies)
     write_csv(by_class(store, facts), DATA_TABLE)

@@ -8,17 +8,23 @@ import torch
 
 from brl.clips.layout import Layout
 from brl.clips.layouts import NTU25
+from brl.datasets.synthetic.scenes import CLASSES
 from brl.models.common.build import build
 from brl.models.common.network import Network
 from tests.test_networks import model_params
 
 
 def network(
-    layout: Layout = NTU25, classes: int = 12, bodies: int = 2, name: str = "stgcnpp", **model: Any
+    layout: Layout = NTU25,
+    classes: int = len(CLASSES),
+    bodies: int = 2,
+    name: str = "stgcnpp",
+    channels: int = 3,
+    **model: Any,
 ) -> Network:
     """A narrow network with fresh weights, if not told otherwise for the built-in dataset."""
     description = model_params(name, **{"base_channels": 6, "absent_bodies": "pad"} | model)
-    return build(description, layout, 3, classes, bodies)
+    return build(description, layout, channels, classes, bodies)
 
 
 def as_published(state: dict[str, torch.Tensor], **notes: Any) -> dict[str, Any]:

@@ -13,7 +13,10 @@ from pathlib import Path
 import joblib
 import pytest
 
+from brl.clips.store import ClipStore
+from brl.datasets.table import source_of
 from brl.support.errors import one_line_errors
+from brl.support.paths import STORE
 from stages import download, prepare, subsample
 from tests import bad_archives, bad_own, bad_pickles, bad_raw
 from tests.bad_input import OTHER_FILE, params
@@ -121,6 +124,9 @@ def test_every_unchanged_world_passes(world, root, capfd, recwarn, name):
     assert capfd.readouterr().err == ""
     assert complaints(recwarn) == []
     check_untouched(before, files(root), list(STAGES))
+    store, of_world = ClipStore.open(STORE), WORLDS[name]
+    contents = source_of(of_world.name).contents(of_world.mirror)
+    assert contents == (store.layout, tuple(store.classes))
 
 
 @pytest.mark.parametrize("name", CASES)

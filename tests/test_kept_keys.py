@@ -9,6 +9,7 @@ import pytest
 from brl.comparison.file import read_file
 from brl.comparison.plan import Run, after_preset, planned_runs
 from brl.comparison.run import Data
+from brl.config.data import SubsampleParams
 from brl.config.params import MethodParams, ModelParams, TrainParams, read_params
 from brl.config.streams import MODALITIES
 from brl.streams.stream import Stream
@@ -122,3 +123,16 @@ def test_scores_of_a_comparison_are_found_by_the_key_under_which_they_were_kept(
     )
     data = Data(cast(Any, SimpleNamespace(digest="store")), cast(Any, None), "subset", {})
     assert data.scores_file(run).stem == key
+
+
+@pytest.mark.parametrize("given", [{}, {"classes": None}, {"classes": []}])
+def test_no_choice_of_classes_leaves_no_trace(given):
+    """Records of runs from before there was one stay what they are."""
+    values = {
+        "seed": 0,
+        "profile": "exp",
+        "imbalance_factor": 10.0,
+        "max_per_class": None,
+        "list_file": None,
+    }
+    assert SubsampleParams.model_validate(values | given).model_dump() == values

@@ -75,6 +75,7 @@ def edited(value: object, key: str) -> object:
         "blocks": [1, 2],
         "lr": 0.3,
         "list_file": "mine.txt",
+        "classes": [0, 1],
         "mirror": "clips",
         "profile": "step",
         "max_per_class": 33,

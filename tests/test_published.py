@@ -13,10 +13,11 @@ import yaml
 from safetensors.torch import load_file
 
 from brl.clips.layout import Layout
+from brl.clips.layouts import COCO17, NTU25
 from brl.commands.weights import take_checkpoint, train_again
 from brl.config.check import check
 from brl.config.params import read_params
-from brl.config.presets import apply_preset
+from brl.config.presets import apply_preset, edit_params
 from brl.support.errors import UserError
 from brl.support.files import sha256
 from brl.tracking.store import EXPERIMENT
@@ -43,33 +44,47 @@ def params_file(folder) -> Path:
     return folder / "params.yaml"
 
 
-def write_meta(folder: Path, **changes: Any) -> None:
-    store = folder / "data/store"
-    store.mkdir(parents=True)
-    meta = {"dataset": "synthetic", "rows": [9, 25, 3], "classes": ["c"] * 12} | changes
-    (store / "meta.json").write_text(json.dumps(meta))
+OTHER_DATA = {
+    "for 60 classes, the data have 22": network(classes=60),
+    "for 17 joints, the data have 25": network(COCO17),
+    "for 2 channels per joint, the data have 3": network(channels=2),
+}
 
 
-@pytest.mark.parametrize(
-    ("meta", "complaint"),
-    [
-        ({"classes": ["c"] * 60}, "for 12 classes, the data have 60"),
-        ({"rows": [9, 17, 3]}, "for 25 joints, the data have 17"),
-        ({"rows": [9, 25, 2]}, "for 3 channels per joint, the data have 2"),
-    ],
-)
-def test_a_network_for_other_data_is_refused(folder, params_file, meta, complaint):
-    file = saved(folder / "j.pth", network().state_dict())
-    write_meta(folder, **meta)
+@pytest.mark.parametrize("complaint", OTHER_DATA)
+def test_a_network_for_other_data_is_refused(folder, params_file, complaint):
+    file = saved(folder / "j.pth", OTHER_DATA[complaint].state_dict())
     with pytest.raises(UserError, match=complaint):
         take_checkpoint("joint", file, params_file)
     assert read_params(params_file) == PARAMS
 
 
-def test_a_store_of_another_dataset_is_ignored(folder, params_file):
-    write_meta(folder, dataset="ntu60", classes=["c"] * 60)
-    file = saved(folder / "j.pth", network().state_dict())
-    assert take_checkpoint("joint", file, params_file).classes == 12
+def test_the_data_at_hand_count_and_not_those_prepared_before(folder, params_file):
+    """A store of own data is no measure for own data in another folder."""
+    store = folder / "data/store"
+    store.mkdir(parents=True)
+    meta = {"dataset": "custom", "rows": [9, 25, 3], "classes": ["c"] * 60}
+    (store / "meta.json").write_text(json.dumps(meta))
+    write_stick_figures(folder / "mine")
+    edit_params(
+        params_file, lambda content: content["dataset"].update(name="custom", mirror="mine")
+    )
+    file = saved(folder / "j.pth", network(STICK, classes=2).state_dict())
+    assert take_checkpoint("joint", file, params_file).classes == 2
+    other = saved(folder / "other.pth", network(STICK, classes=60).state_dict())
+    with pytest.raises(UserError, match="for 60 classes, the data have 2"):
+        take_checkpoint("joint", other, params_file)
+
+
+def test_chosen_classes_and_what_a_stream_sees_count(folder, params_file):
+    def change(content: dict[str, Any]) -> None:
+        content["subsample"]["classes"] = [0, 3, 5]
+        content["streams"]["joint"].update(inputs=["joint", "bone"], part="hand")
+
+    edit_params(params_file, change)
+    layout = NTU25.part("hand")
+    file = saved(folder / "j.pth", network(layout, classes=3, channels=6).state_dict())
+    assert take_checkpoint("joint", file, params_file).classes == 3
 
 
 def test_a_network_for_another_number_of_bodies_is_refused(folder, params_file):

@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from brl.config.check import contents_at_hand
 from brl.config.params import ModelParams, Params, read_params
 from brl.config.presets import edit_params
+from brl.config.streams import check_part
 from brl.published.checkpoint import read_state
 from brl.published.identify import Published, check_data, check_network, recognise
 from brl.support.errors import UserError
 from brl.support.files import project_root, sha256
-from brl.support.paths import STORE
 
 NONE = "none"
 
@@ -29,7 +30,7 @@ def take_checkpoint(stream: str, file: str, params_file: Path) -> Published:
     state = read_state(path)
     published = recognise(state, file)
     check_network(state, published, file)
-    _check_dataset(published, file, params)
+    _check_dataset(published, file, stream, params)
     _check_others(stream, published.model, params)
     digest = sha256(path)
 
@@ -63,17 +64,19 @@ def _check_stream(stream: str, params: Params) -> None:
         raise UserError(f"stream {stream!r}: params.yaml has no such stream; it has {known}")
 
 
-def _check_dataset(published: Published, file: str, params: Params) -> None:
-    """Compares the network with the clip store, or with params.yaml if there is no store yet."""
-    bodies = params.prepare.max_bodies
-    meta_file = STORE / "meta.json"
-    meta = json.loads(meta_file.read_text(encoding="utf-8")) if meta_file.exists() else {}
-    if meta.get("dataset") == params.dataset.name:
-        _, joints, channels = meta["rows"]
-        classes = len(meta["classes"])
-    else:
-        classes, joints, channels = published.classes, published.joints, published.channels
-    check_data(published, file, classes=classes, joints=joints, channels=channels, bodies=bodies)
+def _check_dataset(published: Published, file: str, stream: str, params: Params) -> None:
+    """Compares the network with what the stream sees of the dataset that params.yaml names."""
+    layout, classes = contents_at_hand(params)
+    seen = params.streams[stream]
+    check_part(layout, stream, seen.part)
+    check_data(
+        published,
+        file,
+        classes=len(classes),
+        joints=layout.part(seen.part).num_joints,
+        channels=layout.channels * len(seen.inputs),
+        bodies=params.prepare.max_bodies,
+    )
 
 
 def _check_others(stream: str, model: ModelParams, params: Params) -> None:

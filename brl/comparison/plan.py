@@ -121,6 +121,7 @@ def content_of(params: Params) -> dict[str, Any]:
     content = params.model_dump()
     content["model"].setdefault("settings", {})
     content["method"].setdefault("prototypes", None)
+    content["subsample"].setdefault("classes", None)
     if params.pretrain:
         for name in ("contrastive", "hallucinated"):
             content["pretrain"].setdefault(name, getattr(params.pretrain, name).model_dump())

@@ -1,12 +1,12 @@
 """Checks params.yaml as a whole before any work: `brl check`."""
 
 from brl.clips.layout import Layout
-from brl.clips.store import ClipStore
 from brl.config.params import Params, list_path
 from brl.config.streams import check_halves, check_part
+from brl.datasets.chosen import chosen_labels
+from brl.datasets.source import Contents
 from brl.datasets.table import source_of
 from brl.support.errors import UserError
-from brl.support.paths import STORE
 
 
 def check(params: Params) -> None:
@@ -27,6 +27,11 @@ def check(params: Params) -> None:
                 f"params.yaml: ensemble.{key}: missing; this key is new: brl preset with the name "
                 "of the dataset adds it, or copy it from presets/synthetic.yaml"
             )
+    if "classes" not in params.subsample.model_fields_set:
+        raise UserError(
+            "params.yaml: subsample.classes: missing; this key is new: add the line `classes:`, "
+            "which means all classes, to subsample"
+        )
     source = source_of(params.dataset.name)
     splits = source.splits
     if splits and params.dataset.split not in splits:
@@ -34,24 +39,25 @@ def check(params: Params) -> None:
             f"params.yaml: dataset.split: {params.dataset.name} has no split "
             f"{params.dataset.split!r}; known: {', '.join(splits)}"
         )
-    described = source.check(params.dataset.mirror)
+    source.check(params.dataset.mirror)
+    contents = contents_at_hand(params)
     if params.subsample.list_file is not None:
         list_path(params.subsample.list_file)
     for stream in params.streams.values():
         if stream.weights:
             stream.weights.verified()
-    layout = described or prepared_layout(params.dataset.name)
-    if layout is not None:
-        check_streams(params, layout)
+    check_streams(params, contents.layout)
 
 
-def prepared_layout(dataset: str) -> Layout | None:
-    """The layout of the prepared clips; None where there are none of this dataset."""
-    try:
-        store = ClipStore.open(STORE)
-    except (OSError, UserError):  # `prepare` writes it, or writes it again
-        return None
-    return store.layout if store.meta["dataset"] == dataset else None
+def contents_at_hand(params: Params) -> Contents:
+    """Layout and chosen classes of the dataset that params.yaml names, prepared or not.
+
+    Raises UserError for an unknown dataset or class, and for mistakes in the description of own
+    data.
+    """
+    layout, classes = source_of(params.dataset.name).contents(params.dataset.mirror)
+    labels = chosen_labels(classes, params.subsample.classes)
+    return Contents(layout, tuple(classes[label] for label in labels))
 
 
 def check_streams(params: Params, layout: Layout) -> None:

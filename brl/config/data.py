@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from brl.config.section import Count, Section, Seed
+from brl.config.section import Count, Extended, Section, Seed
 
 
 class DatasetParams(Section):
@@ -21,11 +21,23 @@ class PrepareParams(Section):
     max_bodies: Count
 
 
-class SubsampleParams(Section):
-    """How the training subset is chosen: by a class profile, or by a list of clips."""
+class SubsampleParams(Extended):
+    """How the training subset is chosen: by a class profile, or by a list of clips.
+
+    classes: those that are told apart, by name or label; None: all of the dataset. This also
+    chooses the test clips.
+    """
 
     seed: Seed
     profile: Literal["exp", "step", "natural"]
     imbalance_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)]
     max_per_class: Count | None
     list_file: str | None
+    classes: list[str | int] | None = None
+
+    @field_validator("classes")
+    @classmethod
+    def _some(cls, classes: list[str | int] | None) -> list[str | int] | None:
+        if classes and len(classes) < 2:
+            raise ValueError("one class; must be two or more, or empty for all classes")
+        return classes or None

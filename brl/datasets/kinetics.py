@@ -26,7 +26,7 @@ from brl.datasets.annotations import (
 )
 from brl.datasets.classes import class_names
 from brl.datasets.pickles import load_plain, shown
-from brl.datasets.source import Dataset, Source
+from brl.datasets.source import Dataset, Source, always
 from brl.fetching.fetch import fetch_file
 from brl.support.errors import UserError
 from brl.support.files import project_root
@@ -152,4 +152,5 @@ def _skeletons(
     return keypoint, frame_inds, box_score
 
 
-SOURCE = Source(("default",), fetch, open_index)
+CONTENTS = always(COCO17, class_names("kinetics400"))
+SOURCE = Source(("default",), fetch, open_index, CONTENTS)

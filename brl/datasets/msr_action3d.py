@@ -14,7 +14,7 @@ from brl.clips.clip import Clip
 from brl.clips.layouts import MSR_ACTION3D20
 from brl.clips.normalize import Normalization, main_body_first
 from brl.datasets.archives import ClipArchive, member
-from brl.datasets.source import Dataset, Source
+from brl.datasets.source import Dataset, Source, always
 from brl.datasets.subjects import odd_subjects_train
 from brl.support.errors import UserError
 
@@ -109,4 +109,4 @@ def _read(archive: Path, file: str) -> list[Clip]:
     return [Clip(name, int(action) - 1, main_body_first(rows[None, ..., :3]))]
 
 
-SOURCE = Source(("xsub",), FILES.fetch, open_archive)
+SOURCE = Source(("xsub",), FILES.fetch, open_archive, always(MSR_ACTION3D20, CLASSES))

@@ -15,7 +15,7 @@ from brl.clips.clip import PARTS, Clip, Part, Splits
 from brl.clips.layouts import NW_UCLA20
 from brl.clips.normalize import Normalization
 from brl.datasets.archives import ClipArchive, member
-from brl.datasets.source import Dataset, Source
+from brl.datasets.source import Dataset, Source, always
 from brl.support.errors import UserError
 
 ARCHIVE = "all_sqe.zip"
@@ -111,4 +111,4 @@ def _read(archive: Path, file: str) -> list[Clip]:
     return [Clip(match[1], label, joints[None])]
 
 
-SOURCE = Source(tuple(PART_OF_VIEW), FILES.fetch, open_archive)
+SOURCE = Source(tuple(PART_OF_VIEW), FILES.fetch, open_archive, always(NW_UCLA20, CLASSES))

@@ -16,7 +16,7 @@ from brl.clips.layouts import PENN_ACTION13
 from brl.clips.normalize import Normalization
 from brl.datasets.archives import ClipArchive, member
 from brl.datasets.matlab import MatlabFile
-from brl.datasets.source import Dataset, Source
+from brl.datasets.source import Dataset, Source, always
 from brl.support.errors import UserError
 
 FILES = ClipArchive(
@@ -103,4 +103,4 @@ def _name(file: str) -> str:
     return match[1]
 
 
-SOURCE = Source(("default",), FILES.fetch, open_archive)
+SOURCE = Source(("default",), FILES.fetch, open_archive, always(PENN_ACTION13, CLASSES))

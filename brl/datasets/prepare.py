@@ -1,6 +1,6 @@
 """Reads raw files, normalises the clips and writes the clip store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 from brl.clips.clip import Clip, Splits
 from brl.clips.normalize import normalized
 from brl.clips.store import write_store
+from brl.datasets.chosen import chosen_labels, without_clips
 from brl.datasets.facts import Facts, facts_of
 from brl.datasets.parallel import in_parallel
 from brl.datasets.source import Dataset
@@ -16,15 +17,27 @@ from brl.support.errors import UserError
 from brl.support.progress import progress
 
 
-def prepare(name: str, dataset: Dataset, store: Path, max_bodies: int) -> list[Facts]:
-    """Reads and normalises all clips of a dataset and writes them to the folder `store`.
+def prepare(
+    name: str,
+    dataset: Dataset,
+    store: Path,
+    max_bodies: int,
+    classes: Sequence[str | int] | None = None,
+) -> list[Facts]:
+    """Reads and normalises the clips of a dataset and writes them to the folder `store`.
 
     name: the dataset's name, for messages and the store. max_bodies: bodies kept per clip.
+    classes: those whose clips are written, by name or label, relabelled from 0 in the dataset's
+    order; None: all. The splits are made of the names of all clips.
     Where the dataset is marked as parallel, all cores share the reading.
     Returns the statistics of each clip as recorded, in the store's order. Raises UserError where a
     clip does not fit the dataset, or names or splits do not fit together.
     """
     facts: list[Facts] = []
+    labels = chosen_labels(dataset.classes, classes)
+    new_label = {label: index for index, label in enumerate(labels)}
+    names: list[str] = []  # of all clips
+    others: set[str] = set()  # names of clips of other classes
 
     def clips() -> Iterator[Clip]:
         # Items and splits may be large and would be sent to the other processes with every call.
@@ -37,13 +50,18 @@ def prepare(name: str, dataset: Dataset, store: Path, max_bodies: int) -> list[F
         )
         for result in progress(results, "recordings", total=len(dataset.items)):
             for clip, clip_facts in result:
-                facts.append(clip_facts)
-                yield clip
+                names.append(clip.name)
+                if clip.label in new_label:
+                    facts.append(clip_facts)
+                    yield replace(clip, label=new_label[clip.label])
+                else:
+                    others.add(clip.name)
 
-    def splits(names: list[str]) -> Splits:
+    def splits(kept: list[str]) -> Splits:
         of_names = dataset.splits(names)
+        of_names = without_clips(of_names, others) if others else of_names
         if dataset.final:
-            digest_of = {name: of.digest for name, of in zip(names, facts, strict=True)}
+            digest_of = {name: of.digest for name, of in zip(kept, facts, strict=True)}
             leave_out_copies(of_names, dataset.final, digest_of)
         return of_names
 
@@ -52,7 +70,7 @@ def prepare(name: str, dataset: Dataset, store: Path, max_bodies: int) -> list[F
         clips(),
         dataset=name,
         layout=dataset.layout,
-        classes=dataset.classes,
+        classes=tuple(dataset.classes[label] for label in labels),
         splits=splits,
         normalization=dataset.normalization,
     )

@@ -16,7 +16,7 @@ from brl.clips.normalize import Normalization
 from brl.datasets.annotations import check_annotations, open_annotations
 from brl.datasets.classes import class_names
 from brl.datasets.ntu.names import CLASSES_60, CLASSES_120, in_field_order
-from brl.datasets.source import Dataset, Source
+from brl.datasets.source import Dataset, Source, always
 from brl.fetching.fetch import fetch_file
 
 SERVER = "https://download.openmmlab.com/mmaction/pyskl/data"
@@ -47,7 +47,7 @@ def pickled(
         dataset = open_annotations(folder / file, layout, classes, normalization)
         return replace(dataset, splits=lambda names: order(dataset.splits(names)))
 
-    return Source(splits=splits, fetch=fetch, open=opened)
+    return Source(splits=splits, fetch=fetch, open=opened, contents=always(layout, classes))
 
 
 ntu = partial(pickled, order=in_field_order)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from brl.clips.clip import Clip, Splits
 from brl.clips.layout import Layout
@@ -36,18 +36,31 @@ class Dataset:
     left_out: int = 0
 
 
+class Contents(NamedTuple):
+    """What a dataset's clips show: their skeleton layout, and all classes in label order."""
+
+    layout: Layout
+    classes: tuple[str, ...]
+
+
+def always(layout: Layout, classes: tuple[str, ...]) -> Callable[[str | None], Contents]:
+    """The contents of a dataset that has the same ones everywhere."""
+    return lambda _mirror: Contents(layout, classes)
+
+
 @dataclass(frozen=True)
 class Source:
     """The origin of a dataset.
 
-    splits  names of its splits; empty if only the data name them
-    fetch   (folder, mirror or None): fetches the raw files into the folder
-    open    folder -> the fetched dataset
-    check   mirror or None: raises UserError for mistakes in it, before any stage runs; returns the
-            layout if it is described there
+    splits    names of its splits; empty if only the data name them
+    fetch     (folder, mirror or None): fetches the raw files into the folder
+    open      folder -> the fetched dataset
+    contents  mirror or None -> layout and classes, before anything is fetched
+    check     mirror or None: raises UserError for mistakes in it, before any stage runs
     """
 
     splits: tuple[str, ...]
     fetch: Callable[[Path, str | None], None]
     open: Callable[[Path], Dataset]
-    check: Callable[[str | None], Layout | None] = lambda _mirror: None
+    contents: Callable[[str | None], Contents]
+    check: Callable[[str | None], None] = lambda _mirror: None

@@ -16,7 +16,7 @@ from brl.clips.layouts import UTD_MHAD20
 from brl.clips.normalize import Normalization
 from brl.datasets.archives import ClipArchive, member
 from brl.datasets.matlab import MatlabFile
-from brl.datasets.source import Dataset, Source
+from brl.datasets.source import Dataset, Source, always
 from brl.datasets.subjects import odd_subjects_train
 
 FILES = ClipArchive(
@@ -80,4 +80,4 @@ def _read(archive: Path, file: str) -> list[Clip]:
     return [Clip(match[1], int(match[2]) - 1, np.moveaxis(skeletons, -1, 0)[None])]
 
 
-SOURCE = Source(("xsub",), FILES.fetch, open_archive)
+SOURCE = Source(("xsub",), FILES.fetch, open_archive, always(UTD_MHAD20, CLASSES))

@@ -13,7 +13,8 @@ def data_in_words(params: Params) -> str:
     elif subsample.profile != "natural":
         shape = "" if subsample.profile == "exp" else " in steps"
         tail = f"long-tailed{shape} at factor {subsample.imbalance_factor:g}"
-    return f"{dataset_name(params)} ({params.dataset.split}), {tail}"
+    chosen = f"{len(subsample.classes)} of its classes, " if subsample.classes else ""
+    return f"{dataset_name(params)} ({params.dataset.split}), {chosen}{tail}"
 
 
 def dataset_name(params: Params) -> str:

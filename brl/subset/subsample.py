@@ -76,7 +76,7 @@ def listed_clips(store: ClipStore, candidates: np.ndarray, list_file: str) -> Su
     unknown = [name for name in names if name not in index_of]
     if unknown:
         raise UserError(
-            f"{list_file}: {unknown[0]} is not a training clip of this split "
+            f"{list_file}: {unknown[0]} is not a training clip of this split and these classes "
             f"({len(unknown)} of {len(names)} names are not)"
         )
     if len(set(names)) < len(names):

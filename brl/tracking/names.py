@@ -70,6 +70,8 @@ def headline_metrics(headline: dict[str, float | None], part: str) -> dict[str, 
 def data_tag(params: Params) -> str:
     """The data in words, with all parameters of the subset."""
     subsample, words = params.subsample, data_in_words(params)
+    if subsample.classes:
+        words += f", classes {', '.join(map(str, subsample.classes))}"
     if subsample.list_file:
         return words
     if subsample.max_per_class is not None:

@@ -27,7 +27,7 @@ from brl.datasets.ntu.names import (
     recording,
 )
 from brl.datasets.ntu.skeleton_file import read_skeleton
-from brl.datasets.source import Dataset, Source
+from brl.datasets.source import Dataset, Source, always
 from brl.fetching.fetch import fetch_file
 from brl.support.errors import UserError
 from brl.support.files import project_root, written_whole
@@ -163,7 +163,10 @@ def read(file: RawFile) -> list[Clip]:
 
 def _source(edition: Edition) -> Source:
     return Source(
-        ("xsub", edition.second_split), partial(fetch, edition), partial(open_raw, edition)
+        ("xsub", edition.second_split),
+        partial(fetch, edition),
+        partial(open_raw, edition),
+        always(NTU25, edition.classes),
     )
 
 

@@ -18,7 +18,7 @@ from brl.datasets.own.clip_list import CLIPS_FILE, Row, label_of, read_rows, spl
 from brl.datasets.own.description import DESCRIPTION_FILE, Description, read_description
 from brl.datasets.parallel import in_parallel
 from brl.datasets.recordings.read import read_recording
-from brl.datasets.source import Dataset, Source
+from brl.datasets.source import Contents, Dataset, Source
 from brl.support.errors import UserError
 from brl.support.files import project_root, written_whole
 from brl.support.paths import OWN
@@ -31,22 +31,26 @@ FOLDER = OWN
 NOTE = "Nothing to fetch: the stage `prepare` reads the folder own.\n"
 
 
-def check(mirror: str | None) -> Layout:
+def check(mirror: str | None) -> None:
     """Checks description, list and all recordings, before any stage runs.
 
     Of arrays only the shapes are read; all cores share the reading of other recordings.
-    Returns the layout that is described. Raises UserError for the first mistake.
+    Raises UserError for the first mistake.
     """
     folder = _source(mirror)
     description, rows = _described(folder)
-    layout = description.skeleton()
-    check_row = partial(_check_recording, folder.absolute(), layout)
+    check_row = partial(_check_recording, folder.absolute(), description.skeleton())
     arrays = [row for row in rows if row["file"].endswith(".npy")]
     others = [row for row in rows if not row["file"].endswith(".npy")]
     checked = chain(map(check_row, arrays), in_parallel(check_row, others))
     for _ in progress(checked, "files", total=len(rows)):
         pass
-    return layout
+
+
+def contents(mirror: str | None) -> Contents:
+    """The layout and the classes of `dataset.yaml`. Raises UserError where it is wrong."""
+    description = _description(_source(mirror))
+    return Contents(description.skeleton(), tuple(description.classes))
 
 
 def fetch(folder: Path, mirror: str | None) -> None:
@@ -133,16 +137,20 @@ def _described(folder: Path) -> tuple[Description, list[Row]]:
 
     Raises UserError where either is missing or wrong.
     """
+    description = _description(folder)
+    if (folder / CLIPS_FILE).exists():
+        return description, read_rows(folder, description)
+    _pickle(folder)
+    return description, []
+
+
+def _description(folder: Path) -> Description:
     if not (folder / DESCRIPTION_FILE).is_file():
         raise UserError(
             f"{folder}: holds no {DESCRIPTION_FILE}; own data need it beside {CLIPS_FILE} "
             "or a pickle (docs/own_data.md)"
         )
-    description = read_description(folder / DESCRIPTION_FILE)
-    if (folder / CLIPS_FILE).exists():
-        return description, read_rows(folder, description)
-    _pickle(folder)
-    return description, []
+    return read_description(folder / DESCRIPTION_FILE)
 
 
 def _pickle(folder: Path) -> Path:
@@ -156,4 +164,4 @@ def _pickle(folder: Path) -> Path:
     return pickles[0]
 
 
-SOURCE = Source((), fetch, open_own, check)
+SOURCE = Source((), fetch, open_own, contents, check)

@@ -5,7 +5,7 @@ from pathlib import Path
 from brl.clips.clip import PARTS, Clip, Splits
 from brl.clips.layouts import NTU25
 from brl.clips.normalize import Normalization
-from brl.datasets.source import Dataset, Source
+from brl.datasets.source import Dataset, Source, always
 from brl.datasets.synthetic import scenes as synthetic
 from brl.support.files import written_whole
 
@@ -50,4 +50,4 @@ def splits(names: list[str]) -> Splits:
     }
 
 
-SOURCE = Source((synthetic.SPLIT,), fetch, open_generator)
+SOURCE = Source((synthetic.SPLIT,), fetch, open_generator, always(NTU25, synthetic.CLASSES))
