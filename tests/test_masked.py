@@ -56,7 +56,7 @@ def test_every_joint_of_a_layout_is_in_one_of_six_parts(name):
     assert (parts.sum(dim=0) == 1).all()
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", PARTS)
 def test_left_and_right_limbs_are_mirror_images(name):
     head, torso, *limbs = (set(part) for part in PARTS[name])
     mirrored = LAYOUTS[name].mirrored()
@@ -66,7 +66,7 @@ def test_left_and_right_limbs_are_mirror_images(name):
         assert {int(mirrored[joint]) for joint in middle} == middle
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", PARTS)
 def test_a_limb_hangs_together(name):
     """It has one joint whose parent is outside: its upper end."""
     parents = LAYOUTS[name].parents

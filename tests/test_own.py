@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from brl.clips.layouts import COCO17
+from brl.clips.layouts import COCO17, LAYOUTS
 from brl.clips.store import ClipStore
 from brl.config.params import read_params
 from brl.datasets import nw_ucla
@@ -123,6 +123,19 @@ def test_a_joint_without_coordinates_is_missing_whatever_its_score(folder):
     assert store.digest == expected.digest
     assert ours[0].missing_joints == facts[0].missing_joints == 3
     assert ours[0].empty_frames == facts[0].empty_frames == 1
+
+
+def test_a_known_layout_has_short_names_and_other_channels_if_they_are_given(folder):
+    known = {"classes": STICK["classes"], "normalize": "none"}
+    for short, name in (("penn13", "penn_action13"), ("utd20", "utd_mhad20")):
+        write_description(folder, known | {"layout": short})
+        assert read_description(folder / "dataset.yaml").skeleton() == LAYOUTS[name]
+    write_description(folder, known | {"layout": "hand21", "dimensions": 2, "scored": True})
+    layout = read_description(folder / "dataset.yaml").skeleton()
+    assert (layout.channels, layout.parents) == (3, LAYOUTS["hand21"].parents)
+    write_description(folder, known | {"layout": "ntu25", "normalize": "ntu", "dimensions": 2})
+    with pytest.raises(UserError, match="`ntu` is for the layout ntu25 in 3D"):
+        read_description(folder / "dataset.yaml")
 
 
 def test_centring_leaves_scores_alone(folder):

@@ -30,6 +30,13 @@ ALL = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
         (COCO17, 17, 0),
         (PENN_ACTION13, 13, 0),
         (OPENPOSE18, 18, 1),
+        (LAYOUTS["openpose25"], 25, 1),
+        (LAYOUTS["halpe26"], 26, 18),
+        (LAYOUTS["coco_wholebody133"], 133, 0),
+        (LAYOUTS["mediapipe33"], 33, 0),
+        (LAYOUTS["h36m17"], 17, 8),
+        (LAYOUTS["smpl24"], 24, 9),
+        (LAYOUTS["hand21"], 21, 0),
     ],
 )
 def test_published_layouts(layout, joints, centre):
@@ -87,9 +94,17 @@ def test_mirroring_twice_gives_the_original_order(layout):
 
 
 @ALL
+def test_a_mirror_image_has_the_same_bones(layout):
+    """In the tree and in the network's graph."""
+    mirrored = layout.mirrored()
+    for parents in (np.array(layout.parents), layout.parents_in_graph()):
+        assert (mirrored[parents] == parents[mirrored]).all()
+
+
+@ALL
 def test_the_upper_body_is_its_own_mirror_image(layout):
     upper = set(layout.upper_body)
-    assert 0 < len(upper) < layout.num_joints
+    assert 0 < len(upper) < layout.num_joints or layout.name == "hand21"
     assert {layout.mirrored()[joint] for joint in upper} == upper
 
 
@@ -130,3 +145,41 @@ def test_names_are_of_no_account():
     assert NTU25.part("leg").names[:2] == ("spine base", "left hip")
     with pytest.raises(ValueError, match="names: 1 for 25 joints"):
         replace(NTU25, names=("head",))
+
+
+# Joints as the formats' own definitions number them.
+PUBLISHED = {
+    "openpose25": {8: "hip centre", 15: "right eye", 19: "left big toe", 24: "right heel"},
+    "halpe26": {16: "right ankle", 17: "head top", 19: "hip centre", 22: "left small toe"},
+    "coco_wholebody133": {
+        16: "right ankle", 17: "left big toe", 22: "right heel", 23: "right jaw 1", 31: "chin",
+        39: "left jaw 1", 44: "right brow 5", 53: "nose bridge 4", 56: "nose base",
+        59: "right eye outer corner", 65: "left eye inner corner", 71: "right lip corner",
+        90: "right inner lower lip", 91: "left hand root", 111: "left pinky 4",
+        112: "right hand root", 132: "right pinky 4",
+    },
+    "mediapipe33": {3: "left outer eye", 7: "left ear", 10: "right mouth", 17: "left pinky",
+        22: "right thumb", 29: "left heel", 32: "right toe"},
+    "h36m17": {0: "pelvis", 3: "right ankle", 8: "thorax", 10: "head", 11: "left shoulder"},
+    "smpl24": {9: "spine 3", 12: "neck", 13: "left collar", 15: "head", 23: "right hand"},
+    "hand21": {0: "wrist", 4: "thumb 4", 5: "index 1", 12: "middle 4", 20: "pinky 4"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_joints_have_the_numbers_of_their_format(name):
+    names = LAYOUTS[name].names
+    assert PUBLISHED[name] == {joint: names[joint] for joint in PUBLISHED[name]}
+
+
+def test_whole_bodies_begin_with_the_joints_of_coco():
+    for name in ("halpe26", "coco_wholebody133"):
+        assert LAYOUTS[name].names[:17] == COCO17.names
+
+
+def test_a_joint_hangs_on_a_joint_of_its_own_side():
+    """Or on one of the middle."""
+    for layout in LAYOUTS.values():
+        for joint, parent in enumerate(layout.parents):
+            sides = {layout.names[v].split()[0] for v in (joint, parent)}
+            assert not sides >= {"left", "right"}

@@ -81,7 +81,7 @@ def test_a_2d_skip_scores_the_mean_of_its_ends():
 
 
 several = st.lists(st.sampled_from(sorted(MODALITIES)), min_size=2, max_size=5)
-layouts = st.sampled_from(sorted(LAYOUTS)).map(LAYOUTS.__getitem__)
+layouts = st.sampled_from([layout for layout in LAYOUTS.values() if layout.parts])
 parts = st.sampled_from(["body", "hand", "leg"])
 seeds = st.integers(0, 2**31)
 

@@ -102,6 +102,13 @@ class Layout:
             reached = parents[reached]
         return np.where(has_ancestor, reached, np.arange(self.num_joints))
 
+    def parents_in_graph(self) -> np.ndarray:
+        """The parent of each joint in the network's graph, (V,) int64."""
+        parents = np.array(self.parents)
+        for joint, parent in self.graph_parents:
+            parents[joint] = parent
+        return parents
+
     def mirrored(self) -> np.ndarray:
         """For each joint its mirror image, (V,) int64; the joint itself where it has no pair."""
         order = np.arange(self.num_joints)
@@ -193,9 +200,7 @@ class Layout:
 
     def _inward(self) -> np.ndarray:
         """Edges of the network's graph, (V, V) float32: [parent, child] = 1."""
-        parents = np.array(self.parents)
-        for joint, parent in self.graph_parents:
-            parents[joint] = parent
+        parents = self.parents_in_graph()
         children = np.flatnonzero(parents != np.arange(self.num_joints))
         inward = np.zeros((self.num_joints, self.num_joints), dtype=np.float32)
         inward[parents[children], children] = 1

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from brl.commands.command_line import names_in, streams
+from brl.commands.command_line import A_FILE, Commands, names_in, streams
 
 
 @click.command()
@@ -83,18 +83,28 @@ def check() -> None:
     click.echo("params.yaml: no mistakes found")
 
 
-@click.command()
+@click.group(
+    cls=Commands,
+    sections={"Own data": ("layout",)},
+    invoke_without_command=True,
+    subcommand_metavar="[COMMAND] [ARGS]...",
+)
 @click.option("--again", is_flag=True, help="Fetch the raw files again: the mirror has changed.")
-def data(again: bool) -> None:
+@click.pass_context
+def data(context: click.Context, again: bool) -> None:
     """Show what the clips are like, and which need attention.
 
-    Downloads and prepares the dataset first, unless that was done.
+    Downloads and prepares the dataset first, unless that was done. The commands below help with
+    data of your own; they prepare nothing.
 
     \b
     Examples:
       brl preset nw_ucla && brl data
       brl data --again
+      brl data layout wave_001.npy
     """
+    if context.invoked_subcommand is not None:
+        return
     from brl.commands import pipeline
 
     if again:
@@ -104,6 +114,23 @@ def data(again: bool) -> None:
 
     mirror.warn_of_changes()
     data.show(Path("reports"))
+
+
+@data.command()
+@click.argument("file", type=A_FILE)
+def layout(file: Path) -> None:
+    """Guess which layout the joints of a file have.
+
+    Compares the bones of each known layout with as many joints: their proportions, and how directly
+    they join the joints. docs/layouts.md shows all layouts. FILE is a .npy or .json file.
+
+    \b
+    Example:
+      brl data layout wave_001.npy
+    """
+    from brl.commands import layout
+
+    layout.show(file)
 
 
 COMMANDS = (preset, weights, check, data)

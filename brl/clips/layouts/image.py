@@ -1,6 +1,8 @@
 """Layouts of bodies in images: joints in 2D, each with its score."""
 
 from brl.clips.layout import Layout
+from brl.clips.layouts.face import FACE
+from brl.clips.layouts.named import fingers, named
 
 COCO17 = Layout(
     name="coco17",
@@ -52,3 +54,94 @@ OPENPOSE18 = Layout(
         "right eye", "left eye", "right ear", "left ear",
     ),
 )  # fmt: skip
+
+OPENPOSE25 = named(
+    "openpose25",
+    {
+        "nose": "neck",
+        "neck": "neck",
+        "right shoulder": "neck",
+        "right elbow": "right shoulder",
+        "right wrist": "right elbow",
+        "left shoulder": "neck",
+        "left elbow": "left shoulder",
+        "left wrist": "left elbow",
+        "hip centre": "neck",
+        "right hip": "hip centre",
+        "right knee": "right hip",
+        "right ankle": "right knee",
+        "left hip": "hip centre",
+        "left knee": "left hip",
+        "left ankle": "left knee",
+        "right eye": "nose",
+        "left eye": "nose",
+        "right ear": "right eye",
+        "left ear": "left eye",
+        "left big toe": "left ankle",
+        "left small toe": "left big toe",
+        "left heel": "left ankle",
+        "right big toe": "right ankle",
+        "right small toe": "right big toe",
+        "right heel": "right ankle",
+    },
+    arms="neck",
+    legs="hip centre",
+    dimensions=2,
+    scored=True,
+)
+
+# The bones of COCO17, but the hips hang on the shoulders, as in its graph.
+COCO_BODY = {
+    **{name: COCO17.names[above] for name, above in zip(COCO17.names, COCO17.parents, strict=True)},
+    "left hip": "left shoulder",
+    "right hip": "right shoulder",
+}
+
+# The joints of COCO17, then those between left and right, and the feet.
+HALPE26 = named(
+    "halpe26",
+    {
+        **COCO_BODY,
+        "nose": "neck",
+        "left shoulder": "neck",
+        "right shoulder": "neck",
+        "left hip": "hip centre",
+        "right hip": "hip centre",
+        "head top": "neck",
+        "neck": "neck",
+        "hip centre": "neck",
+        "left big toe": "left ankle",
+        "right big toe": "right ankle",
+        "left small toe": "left big toe",
+        "right small toe": "right big toe",
+        "left heel": "left ankle",
+        "right heel": "right ankle",
+    },
+    arms="neck",
+    legs="hip centre",
+    dimensions=2,
+    scored=True,
+)
+
+# The joints of COCO17, then feet, face and hands.
+COCO_WHOLEBODY133 = named(
+    "coco_wholebody133",
+    {
+        **COCO_BODY,
+        "left big toe": "left ankle",
+        "left small toe": "left big toe",
+        "left heel": "left ankle",
+        "right big toe": "right ankle",
+        "right small toe": "right big toe",
+        "right heel": "right ankle",
+        **FACE,
+        "left hand root": "left wrist",
+        **fingers("left hand root", "left "),
+        "right hand root": "right wrist",
+        **fingers("right hand root", "right "),
+    },
+    arms="nose",
+    legs="nose",
+    dimensions=2,
+    scored=True,
+)

@@ -1,25 +1,28 @@
 """Reads `dataset.yaml`, the description of the user's own data."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from brl.clips.layout import Layout
-from brl.clips.layouts import LAYOUTS
+from brl.clips.layouts import LAYOUTS, NTU25, SHORT_NAMES
 from brl.clips.normalize import Normalization
 from brl.support.yaml_file import read_yaml
 
 DESCRIPTION_FILE = "dataset.yaml"
 Joint = int | str
+KNOWN = LAYOUTS | SHORT_NAMES
 
 
 class Description(BaseModel):
     """The content of a `dataset.yaml`.
 
-    `name` is what reports call the data. Either `layout` names a known layout, or the keys from
-    `joints` to `scored` describe one. Only partial mixing needs `upper_body`. A joint is given by
-    its name or by its number, from 0. The page for users is docs/own_data.md.
+    `name` is what reports call the data. Either `layout` names a known layout, and `dimensions` and
+    `scored` may say how its channels differ; or the keys from `joints` to `scored` describe one.
+    Only partial mixing needs `upper_body`. A joint is given by its name or by its number, from 0.
+    The page for users is docs/own_data.md.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -41,10 +44,10 @@ class Description(BaseModel):
     @model_validator(mode="after")
     def _one_layout(self) -> "Description":
         own = {"joints", "parents", "left_right", "upper_body", "lower_body", "parts"}
-        given = (own | {"dimensions", "scored"}) & self.model_fields_set
+        given = own & self.model_fields_set
         if self.layout is not None and given:
             raise ValueError(f"layout and {min(given)}: give a known layout or describe your own")
-        if self.layout is not None and self.layout not in LAYOUTS:
+        if self.layout is not None and self.layout not in KNOWN:
             raise ValueError(f"layout: unknown {self.layout!r}; known: {', '.join(LAYOUTS)}")
         if self.layout is None and self.parents is None:
             raise ValueError(f"needs a layout ({', '.join(LAYOUTS)}), or parents of your own")
@@ -64,8 +67,8 @@ class Description(BaseModel):
         if self.normalize != "center" and self.center is not None:
             raise ValueError(f"center: is for `normalize: center`, not for {self.normalize}")
         layout = self.skeleton()
-        if self.normalize == "ntu" and layout.name != "ntu25":
-            raise ValueError("normalize: `ntu` is for the layout ntu25; use center")
+        if self.normalize == "ntu" and layout != NTU25:
+            raise ValueError("normalize: `ntu` is for the layout ntu25 in 3D; use center")
         if self.normalize == "image" and layout.dimensions != 2:
             raise ValueError("normalize: `image` is for 2D joints; use center")
         if self.center is not None and self.center_joint not in range(layout.num_joints):
@@ -87,7 +90,8 @@ class Description(BaseModel):
     def skeleton(self) -> Layout:
         """The layout. Raises ValueError, with a message for the user, where it is invalid."""
         if self.layout is not None:
-            return LAYOUTS[self.layout]
+            changes = {"dimensions", "scored"} & self.model_fields_set
+            return replace(KNOWN[self.layout], **{key: getattr(self, key) for key in changes})
         assert self.parents is not None
         if self.joints is not None and len(self.joints) != len(self.parents):
             raise ValueError(

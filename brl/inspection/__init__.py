@@ -1,0 +1,1 @@
+"""What an unknown file holds: a guess from its numbers."""
