@@ -399,7 +399,7 @@ HOSTILE = {
     ),
     "a number without end": ("a.json", b"[[[" + b"9" * 10_000 + b"]]]", "not valid JSON"),
     "a pickle": ("a.pkl", pickle.dumps(print), "a pickle; can be read"),
-    "a pickle called an array": ("a.npy", pickle.dumps(print), "holds Python objects, not"),
+    "a pickle called an array": ("a.npy", pickle.dumps(print), "not a whole array file"),
     "half a zip": ("a.npz", b"PK\x03\x04", "not a whole array file"),
     "text with a wrong name": ("a.skeleton", b"hello", "line 1: 'hello'; must be the number of"),
 }  # fmt: skip
