@@ -92,11 +92,11 @@ OWN_CASES = {
         params("dataset", mirror="nowhere"), "download", "nowhere: holds no dataset.yaml",
     ),
     "own: neither list nor pickle": own(
-        lacks(CSV), "download", "holds no clips.csv and 0 .pkl files; must be clips.csv or one",
+        lacks(CSV), "download", "holds no clips.csv, 0 .npz, 12 .npy and 0 .pkl files; must be",
     ),
     "own: two pickles": Case(
         "own pickle", holds("own/more.pkl", ""), "download",
-        "holds no clips.csv and 2 .pkl files; must be clips.csv or one pickle",
+        "holds no clips.csv, 0 .npz, 0 .npy and 2 .pkl files; must be clips.csv, one .pkl, one",
     ),
     "own: a pickle that calls the shell": Case(
         "own pickle", pickled(OWN_PICKLE, first(extra=SHELL)), "prepare",

@@ -1,7 +1,7 @@
-"""The user's own data as a source: a folder of recordings or a pickle, described by `dataset.yaml`.
+"""The user's own data as a source: a folder of recordings, described by `dataset.yaml`.
 
-The folder holds `dataset.yaml`, and either `clips.csv` with one recording per clip, or one
-annotation pickle. The page for users is docs/own_data.md.
+The folder holds `dataset.yaml`, and either `clips.csv` with one recording per clip, or a whole
+dataset in a few files. The page for users is docs/own_data.md.
 """
 
 import shutil
@@ -13,9 +13,9 @@ import numpy as np
 
 from brl.clips.clip import Clip
 from brl.clips.layout import Layout
-from brl.datasets.annotations import open_annotations
 from brl.datasets.own.clip_list import CLIPS_FILE, Row, label_of, read_rows, splits_of
 from brl.datasets.own.description import DESCRIPTION_FILE, Description, read_description
+from brl.datasets.own.whole_files import check_whole, open_whole, whole_files
 from brl.datasets.parallel import in_parallel
 from brl.datasets.recordings.read import read_recording
 from brl.datasets.source import Contents, Dataset, Source
@@ -39,6 +39,8 @@ def check(mirror: str | None) -> None:
     """
     folder = _source(mirror)
     description, rows = _described(folder)
+    if not rows:
+        check_whole(folder, description)
     check_row = partial(_check_recording, folder.absolute(), description.skeleton())
     arrays = [row for row in rows if row["file"].endswith(".npy")]
     others = [row for row in rows if not row["file"].endswith(".npy")]
@@ -66,7 +68,7 @@ def fetch(folder: Path, mirror: str | None) -> None:
     elif rows:
         files = [CLIPS_FILE, *dict.fromkeys(row["file"] for row in rows)]
     else:
-        files = [_pickle(source).name]
+        files = [file.name for file in whole_files(source)]
     with written_whole(folder) as unfinished:
         unfinished.mkdir()
         if mirror is None:
@@ -86,11 +88,11 @@ def open_own(folder: Path) -> Dataset:
     if not (folder / DESCRIPTION_FILE).exists():
         folder = FOLDER
     description, rows = _described(folder)
+    if not rows:
+        return open_whole(folder, description)
     normalization = description.normalization()
     in_pixels = normalization.kind == "image"
     layout, classes = description.skeleton(), tuple(description.classes)
-    if not rows:
-        return open_annotations(_pickle(folder), layout, classes, normalization)
     return Dataset(
         layout=layout,
         classes=classes,
@@ -133,14 +135,14 @@ def _source(mirror: str | None) -> Path:
 
 
 def _described(folder: Path) -> tuple[Description, list[Row]]:
-    """The description and the list of a folder; the list is empty if it has a pickle instead.
+    """The description and the list of a folder; the list is empty if it has whole files instead.
 
     Raises UserError where either is missing or wrong.
     """
     description = _description(folder)
     if (folder / CLIPS_FILE).exists():
         return description, read_rows(folder, description)
-    _pickle(folder)
+    whole_files(folder)
     return description, []
 
 
@@ -148,20 +150,9 @@ def _description(folder: Path) -> Description:
     if not (folder / DESCRIPTION_FILE).is_file():
         raise UserError(
             f"{folder}: holds no {DESCRIPTION_FILE}; own data need it beside {CLIPS_FILE} "
-            "or a pickle (docs/own_data.md)"
+            "or a whole dataset (docs/own_data.md)"
         )
     return read_description(folder / DESCRIPTION_FILE)
-
-
-def _pickle(folder: Path) -> Path:
-    """The only pickle in a folder. Raises UserError where there is not exactly one."""
-    pickles = sorted(folder.glob("*.pkl"))
-    if len(pickles) != 1:
-        raise UserError(
-            f"{folder}: holds no {CLIPS_FILE} and {len(pickles)} .pkl files; must be {CLIPS_FILE} "
-            "or one pickle (docs/own_data.md)"
-        )
-    return pickles[0]
 
 
 SOURCE = Source((), fetch, open_own, contents, check)

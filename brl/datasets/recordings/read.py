@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from brl.clips.layout import Layout
+from brl.datasets.padded import is_padded
 from brl.datasets.pickles import shown
 from brl.datasets.recordings.recording import Format, Recording
 from brl.datasets.recordings.table import FORMATS, SUFFIXES
@@ -19,6 +20,11 @@ def read_recording(path: Path, layout: Layout, where: str) -> np.ndarray:
     where: the place named in error messages. Raises UserError, one line that begins with it, where
     no format takes the recording, or where it is damaged or does not fit the layout.
     """
+    if is_padded(path):
+        raise UserError(
+            f"{where}: a dataset of many clips, not one recording; use it as own data "
+            "(docs/own_data.md)"
+        )
     recording = Recording(path, where)
     taken_by = format_of(recording)
     if taken_by is None:
