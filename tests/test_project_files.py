@@ -164,6 +164,14 @@ def test_dev_tools_are_those_that_are_pinned():
     assert of_extra == {line.partition("==")[0] for line in pinned.split()}
 
 
+def test_packages_for_motion_capture_are_pinned():
+    """`make` installs them, and a package that uses this one as a library need not."""
+    extra = tomllib.loads(text_of(HERE / "pyproject.toml"))["project"]["optional-dependencies"]
+    pinned = text_of(HERE / "requirements.txt").partition("# tests and checks")[0]
+    names = {line.partition("==")[0] for line in pinned.splitlines()}
+    assert {re.split(r"[<>=]", requirement)[0] for requirement in extra["motion"]} <= names
+
+
 def test_hooks_take_the_tools_of_the_environment():
     hooks = yaml.safe_load(text_of(HERE / ".pre-commit-config.yaml"))["repos"]
     assert [repo["repo"] for repo in hooks] == ["local"]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 WHOLE_BODY = "body"
+OWN = "own"  # the name of a layout that a user describes
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,14 @@ class Layout:
         return self.dimensions + self.scored
 
     def written(self) -> dict[str, Any]:
-        """What files hold of the layout, as JSON takes it: all but the names of joints.
+        """What files hold of the layout, as JSON takes it.
 
-        Names change no result, and files are older than they are.
+        The names of joints, which select them in motion capture, are left out of known layouts:
+        files are older than these names, and `brl.clips.layouts` has them.
         """
         content = asdict(self)
-        del content["names"]
+        if self.name != OWN or not self.names:
+            del content["names"]
         return content
 
     def ancestors(self, hops: int) -> np.ndarray:

@@ -186,6 +186,7 @@ def _meaning(layout: Layout, classes: tuple[str, ...]) -> bytes:
     Those of the known layouts are younger than results that are kept under a digest.
     """
     meaning = layout.written() | {"name": "", "classes": classes}
+    meaning.pop("names", None)
     if layout.name in LAYOUTS or not layout.parts:
         del meaning["parts"]
     return json.dumps(meaning).encode()

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from brl.clips.layout import Layout
+from brl.clips.layout import OWN, Layout
 from brl.clips.layouts import LAYOUTS, NTU25, SHORT_NAMES
 from brl.clips.normalize import Normalization
 from brl.support.yaml_file import read_yaml
@@ -107,7 +107,7 @@ class Description(BaseModel):
                 raise ValueError("upper_body, lower_body: each joint must be in one of them, once")
         pairs = [self._indices(pair, "left_right") for pair in self.left_right]
         return Layout(
-            name="own",
+            name=OWN,
             parents=self._indices(self.parents, "parents"),
             mirror_pairs=tuple((left, right) for left, right in pairs),
             upper_body=upper,

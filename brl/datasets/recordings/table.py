@@ -1,6 +1,8 @@
 """The formats of recordings."""
 
 from brl.datasets.recordings import (
+    bvh_file,
+    c3d_file,
     coco,
     landmarks,
     mmpose,
@@ -17,6 +19,8 @@ FORMATS: tuple[Format, ...] = (
     numpy_files.FORMAT,
     numpy_files.ZIPPED,
     ntu_skeleton.FORMAT,
+    bvh_file.FORMAT,
+    c3d_file.FORMAT,
     openpose.FORMAT,
     coco.FORMAT,
     mmpose.FORMAT,
