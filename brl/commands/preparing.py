@@ -85,7 +85,7 @@ def check() -> None:
 
 @click.group(
     cls=Commands,
-    sections={"Own data": ("layout",)},
+    sections={"Own data": ("layout", "from-video")},
     invoke_without_command=True,
     subcommand_metavar="[COMMAND] [ARGS]...",
 )
@@ -104,6 +104,8 @@ def data(context: click.Context, again: bool) -> None:
       brl data layout wave_001.npy
     """
     if context.invoked_subcommand is not None:
+        if again:
+            raise click.UsageError("--again fetches what is prepared: no COMMAND with it")
         return
     from brl.commands import pipeline
 
@@ -131,6 +133,48 @@ def layout(file: Path) -> None:
     from brl.commands import layout
 
     layout.show(file)
+
+
+@data.command("from-video")
+@click.argument("videos", metavar="VIDEOS...", type=A_FILE, nargs=-1, required=True)
+@click.option(
+    "--pose",
+    metavar="FILE",
+    type=A_FILE,
+    help="Network that finds joints: RTMPose or RTMO, .onnx or .zip.",
+)
+@click.option(
+    "--detector",
+    metavar="FILE",
+    type=A_FILE,
+    help="Network that finds people, for RTMPose: YOLOX or RTMDet.",
+)
+@click.option(
+    "--to",
+    "folder",
+    metavar="FOLDER",
+    type=A_FILE,
+    default="own",
+    show_default=True,
+    help="The folder of own data.",
+)
+def from_video(
+    videos: tuple[Path, ...], pose: Path | None, detector: Path | None, folder: Path
+) -> None:
+    """Make clips of own data from videos.
+
+    VIDEOS are files, or folders of them; folders inside are classes. Writes the joints of each
+    video, and enters it into clips.csv. Clips that are there are not made again, so that an
+    interrupted run continues. docs/own_data.md says where to get the networks.
+
+    \b
+    Examples:
+      brl data from-video videos/ --pose rtmpose-m.onnx --detector yolox_m.onnx
+      brl data from-video one.mp4 two.mp4 --pose rtmo-m.onnx --to own
+    """
+    from brl.commands.from_video import from_video
+
+    from_video(videos, pose, detector, folder)
 
 
 COMMANDS = (preset, weights, check, data)

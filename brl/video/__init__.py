@@ -1,0 +1,1 @@
+"""Clips of own data, made from videos by a pose estimator."""
