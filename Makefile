@@ -13,7 +13,7 @@ setup: .venv/installed  ## the virtual environment, with everything installed
 
 .venv/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
-	@echo "Setting up .venv: once, a few minutes, 1.9 GB"
+	@echo "Setting up .venv: once, a few minutes, 2.1 GB"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .

@@ -8,9 +8,9 @@ import pytest
 # From the bottom up. A room imports from rooms before it; docs/architecture.md says what each is.
 ROOMS = [
     "support", "figures", "clips", "fetching", "datasets", "inspection", "video", "config",
-    "subset", "balance", "models", "streams", "published", "prediction", "classifier", "scores", "report",
-    "tracking", "training", "pretraining", "probing", "unseen", "mixer", "serving", "comparison",
-    "commands",
+    "subset", "balance", "models", "streams", "published", "prediction", "classifier", "scores",
+    "report", "tracking", "training", "pretraining", "probing", "unseen", "mixer", "serving",
+    "comparison", "commands",
 ]  # fmt: skip
 
 
