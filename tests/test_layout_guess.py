@@ -13,6 +13,7 @@ from brl.clips.layouts import LAYOUTS
 from brl.datasets.synthetic.source import generate
 from brl.inspection.guess import Channels, confidence, guess
 from tests.command import brl, refused
+from tests.estimators import openpose
 from tests.moving import moving_body
 from tests.reference import shared
 
@@ -137,6 +138,12 @@ def test_the_command_reads_json_with_joints_that_were_not_seen(tmp_path):
         assert brl("data", "layout", str(file)).stdout.endswith("\nlayout: ntu25\n")
 
 
+@pytest.mark.parametrize("name", ["openpose18", "openpose25"])
+def test_the_command_reads_what_pose_estimators_write(tmp_path, name):
+    folder = openpose(tmp_path / "clip", [[body] for body in moving_body(LAYOUTS[name], 0)])
+    assert brl("data", "layout", str(folder)).stdout.endswith(f"\nlayout: {name}\n")
+
+
 def test_the_command_does_not_pretend_to_know(tmp_path):
     file = tmp_path / "clip.npy"
     np.save(file, moving_body(LAYOUTS["coco17"], 0)[:, np.random.default_rng(0).permutation(17)])
@@ -168,6 +175,5 @@ def test_a_file_that_is_no_clip_is_refused(tmp_path, content, said):
 
 
 def test_a_missing_file_is_one_line(tmp_path):
-    assert refused("data", "layout", str(tmp_path / "x.npy")).endswith(
-        "x.npy: cannot be read (No such file or directory)"
-    )
+    said = refused("data", "layout", str(tmp_path / "x.npy"))
+    assert said.endswith("x.npy: no such file or folder")

@@ -8,6 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from brl.clips.layouts import LAYOUTS
+from brl.datasets.recordings import nested_lists, numpy_files
+from brl.datasets.recordings.read import format_of, read_recording
+from brl.datasets.recordings.recording import Recording
 from brl.inspection.guess import Channels, Fit, confidence, guess
 from brl.support.errors import UserError
 
@@ -45,10 +48,26 @@ def show(file: Path) -> None:
 
 
 def read_joints(file: Path) -> np.ndarray:
-    """The joints (M, T, V, K) of a .npy file, or of a .json file of nested lists.
+    """The joints (M, T, V, K) of a recording of any layout.
 
-    Raises UserError where the file holds no array of joints.
+    What a pose estimator wrote may serve several layouts; the one with the most joints is read.
+    Raises UserError where the file holds no joints.
     """
+    if not file.exists():
+        raise UserError(f"{file}: no such file or folder")
+    recording = Recording(file, str(file))
+    if format_of(recording) in (numpy_files.FORMAT, nested_lists.FORMAT):
+        return _array(file)
+    for layout in sorted(LAYOUTS.values(), key=lambda each: -each.num_joints):
+        try:
+            return read_recording(file, layout, str(file))
+        except UserError as error:
+            last = error
+    raise last
+
+
+def _array(file: Path) -> np.ndarray:
+    """The joints (M, T, V, K) of a .npy file, or of a .json file of nested lists."""
     try:
         if file.suffix == ".json":
             content = json.loads(file.read_text(encoding="utf-8"))
@@ -56,8 +75,8 @@ def read_joints(file: Path) -> np.ndarray:
             joints = np.array(content, dtype=float)
         else:
             joints = np.load(file, allow_pickle=False).astype(float)
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror})") from error
+    except OSError:
+        raise
     except Exception as error:  # a damaged file may raise nearly any exception
         raise UserError(
             f"{file}: not an array of joints ({type(error).__name__}); must be a .npy file, or "

@@ -124,7 +124,7 @@ def layout(file: Path) -> None:
     """Guess which layout the joints of a file have.
 
     Compares the bones of each known layout with as many joints: their proportions, and how directly
-    they join the joints. docs/layouts.md shows all layouts. FILE is a .npy or .json file.
+    they join the joints. docs/layouts.md shows all layouts. FILE is a recording.
 
     \b
     Example:
