@@ -203,10 +203,10 @@ def listed(content: str | bytes, words: str) -> Case:
 
 LIST_CASES = {
     "a list of an unknown clip": listed(
-        "clip00\nclip99\n", "mine.txt: clip99 is not a training clip of this split (1 of 2"
+        "clip00\nclip99\n", "mine.txt: clip99 is not a training clip of this split ... (1 of 2"
     ),
     "a list of a test clip": listed(
-        "clip00\nclip02\n", "mine.txt: clip02 is not a training clip of this split (1 of 2"
+        "clip00\nclip02\n", "mine.txt: clip02 is not a training clip of this split ... (1 of 2"
     ),
     "a list of a clip twice": listed("clip00\nclip03\nclip00\n", "mine.txt: clip00 occurs twice"),
     "a list without a class": listed("clip00\n", "the class 'point' keeps no training clip; "),

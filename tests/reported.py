@@ -95,7 +95,10 @@ def results(folder: Path, names: list[str], params: Params = PARAMS) -> Results:
 
 def data_of(store: ClipStore) -> DataReport:
     """A report with findings on two splits, `half` and another one."""
-    facts = [facts_of(store.joints(clip)) for clip in range(len(store.names))]
+    facts = [
+        facts_of(Clip(name, 0, store.joints(clip)), store.layout)
+        for clip, name in enumerate(store.names)
+    ]
     classes = by_class(store, facts)
     split = PARAMS.dataset.split
     findings = pd.DataFrame(
