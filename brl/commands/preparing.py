@@ -85,7 +85,7 @@ def check() -> None:
 
 @click.group(
     cls=Commands,
-    sections={"Own data": ("layout", "from-video")},
+    sections={"Own data": ("new", "layout", "from-video")},
     invoke_without_command=True,
     subcommand_metavar="[COMMAND] [ARGS]...",
 )
@@ -101,7 +101,7 @@ def data(context: click.Context, again: bool) -> None:
     Examples:
       brl preset nw_ucla && brl data
       brl data --again
-      brl data layout wave_001.npy
+      brl data new own
     """
     if context.invoked_subcommand is not None:
         if again:
@@ -116,6 +116,24 @@ def data(context: click.Context, again: bool) -> None:
 
     mirror.warn_of_changes()
     data.show(Path("reports"))
+
+
+@data.command()
+@click.argument("folder", type=A_FILE)
+def new(folder: Path) -> None:
+    """Begin dataset.yaml and clips.csv for a folder of recordings.
+
+    Classes come from folders, from words or numbers in names, or from the files themselves; the
+    split from folders, or from people, places or days in names; the layout from the lengths of
+    bones. Says what it assumed, and what you must fill in. Nothing else is changed.
+
+    \b
+    Example:
+      brl data new own
+    """
+    from brl.commands.new import begin
+
+    begin(folder)
 
 
 @data.command()

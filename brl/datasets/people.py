@@ -23,10 +23,19 @@ def people_of(names: Sequence[str]) -> np.ndarray | None:
     They tell if all of them have a number in the same way: as NTU RGB+D (`S001C001P003R001A001`),
     after a word (`subject7`, `person_12`), or alone after p or s (`a1_s03_t2`).
     """
-    for pattern in PATTERNS:
-        numbers = [int(match[1]) for match in map(pattern.search, names) if match]
-        if len(numbers) == len(names):
-            return np.array(numbers, dtype=np.int64)
+    return numbers_in(names, PATTERNS)
+
+
+def numbers_in(names: Sequence[str], patterns: Sequence[re.Pattern[str]]) -> np.ndarray | None:
+    """The number that the first pattern which all names have finds in each; None without one.
+
+    A pattern's group is the number; what is no digit in it is left out. Returns (N,) int64.
+    """
+    for pattern in patterns:
+        found = [match for match in map(pattern.search, names) if match]
+        if len(found) == len(names):
+            digits = (re.sub(r"\D", "", match[1]) for match in found)
+            return np.array([int(each) for each in digits], dtype=np.int64)
     return None
 
 

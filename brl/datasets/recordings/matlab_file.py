@@ -37,8 +37,9 @@ def read(recording: Recording, layout: Layout) -> np.ndarray:
         shapes = ", ".join(f"{shown(name)} {each.shape}" for name, each in arrays.items())
         raise UserError(
             f"{where}: holds {shapes[:200] or 'no numbers'}; must be one array of joints of the "
-            f"layout {layout.name}, frames x {layout.num_joints} joints x {layout.channels} channels or "
-            f"{layout.num_joints} x {layout.channels} x frames, or x and y, frames x joints"
+            f"layout {layout.name}, frames x {layout.num_joints} joints x {layout.channels} "
+            f"channels or {layout.num_joints} x {layout.channels} x frames, or x and y, frames x "
+            "joints"
         )
     return as_joints(fitting[0], layout, where)
 

@@ -1,0 +1,110 @@
+"""Writes what was found in a folder as `dataset.yaml` and `clips.csv`."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+
+from brl.datasets.own.clip_list import CLIPS_FILE
+from brl.datasets.own.description import DESCRIPTION_FILE
+from brl.inspection.start import Start
+from brl.support.errors import UserError
+from brl.support.files import write_csv, written_whole
+
+HEADING = "Begun by `brl data new`; docs/own_data.md says what the keys mean."
+RENAME = " Give them their names, in this order."
+
+
+def refuse_to_overwrite(folder: Path) -> None:
+    """Raises UserError where one of the two files is there."""
+    for name in (DESCRIPTION_FILE, CLIPS_FILE):
+        if (folder / name).exists():
+            raise UserError(
+                f"{folder / name}: is there already and stays as it is; to have both files written "
+                "anew, remove it"
+            )
+
+
+def to_fill_in(start: Start) -> dict[str, list[str]]:
+    """For each of the two files, what nothing tells and its reader must fill in."""
+    description, clips = [], []
+    if not start.classes:
+        description.append("classes: [NAME, NAME, ...]")
+        clips.append(f"label: {start.labels.doubt or 'nothing tells it'}")
+    if start.bodies.layout is None:
+        count = start.bodies.num_joints
+        description.append(
+            f"layout: no known one fits these {count} joints; choose one in docs/layouts.md, or "
+            "give joints, parents, left_right of your own"
+        )
+        if start.bodies.normalize == "center":
+            description.append("center: the number of the joint in the middle of the hips")
+    if not start.parts.told_by:
+        reason = start.parts.doubt or "nothing tells people, places or days"
+        clips.append(f"split: train or test; {reason}")
+    if start.bodies.normalize == "image" and not all(map(all, start.sizes)):
+        clips.append("width, height: the size of the images in pixels")
+    return {DESCRIPTION_FILE: description, CLIPS_FILE: clips}
+
+
+def write_files(folder: Path, start: Start) -> None:
+    """Writes both files."""
+    with written_whole(folder / DESCRIPTION_FILE) as unfinished:
+        yaml = YAML()
+        yaml.width = 100
+        yaml.dump(_description(start), unfinished)
+    write_csv(_clips(start), folder / CLIPS_FILE)
+
+
+def _description(start: Start) -> CommentedMap:
+    content = CommentedMap()
+    comments: dict[str, str] = {}
+
+    def put(key: str, value: Any, comment: str = "") -> None:
+        content[key] = value
+        if comment:
+            comments[key] = comment
+
+    bodies = start.bodies
+    if start.classes:
+        reason = f"From {start.labels.told_by}."
+        put("classes", start.classes, reason + RENAME * start.labels.numbered)
+    if bodies.layout is not None:
+        put(
+            "layout",
+            bodies.layout.name,
+            f"{bodies.sure.capitalize()} this one, by its bones; see docs/layouts.md.",
+        )
+    for key in ("dimensions", "scored"):
+        value = getattr(bodies.channels, key)
+        if bodies.layout is None or value != getattr(bodies.layout, key):
+            put(key, value)
+    put("normalize", bodies.normalize)
+    if bodies.normalize == "center" and bodies.center is not None:
+        assert bodies.layout is not None
+        put("center", bodies.center, f"The joint {bodies.layout.names[bodies.center]}.")
+    for key, comment in comments.items():
+        content.yaml_set_comment_before_after_key(key, before=comment)
+    missing = to_fill_in(start)
+    lines = [f"To fill in: {line}" for line in missing[DESCRIPTION_FILE]]
+    lines += [f"To fill in, in {CLIPS_FILE}: {line}" for line in missing[CLIPS_FILE]]
+    content.yaml_set_start_comment("\n".join([HEADING, *lines]))
+    return content
+
+
+def _clips(start: Start) -> pd.DataFrame:
+    labels = start.labels.values
+    if start.labels.numbered:  # so that classes are named in one place
+        number = {name: str(place) for place, name in enumerate(start.classes)}
+        labels = [number[label] for label in labels]
+    columns = {
+        "name": start.names,
+        "label": labels,
+        "split": start.parts.values,
+        "file": [file.as_posix() for file in start.files],
+    }
+    if start.bodies.normalize == "image":
+        columns["width"], columns["height"] = map(list, zip(*start.sizes, strict=True))
+    return pd.DataFrame(columns)
