@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ class LastReport:
 
     commit      short hash and date
     headline    its metrics in %
-    edits       changes of params.yaml since, in words
+    edits       changes of params.yaml since, in words; none if it had another form then
     comparable  whether it is about the same clips and groups of classes
     """
 
@@ -45,8 +46,11 @@ def last_report(params: Params) -> LastReport | None:
     metrics = _git("show", f"{commit}:./{METRICS}")
     if committed is None or metrics is None:
         return None
-    old, new = _normalized(yaml.safe_load(committed)), params.model_dump(mode="json")
-    edits = list(differences("", old, new))
+    old, new = yaml.safe_load(committed), params.model_dump(mode="json")
+    edits = []
+    with suppress(ValidationError):  # a version with other keys wrote it
+        old = Params.model_validate(old).model_dump(mode="json")
+        edits = list(differences("", old, new))
     if len(edits) > SHOWN_EDITS:
         edits = [*edits[:SHOWN_EDITS], f"and {len(edits) - SHOWN_EDITS} more"]
     return LastReport(shown, json.loads(metrics), edits, _clips(old) == _clips(new))
@@ -55,16 +59,12 @@ def last_report(params: Params) -> LastReport | None:
 def _clips(content: dict[str, Any]) -> list[Any]:
     """The parameters that decide which clips are trained on, tested and grouped."""
     dataset = content.get("dataset", {})
-    sections = [content.get(name) for name in ("prepare", "subsample", "evaluate")]
-    return [dataset.get("name"), dataset.get("split"), *sections]
-
-
-def _normalized(content: dict[str, Any]) -> dict[str, Any]:
-    """The content of a params.yaml as Params dumps it; unchanged if the schema was another one."""
-    try:
-        return Params.model_validate(content).model_dump(mode="json")
-    except ValidationError:
-        return content
+    sections = [content.get(name) or {} for name in ("prepare", "subsample", "evaluate")]
+    # A key without a value may be missing in a file of another form.
+    given = [
+        {key: section[key] for key in section if section[key] is not None} for section in sections
+    ]
+    return [dataset.get("name"), dataset.get("split"), *given]
 
 
 def lines_on(last: LastReport, headline: Headline) -> Iterator[str]:
