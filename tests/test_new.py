@@ -12,6 +12,7 @@ from brl.clips.layouts import LAYOUTS
 from brl.datasets.own import source as own
 from tests.command import brl, refused
 from tests.estimators import kinetics, openpose, write_json
+from tests.motion_files import BVH_CHANNELS, bvh_text, write_c3d
 from tests.moving import moving_body
 
 
@@ -168,6 +169,33 @@ def test_json_tells_its_label_and_what_is_no_recording_is_left_out(folder):
     description, clips, said = begun(folder)
     assert description["classes"] == ["a", "b"] and clips["label"].tolist() == ["a", "a", "b", "b"]
     assert "Left out, as no format has them: 1, own/settings.json, ..." in said
+
+
+def test_motion_capture_has_the_names_of_its_joints(folder):
+    for word in ("walk", "turn"):
+        for number in range(2):
+            values = np.random.default_rng(number).normal(size=(5, BVH_CHANNELS))
+            (folder / f"{word}{number}.bvh").write_text(bvh_text(values))
+    description, _, said = begun(folder)
+    assert description == {
+        "classes": ["turn", "walk"],
+        "joints": ["Hips", "Chest", "Left Hand", "RightHand"],
+        "parents": ["Hips", "Hips", "Chest", "Chest"],
+        "dimensions": 3, "scored": False, "normalize": "center", "center": 0,
+    }  # fmt: skip
+    assert "Hips" in said
+    assert own.open_own(Path("nothing fetched")).layout.parents == (0, 0, 1, 1)
+
+
+def test_markers_have_names_and_no_parents(folder):
+    names = ["Anna:LHip", "Anna:RHip", "Anna:C7"]
+    for number in range(4):
+        markers = np.random.default_rng(number).normal(size=(5, 3, 3))
+        write_c3d(folder / f"{'ab'[number % 2] * 3}{number}.c3d", markers, names)
+    description, _, said = begun(folder)
+    assert description["joints"] == ["LHip", "RHip", "C7"]
+    assert description["left_right"] == [["LHip", "RHip"]] and "parents" not in description
+    assert "own/dataset.yaml: parents: of each" in said and "dataset.yaml: center: the" in said
 
 
 def test_other_folders_are_refused_in_one_line(folder):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brl.inspection.names import in_order, labels_of
+from brl.inspection.names import in_order, labels_of, pairs_in
 from brl.inspection.parts import choose_groups, parts_of
 from tests.reference import shared
 
@@ -79,6 +79,15 @@ def test_names_of_published_datasets_tell_their_classes(name):
         files = [PurePath(file) for file in archive.namelist() if file.endswith((".mat", ".json"))]
     labels = labels_of([PurePath(file.stem) for file in files])
     assert labels.values == [f"action {int(file.name[1:].partition('_')[0])}" for file in files]
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [("LeftArm", "RightArm"), ("left_hip", "right_hip"), ("LHip", "RHip"), ("hip.L", "hip.R"),
+     ("l_foot", "r_foot")],
+)  # fmt: skip
+def test_joints_are_paired_by_their_names(left, right):
+    assert pairs_in([right, "L5", "Collar", left, "leftover"]) == [[left, right]]
 
 
 # Parts

@@ -324,7 +324,7 @@ def test_real_clips_as_own_data_give_the_same_store(tmp_path):
 
 @pytest.mark.slow
 def test_real_clips_as_own_data_give_the_same_results(tmp_path, monkeypatch):
-    """The worked example of docs/own_data.md: the whole pipeline twice, with the same seed."""
+    """The last example of docs/own_data.md: the whole pipeline twice, with the same seed."""
     shared("data/all_sqe.zip")
     monkeypatch.setenv("BRL_TRACKING", "off")
     results = {}

@@ -58,6 +58,10 @@ def _rows(start: Start) -> list[tuple[str, str, str, str]]:
     if bodies.layout is not None:
         reason = f"lengths of bones ({bodies.sure})"
         rows.append(("layout", bodies.layout.name, reason, f"{DESCRIPTION_FILE}: layout"))
+    if bodies.names:
+        keys = f"joints, {'parents, ' * bool(bodies.parents)}left_right"
+        reason = "names in the files"
+        rows.append((keys, f"{bodies.num_joints} joints", reason, f"{DESCRIPTION_FILE}: joints"))
     reason = FRAMES.get(bodies.frame, f"coordinates are in {bodies.channels.dimensions}D")
     rows.append(
         ("channels", str(bodies.channels), "numbers", f"{DESCRIPTION_FILE}: dimensions, scored")
@@ -69,8 +73,8 @@ def _rows(start: Start) -> list[tuple[str, str, str, str]]:
 def _normalize(start: Start) -> str:
     """The kind of normalisation, with its centre or the size of the images."""
     bodies = start.bodies
-    if bodies.normalize == "center" and bodies.layout is not None and bodies.center is not None:
-        return f"center, at joint {bodies.center}, {bodies.layout.names[bodies.center]}"
+    if bodies.normalize == "center" and bodies.center is not None:
+        return f"center, at joint {bodies.center}, {bodies.joint(bodies.center)}"
     if bodies.normalize == "image" and all(map(all, start.sizes)):
         sizes = [f"{width} x {height}" for width, height in dict.fromkeys(start.sizes)]
         return f"image, of {sizes[0]}" + f" and {len(sizes) - 1} other sizes" * (len(sizes) > 1)

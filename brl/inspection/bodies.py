@@ -11,6 +11,9 @@ import numpy as np
 from brl.clips.layout import Layout
 from brl.clips.layouts import NTU25
 from brl.clips.normalize import seen_joints
+from brl.datasets.recordings import bvh_file, c3d_file
+from brl.datasets.recordings.read import format_of
+from brl.datasets.recordings.recording import Recording
 from brl.inspection.guess import Channels, confidence, guess
 from brl.inspection.joints import read_joints
 from brl.support.errors import UserError
@@ -34,6 +37,8 @@ class Bodies:
     layout      the known layout that fits best, as these recordings have it; None if none fits
     sure        how sure that is: surely or perhaps; empty without a layout
     frame       `unit`: in the image, from 0 to 1; `pixels`: in the image; `space`: anything else
+    names       of the joints, where the files have them
+    parents     number of each joint's parent, where the files have them
     """
 
     num_joints: int
@@ -41,6 +46,8 @@ class Bodies:
     layout: Layout | None
     sure: str
     frame: Frame
+    names: tuple[str, ...] = ()
+    parents: tuple[int, ...] = ()
 
     @property
     def normalize(self) -> str:
@@ -51,16 +58,25 @@ class Bodies:
 
     @property
     def center(self) -> int | None:
-        """The joint near the middle of the body; None where the layout is not known."""
+        """The root of the tree, or the joint near the middle of the body; None if not known."""
+        if self.parents:
+            return next(v for v, parent in enumerate(self.parents) if v == parent)
         names = self.layout.names if self.layout else ()
         return next((names.index(name) for name in CENTRES if name in names), None)
+
+    def joint(self, number: int) -> str:
+        """The name of a joint, of the files or of the layout."""
+        return (self.layout.names if self.layout else self.names)[number]
 
 
 def bodies_in(recordings: Sequence[Path]) -> Bodies:
     """Looks at the joints of a few recordings, evenly spaced.
 
-    Raises UserError where one holds no joints of a known form, or other joints than the first.
+    Of motion capture, the names in the first one count. Raises UserError where one holds no joints
+    of a known form, or other joints than the first.
     """
+    if captured := _captured(Recording(recordings[0], str(recordings[0]))):
+        return captured
     places = np.unique(np.linspace(0, len(recordings) - 1, SAMPLES).round().astype(int))
     files = [recordings[place] for place in places]
     clips = [read_joints(file) for file in files]
@@ -74,6 +90,20 @@ def bodies_in(recordings: Sequence[Path]) -> Bodies:
     channels = next((kind for kind in kinds if not kind.scored), kinds[0])
     layout, sure = _layout(clips, channels)
     return Bodies(clips[0].shape[2], channels, layout, sure, _frame(clips, channels))
+
+
+def _captured(recording: Recording) -> Bodies | None:
+    """The joints of a file of motion capture, which has their names; None of other files."""
+    taken_by = format_of(recording)
+    if taken_by is bvh_file.FORMAT:
+        names, parents = bvh_file.hierarchy(recording)
+    elif taken_by is c3d_file.FORMAT:
+        names, parents = c3d_file.marker_names(recording), []
+    else:
+        return None
+    without_actor = [name.rpartition(":")[2] for name in names]
+    names = without_actor if len({*without_actor}) == len(names) else names
+    return Bodies(len(names), Channels(3, False), None, "", "space", tuple(names), tuple(parents))
 
 
 def _layout(clips: Sequence[np.ndarray], channels: Channels) -> tuple[Layout | None, str]:

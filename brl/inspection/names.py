@@ -35,6 +35,16 @@ ACTIONS = tuple(
     )
 )
 LETTER_AND_NUMBER = re.compile(r"(?<![^\W\d_])[a-z]\d+", re.IGNORECASE)
+SIDES = tuple(
+    (re.compile(left), right)
+    for left, right in (
+        ("Left", "Right"),
+        ("left", "right"),
+        ("LEFT", "RIGHT"),
+        (r"(?<![A-Za-z])L(?=[A-Z_. -]|$)", "R"),
+        (r"(?<![A-Za-z])l(?=[A-Z_. -]|$)", "r"),
+    )
+)
 WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -100,6 +110,18 @@ def in_order(values: Sequence[str]) -> list[str]:
         return [int(each) if each.isdecimal() else each for each in re.split(r"(\d+)", value)]
 
     return sorted(set(values), key=key)
+
+
+def pairs_in(joints: Sequence[str]) -> list[list[str]]:
+    """The pairs of a left joint and its right one, by names such as LeftHand, LHip and hip_l."""
+    pairs = []
+    for joint in joints:
+        for left, right in SIDES:
+            other = left.sub(right, joint)
+            if other != joint and other in joints:
+                pairs.append([joint, other])
+                break
+    return pairs
 
 
 def _differ(folders: Sequence[str]) -> bool:

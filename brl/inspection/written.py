@@ -9,6 +9,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from brl.datasets.own.clip_list import CLIPS_FILE
 from brl.datasets.own.description import DESCRIPTION_FILE
+from brl.inspection.names import pairs_in
 from brl.inspection.start import Start
 from brl.support.errors import UserError
 from brl.support.files import write_csv, written_whole
@@ -33,18 +34,23 @@ def to_fill_in(start: Start) -> dict[str, list[str]]:
     if not start.classes:
         description.append("classes: [NAME, NAME, ...]")
         clips.append(f"label: {start.labels.doubt or 'nothing tells it'}")
-    if start.bodies.layout is None:
-        count = start.bodies.num_joints
+    bodies = start.bodies
+    if bodies.names and not bodies.parents:
         description.append(
-            f"layout: no known one fits these {count} joints; choose one in docs/layouts.md, or "
-            "give joints, parents, left_right of your own"
+            "parents: of each joint the name of the one nearer to the middle of the body, which is "
+            "its own parent"
         )
-        if start.bodies.normalize == "center":
-            description.append("center: the number of the joint in the middle of the hips")
+    elif bodies.layout is None and not bodies.parents:
+        description.append(
+            f"layout: no known one fits these {bodies.num_joints} joints; choose one in "
+            "docs/layouts.md, or give joints, parents, left_right of your own"
+        )
+    if bodies.normalize == "center" and bodies.center is None:
+        description.append("center: the joint in the middle of the hips, or else near it")
     if not start.parts.told_by:
         reason = start.parts.doubt or "nothing tells people, places or days"
         clips.append(f"split: train or test; {reason}")
-    if start.bodies.normalize == "image" and not all(map(all, start.sizes)):
+    if bodies.normalize == "image" and not all(map(all, start.sizes)):
         clips.append("width, height: the size of the images in pixels")
     return {DESCRIPTION_FILE: description, CLIPS_FILE: clips}
 
@@ -77,14 +83,19 @@ def _description(start: Start) -> CommentedMap:
             bodies.layout.name,
             f"{bodies.sure.capitalize()} this one, by its bones; see docs/layouts.md.",
         )
+    if bodies.names:
+        put("joints", list(bodies.names), "The names in the files.")
+        if bodies.parents:
+            put("parents", [bodies.names[parent] for parent in bodies.parents])
+        if pairs := pairs_in(bodies.names):
+            put("left_right", pairs)
     for key in ("dimensions", "scored"):
         value = getattr(bodies.channels, key)
         if bodies.layout is None or value != getattr(bodies.layout, key):
             put(key, value)
     put("normalize", bodies.normalize)
     if bodies.normalize == "center" and bodies.center is not None:
-        assert bodies.layout is not None
-        put("center", bodies.center, f"The joint {bodies.layout.names[bodies.center]}.")
+        put("center", bodies.center, f"The joint {bodies.joint(bodies.center)}.")
     for key, comment in comments.items():
         content.yaml_set_comment_before_after_key(key, before=comment)
     missing = to_fill_in(start)

@@ -4,7 +4,8 @@ The format and its terms: M. Meredith and S. Maddock, "Motion capture file forma
 University of Sheffield, CS-01-11.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -17,6 +18,8 @@ from brl.datasets.recordings.recording import Format, Recording
 from brl.support.errors import UserError
 from brl.support.packages import optional_package
 
+Taken = TypeVar("Taken")
+
 
 def matches(recording: Recording) -> bool:
     """Whether the file starts with HIERARCHY, or is named .bvh."""
@@ -25,18 +28,37 @@ def matches(recording: Recording) -> bool:
 
 def read(recording: Recording, layout: Layout) -> np.ndarray:
     """The joints (1, T, V, 3) in the file's own unit, selected by the names of the layout."""
+    names, positions = _from_file(recording, joint_positions)
+    places = places_of_joints(names, layout, recording.where)
+    return as_joints(positions[:, places], layout, recording.where)
+
+
+def hierarchy(recording: Recording) -> tuple[list[str], list[int]]:
+    """The names of all joints, and the number of each one's parent; the root is its own.
+
+    Raises UserError where the file is damaged.
+    """
+
+    def names_and_parents(motion: Any) -> tuple[list[str], list[int]]:
+        joints = motion.get_joints()
+        parents = [joint if joint.parent not in joints else joint.parent for joint in joints]
+        return list(map(_name, joints)), list(map(joints.index, parents))
+
+    return _from_file(recording, names_and_parents)
+
+
+def _from_file(recording: Recording, take: Callable[[Any], Taken]) -> Taken:
+    """What a function takes from the file as the package reads it."""
     bvh = optional_package("bvh", recording.where)
     # The package takes no last line without its end.
     text = recording.path.read_text(encoding="utf-8", errors="replace") + "\n"
     try:
-        names, positions = joint_positions(bvh.Bvh(text))
+        return take(bvh.Bvh(text))
     except Exception as error:  # the package checks nothing: a damaged file may raise any exception
         raise UserError(
             f"{recording.where}: not a whole BVH file ({type(error).__name__}: "
             f"{shown(str(error))}); must be a HIERARCHY, then MOTION with as many frames as it says"
         ) from error
-    places = places_of_joints(names, layout, recording.where)
-    return as_joints(positions[:, places], layout, recording.where)
 
 
 def joint_positions(motion: Any) -> tuple[list[str], np.ndarray]:
@@ -59,8 +81,7 @@ def joint_positions(motion: Any) -> tuple[list[str], np.ndarray]:
             of_parent, origin = placed[joint.parent]
             rotation, position = of_parent * rotation, origin + of_parent.apply(position)
         placed[joint] = rotation, position
-    names = [" ".join(joint.value[1:]) for joint in joints]
-    return names, np.stack([position for _, position in placed.values()], axis=1)
+    return list(map(_name, joints)), np.stack([position for _, position in placed.values()], axis=1)
 
 
 def _in_parent(joint: Any, values: np.ndarray) -> tuple[Rotation, np.ndarray]:
@@ -79,6 +100,10 @@ def _in_parent(joint: Any, values: np.ndarray) -> tuple[Rotation, np.ndarray]:
         return Rotation.identity(len(values)), position
     axes = "".join(channels[number][0] for number in turns)
     return Rotation.from_euler(axes, values[:, turns], degrees=True), position
+
+
+def _name(joint: Any) -> str:
+    return " ".join(joint.value[1:])
 
 
 def _channels(joint: Any) -> list[str]:

@@ -1,8 +1,9 @@
 """C3D, the markers of motion capture laboratories. The format: https://www.c3d.org/docs."""
 
 import warnings
+from collections.abc import Callable
 from itertools import chain, count, takewhile
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +19,8 @@ KEY = 0x50  # the second byte of the file, and of its block of parameters
 BLOCK = 512  # bytes
 PROCESSORS = (84, 85, 86)  # how numbers are written: Intel, DEC, MIPS
 METRES = {"mm": 0.001, "cm": 0.01, "m": 1.0}
+
+Taken = TypeVar("Taken")
 
 
 def matches(recording: Recording) -> bool:
@@ -36,23 +39,34 @@ def read(recording: Recording, layout: Layout) -> np.ndarray:
     NaN where a marker was not seen.
     """
     where = recording.where
-    c3d = optional_package("c3d", where)
-    try:
-        with recording.path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they are about parameters that are not needed here
-            reader = c3d.Reader(file)
-            markers = _markers(reader)
-            names, unit = _names(reader), reader.get_string("POINT:UNITS").strip()
-    except OSError:
-        raise
-    except Exception as error:  # a damaged file may raise nearly any exception
-        raise UserError(
-            f"{where}: not a whole C3D file ({type(error).__name__}: {shown(str(error))})"
-        ) from error
+    markers, names, unit = _from_file(
+        recording,
+        lambda file: (_markers(file), _names(file), file.get_string("POINT:UNITS").strip()),
+    )
     if unit not in METRES:
         raise UserError(f"{where}: POINT:UNITS is {unit!r:.40}; must be {', '.join(METRES)}")
     places = places_of_joints(names[: markers.shape[1]], layout, where)
     return as_joints(markers[:, places] * METRES[unit], layout, where)
+
+
+def marker_names(recording: Recording) -> list[str]:
+    """The names of the markers. Raises UserError where the file is damaged."""
+    return _from_file(recording, lambda reader: _names(reader)[: reader.point_used])
+
+
+def _from_file(recording: Recording, take: Callable[[Any], Taken]) -> Taken:
+    """What a function takes from the file as the package reads it."""
+    c3d = optional_package("c3d", recording.where)
+    try:
+        with recording.path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are about parameters that are not needed here
+            return take(c3d.Reader(file))
+    except OSError:
+        raise
+    except Exception as error:  # a damaged file may raise nearly any exception
+        raise UserError(
+            f"{recording.where}: not a whole C3D file ({type(error).__name__}: {shown(str(error))})"
+        ) from error
 
 
 def _markers(reader: Any) -> np.ndarray:
