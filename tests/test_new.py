@@ -198,11 +198,24 @@ def test_markers_have_names_and_no_parents(folder):
     assert "own/dataset.yaml: parents: of each" in said and "dataset.yaml: center: the" in said
 
 
+def test_class_names_of_any_kind_are_read_as_they_were_written(folder):
+    names = ["no", "7", "1e5", "2024-01-01", "a: b", "挥手", "'x'", "# y", "- z", "[red]", "a, b"]
+    for number, name in enumerate(2 * names):
+        content = {"label": name, "skeletons": body().tolist()}
+        write_json(folder / f"{number:02}.json", content)
+    begun(folder)
+    read = own.open_own(Path("nothing fetched"))
+    assert set(read.classes) == set(names)
+    assert [read.classes[read.read(item)[0].label] for item in read.items] == 2 * names
+
+
 def test_other_folders_are_refused_in_one_line(folder):
     assert refused("data", "new", "gone") == "gone: no such file or folder"
     assert "own: contains no recording" in refused("data", "new", "own")
     save(folder / "a.npy", body())
-    assert refused("data", "new", "own") == "own: 1 recordings; must be one for each clip"
+    assert refused("data", "new", "own") == (
+        "own: recordings in it: 1; own data need one for each clip"
+    )
     save(folder / "b.npy", body("ntu25"))
     assert refused("data", "new", "own") == (
         "own/b.npy: 25 joints of 3 channels, but own/a.npy has 20 of 3; recordings must have the "

@@ -41,6 +41,7 @@ def test_a_folder_gives_its_recordings_at_any_depth_by_name(tmp_path):
     inner = as_array(tmp_path / "deeper" / "a.npy", JOINTS)
     outer = as_array(tmp_path / "z.npy", JOINTS)
     (tmp_path / "notes.txt").write_text("no recording")
+    (tmp_path / "._z.npy").write_text("as archives made on a Mac hold it")
     assert find_recordings([tmp_path]) == [inner, outer]
     assert find_recordings([outer, inner]) == [outer, inner]
 

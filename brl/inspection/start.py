@@ -62,7 +62,9 @@ def look_into(folder: Path) -> Start:
         formats[taken_by.name] += 1
         said.append(told(recording))
     if len(recordings) < 2:
-        raise UserError(f"{folder}: {len(recordings)} recordings; must be one for each clip")
+        raise UserError(
+            f"{folder}: recordings in it: {len(recordings)}; own data need one for each clip"
+        )
     files = [path.relative_to(folder) for path in recordings]
     places = _places(files, recordings)
     names = ["_".join(place.parts) for place in places]
@@ -98,7 +100,7 @@ def _refuse_whole(folder: Path) -> None:
 
 def _places(files: Sequence[PurePath], recordings: Sequence[Path]) -> list[PurePath]:
     """The paths without suffixes and without the folders that all have in common."""
-    common = commonpath([file.parent for file in files]) if len(files) > 1 else ""
+    common = commonpath([file.parent for file in files])
     return [
         (file if path.is_dir() else file.with_suffix("")).relative_to(common or ".")
         for file, path in zip(files, recordings, strict=True)

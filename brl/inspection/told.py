@@ -30,7 +30,11 @@ def told(recording: Recording) -> dict[str, str]:
         words["height"], words["width"] = size[:2]
     elif {"width", "height"} <= content.keys():
         words |= {key: content[key] for key in ("width", "height")}
-    return {key: str(value).strip() for key, value in words.items() if _is_word(value)}
+    return {
+        key: str(value).strip().removesuffix(".0")
+        for key, value in words.items()
+        if _is_word(value)
+    }
 
 
 def _content(recording: Recording) -> Mapping[str, Any]:

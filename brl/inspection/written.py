@@ -6,6 +6,9 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+from yaml.nodes import ScalarNode
+from yaml.resolver import Resolver
 
 from brl.datasets.own.clip_list import CLIPS_FILE
 from brl.datasets.own.description import DESCRIPTION_FILE
@@ -76,7 +79,7 @@ def _description(start: Start) -> CommentedMap:
     bodies = start.bodies
     if start.classes:
         reason = f"From {start.labels.told_by}."
-        put("classes", start.classes, reason + RENAME * start.labels.numbered)
+        put("classes", [*map(_text, start.classes)], reason + RENAME * start.labels.numbered)
     if bodies.layout is not None:
         put(
             "layout",
@@ -84,9 +87,9 @@ def _description(start: Start) -> CommentedMap:
             f"{bodies.sure.capitalize()} this one, by its bones; see docs/layouts.md.",
         )
     if bodies.names:
-        put("joints", list(bodies.names), "The names in the files.")
+        put("joints", [*map(_text, bodies.names)], "The names in the files.")
         if bodies.parents:
-            put("parents", [bodies.names[parent] for parent in bodies.parents])
+            put("parents", [_text(bodies.names[parent]) for parent in bodies.parents])
         if pairs := pairs_in(bodies.names):
             put("left_right", pairs)
     for key in ("dimensions", "scored"):
@@ -103,6 +106,12 @@ def _description(start: Start) -> CommentedMap:
     lines += [f"To fill in, in {CLIPS_FILE}: {line}" for line in missing[CLIPS_FILE]]
     content.yaml_set_start_comment("\n".join([HEADING, *lines]))
     return content
+
+
+def _text(value: str) -> str:
+    """The text, in quotes where YAML 1.1 would read a word such as `no` as something else."""
+    tag = Resolver().resolve(ScalarNode, value, (True, False))
+    return value if tag == "tag:yaml.org,2002:str" else DoubleQuotedScalarString(value)
 
 
 def _clips(start: Start) -> pd.DataFrame:

@@ -63,7 +63,10 @@ def _inside(folder: Path) -> list[Path]:
     files = [
         each
         for each in inside
-        if each.suffix in SUFFIXES and each.is_file() and each.parent not in clips
+        if each.suffix in SUFFIXES
+        and each.is_file()
+        and each.parent not in clips
+        and not each.name.startswith(".")  # archives made on a Mac hold ._NAME for each file
     ]
     # Of tables, many are lists of clips or of results.
     return sorted(
