@@ -198,6 +198,15 @@ def test_markers_have_names_and_no_parents(folder):
     assert "own/dataset.yaml: parents: of each" in said and "dataset.yaml: center: the" in said
 
 
+def test_numbers_that_files_give_are_those_of_labels(folder):
+    for number in range(4):
+        content = {"label": 8 + number // 2, "skeletons": body().tolist()}
+        write_json(folder / f"a1{number}.json", content)
+    description, clips, _ = begun(folder)
+    assert description["classes"] == ["label 8", "label 9"]
+    assert clips["label"].tolist() == ["0", "0", "1", "1"]
+
+
 def test_class_names_of_any_kind_are_read_as_they_were_written(folder):
     names = ["no", "7", "1e5", "2024-01-01", "a: b", "挥手", "'x'", "# y", "- z", "[red]", "a, b"]
     for number, name in enumerate(2 * names):

@@ -54,7 +54,7 @@ class Labels(NamedTuple):
     values    its name; empty where nothing tells
     told_by   what told it, in words; empty where nothing did
     doubt     why nothing did, if there were several answers
-    numbered  whether only numbers of classes are told; their names are `action 1`, ...
+    numbered  whether only numbers of classes are told; their names are a word and the number
     """
 
     values: list[str]
@@ -63,9 +63,9 @@ class Labels(NamedTuple):
     numbered: bool = False
 
 
-def numbered_labels(numbers: Sequence[int], told_by: str) -> Labels:
-    """Labels of which only numbers are told."""
-    return Labels([f"action {number}" for number in numbers], told_by, numbered=True)
+def numbered_labels(word: str, numbers: Sequence[int], told_by: str) -> Labels:
+    """Labels of which only numbers are told, and the word for what they count."""
+    return Labels([f"{word} {number}" for number in numbers], told_by, numbered=True)
 
 
 def labels_of(places: Sequence[PurePath]) -> Labels:
@@ -99,7 +99,7 @@ def labels_of(places: Sequence[PurePath]) -> Labels:
         return Labels(joined, "words in the names")
     numbers = numbers_in(names, ACTIONS)
     if numbers is not None and is_class(numbers.tolist()):
-        return numbered_labels(numbers.tolist(), "the action's number in the names")
+        return numbered_labels("action", numbers.tolist(), "the action's number in the names")
     return Labels([""] * len(places))
 
 

@@ -113,7 +113,7 @@ def _said_labels(said: Sequence[dict[str, str]]) -> Labels | None:
     if not all(values) or not is_class(values):
         return None
     if all(value.isdecimal() for value in values):
-        return numbered_labels([*map(int, values)], SAID)
+        return numbered_labels("label", [*map(int, values)], SAID)
     return Labels(values, SAID)
 
 
