@@ -161,7 +161,7 @@ def test_the_command_does_not_pretend_to_know(tmp_path):
             "an array of shape (4, 17); must be frames x joints x channels (2",
         ),
         (np.ones((0, 17, 3)), "an array of shape (1, 0, 17, 3); must be frames x joints"),
-        (np.array({}), "not an array of joints (ValueError); must be a .npy file, or"),
+        (np.array({}), "holds Python objects, not numbers; must be one array of numbers"),
     ],
     ids=["joints", "unseen", "axes", "empty", "objects"],
 )

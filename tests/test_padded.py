@@ -194,7 +194,10 @@ WRONG = {
         agcn(val_data=np.ones((3, 12, 25, 3))),
         "val_data_joint.npy: an array of float64, (3, 12, 25, 3); must be numbers, clips x 3 chan",
     ),
-    "an array of objects": (agcn(val_data=np.array([{}])), "val_data_joint.npy: not a whole array"),
+    "an array of objects": (
+        agcn(val_data=np.array([{}])),
+        "val_data_joint.npy: holds Python objects",
+    ),
     "a name too few": (
         agcn(train_label=(["a"], [1])),
         "train_label.pkl: 1 names and 1 labels; must be 4 of each, as the array has clips",

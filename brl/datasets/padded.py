@@ -19,6 +19,7 @@ from brl.clips.clip import PARTS, Clip, Part, Splits
 from brl.clips.layout import Layout
 from brl.clips.normalize import Normalization
 from brl.datasets.pickles import load_plain
+from brl.datasets.recordings.numpy_files import mapped
 from brl.datasets.source import Dataset
 from brl.datasets.zipped_array import ZippedArray
 from brl.support.errors import UserError
@@ -145,15 +146,7 @@ def part_of_array(array: Path, labels: Path, layout: Layout) -> PaddedPart:
     The array is mapped, not read. Raises UserError where a file is damaged, has another form, or
     does not fit the layout.
     """
-    try:
-        clips = np.load(array, mmap_mode="r", allow_pickle=False)
-    except OSError:
-        raise
-    except Exception as error:  # a damaged file may raise nearly any exception
-        raise UserError(
-            f"{array.name}: not a whole array file ({type(error).__name__}); must be an array of "
-            "numbers written by numpy.save"
-        ) from error
+    clips = mapped(array, array.name)
     wanted = (layout.channels, layout.num_joints)
     if clips.dtype.kind not in "fiu" or clips.ndim != NPY_AXES or clips.shape[1:4:2] != wanted:
         raise UserError(

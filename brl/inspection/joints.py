@@ -1,6 +1,5 @@
 """Reads recordings whose layout is not known."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ def read_joints(file: Path) -> np.ndarray:
         raise UserError(f"{file}: no such file or folder")
     recording = Recording(file, str(file))
     if format_of(recording) in (numpy_files.FORMAT, nested_lists.FORMAT):
-        return _array(file)
+        return _array(recording)
     for layout in sorted(LAYOUTS.values(), key=lambda each: -each.num_joints):
         try:
             return read_recording(file, layout, str(file))
@@ -31,22 +30,20 @@ def read_joints(file: Path) -> np.ndarray:
     raise last
 
 
-def _array(file: Path) -> np.ndarray:
-    """The joints (M, T, V, K) of a .npy file, or of a .json file of nested lists."""
-    try:
-        if file.suffix == ".json":
-            content = json.loads(file.read_text(encoding="utf-8"))
-            content = content["skeletons"] if isinstance(content, dict) else content
-            joints = np.array(content, dtype=float)
-        else:
-            joints = np.load(file, allow_pickle=False).astype(float)
-    except OSError:
-        raise
-    except Exception as error:  # a damaged file may raise nearly any exception
-        raise UserError(
-            f"{file}: not an array of joints ({type(error).__name__}); must be a .npy file, or "
-            ".json with nested lists"
-        ) from error
+def _array(recording: Recording) -> np.ndarray:
+    """The joints (M, T, V, K) of a .npy file, or of JSON with nested lists."""
+    file, content = recording.where, recording.json
+    if content is None:
+        joints = numpy_files.mapped(recording.path, file).astype(float)
+    else:
+        nested = content["skeletons"] if isinstance(content, dict) else content
+        try:
+            joints = np.array(nested, dtype=float)
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise UserError(
+                f"{file}: no joints ({type(error).__name__}); must be nested lists of numbers, "
+                "equally long on each level"
+            ) from error
     if joints.ndim == 3:
         joints = joints[None]
     if joints.ndim != 4 or not 2 <= joints.shape[-1] <= 4 or not joints.size:

@@ -74,7 +74,7 @@ def fit_mixer(
     steps = max(each.shape[2] for each in features.values())
     mixer = Mixer(channels, steps, len(counts)).to(device).train()
     optimizer = torch.optim.AdamW(mixer.parameters(), lr=LR, weight_decay=WEIGHT_DECAY)
-    log_counts = torch.from_numpy(counts).double().log().float().to(device)
+    log_counts = torch.tensor(counts).double().log().float().to(device)
     rows = {name: torch.from_numpy(each) for name, each in features.items()}
     targets = torch.from_numpy(labels)
     clips, views = next(iter(rows.values())).shape[:2]

@@ -55,6 +55,15 @@ OPENPOSE18 = Layout(
     ),
 )  # fmt: skip
 
+FEET = {
+    "left big toe": "left ankle",
+    "left small toe": "left big toe",
+    "left heel": "left ankle",
+    "right big toe": "right ankle",
+    "right small toe": "right big toe",
+    "right heel": "right ankle",
+}
+
 OPENPOSE25 = named(
     "openpose25",
     {
@@ -77,12 +86,7 @@ OPENPOSE25 = named(
         "left eye": "nose",
         "right ear": "right eye",
         "left ear": "left eye",
-        "left big toe": "left ankle",
-        "left small toe": "left big toe",
-        "left heel": "left ankle",
-        "right big toe": "right ankle",
-        "right small toe": "right big toe",
-        "right heel": "right ankle",
+        **FEET,
     },
     arms="neck",
     legs="hip centre",
@@ -128,12 +132,7 @@ COCO_WHOLEBODY133 = named(
     "coco_wholebody133",
     {
         **COCO_BODY,
-        "left big toe": "left ankle",
-        "left small toe": "left big toe",
-        "left heel": "left ankle",
-        "right big toe": "right ankle",
-        "right small toe": "right big toe",
-        "right heel": "right ankle",
+        **FEET,
         **FACE,
         "left hand root": "left wrist",
         **fingers("left hand root", "left "),

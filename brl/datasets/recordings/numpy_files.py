@@ -1,6 +1,7 @@
 """Arrays written by `numpy.save`, `numpy.savez` and `numpy.savez_compressed`."""
 
 import zipfile
+from pathlib import Path
 
 import numpy as np
 
@@ -22,13 +23,17 @@ def matches(recording: Recording) -> bool:
 
 def read(recording: Recording, layout: Layout) -> np.ndarray:
     """The joints (M, T, V, K), mapped: nothing but the array's shape is read here."""
+    return _joints(mapped(recording.path, recording.where), layout, recording.where)
+
+
+def mapped(path: Path, where: str) -> np.ndarray:
+    """The array of a .npy file, mapped. Raises UserError where the file is damaged."""
     try:
-        joints = np.load(recording.path, mmap_mode="r", allow_pickle=False)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError:
         raise
     except Exception as error:  # a damaged file may raise nearly any exception
-        raise _damaged(recording.where, error) from error
-    return _joints(joints, layout, recording.where)
+        raise _damaged(where, error) from error
 
 
 def matches_zipped(recording: Recording) -> bool:
