@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+MOST_DIGITS = 18  # longer ones are no numbers of anything, and no 64-bit integers
 # What stands before the number of a person, the most telling first.
 PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -34,8 +35,9 @@ def numbers_in(names: Sequence[str], patterns: Sequence[re.Pattern[str]]) -> np.
     for pattern in patterns:
         found = [match for match in map(pattern.search, names) if match]
         if len(found) == len(names):
-            digits = (re.sub(r"\D", "", match[1]) for match in found)
-            return np.array([int(each) for each in digits], dtype=np.int64)
+            digits = [re.sub(r"\D", "", match[1]) for match in found]
+            if max(map(len, digits), default=0) <= MOST_DIGITS:
+                return np.array([int(each) for each in digits], dtype=np.int64)
     return None
 
 
