@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset weights why dag data-check test test-fast lint compare probe summary model bench-data bench-training bench-accuracy bench-repro bench-networks release ui clean clean-runs
+.PHONY: help setup repro results preset weights why verify dag data-check test test-fast lint compare probe summary model bench-data bench-training bench-accuracy bench-repro bench-networks release ui clean clean-runs
 
 help:  ## what there is; `brl --help` says more
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ preset: setup  ## a dataset, a method or both into params.yaml: NAME=nw_ucla MIR
 
 compare: setup  ## methods side by side: NAME=nw_ucla JOBS=2; done runs stay in .comparison (rm -r)
 	@brl compare $(if $(NAME),"$(NAME)") $(if $(JOBS),--jobs "$(JOBS)")
+
+verify: setup  ## a published run trained again, compared clip by clip: NAME=nw_ucla ROW=brl
+	@brl verify $(if $(NAME),"$(NAME)") $(if $(ROW),--row "$(ROW)")
 
 probe: setup  ## pre-trained encoders beside random ones; needs a pre-training (make repro) first
 	@brl probe

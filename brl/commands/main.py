@@ -15,7 +15,7 @@ from brl.commands.command_line import A_FILE, Commands, Count, names_in
 # Commands, in the order in which they are needed.
 SECTIONS = {
     "Prepare": ("preset", "weights", "check", "data"),
-    "Run": ("repro", "why", "dag", "compare", "probe", "record"),
+    "Run": ("repro", "why", "dag", "compare", "verify", "probe", "record"),
     "Look at results": ("results", "ui"),
     "Use what was trained": ("predict", "export", "release", "model"),
     "Housekeeping": ("clean", "completion"),
@@ -133,6 +133,26 @@ def compare(name: str | None, jobs: int, report: bool, summary: bool) -> None:
     from brl.commands.compare import compare
 
     compare(name, jobs, trains=not report)
+
+
+@commands.command()
+@click.argument("name", required=False, shell_complete=names_in("comparisons"))
+@click.option("--row", metavar="METHOD", help="A row of the comparison; default: its reference.")
+def verify(name: str | None, row: str | None) -> None:
+    """Train a published run again, and compare its scores clip by clip.
+
+    Takes the first stream and seed of a row in reports/comparisons/NAME. On a machine of the same
+    kind, with the same versions, the scores must be the same; else the command says what differs,
+    and fails if the accuracy is none that another seed could have given.
+
+    \b
+    Examples:
+      brl verify
+      brl verify synthetic --row brl
+    """
+    from brl.commands.verify import verify
+
+    verify(name, row)
 
 
 @commands.command()

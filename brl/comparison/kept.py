@@ -12,6 +12,7 @@ listed with its streams together, and with the notes on its further trainings by
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -85,32 +86,54 @@ def about_fusion(fusion: LearnedFusion, data: Data) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What a report keeps: `numbers` are the places of the keys in `scores`."""
+
+    names: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+    numbers: dict[str, int]
+    listed: dict[str, dict[str, Any]]
+
+    @classmethod
+    def read(cls, report: Path) -> "Kept":
+        """Reads what lies beside a report; nothing if nothing does."""
+        file = report / KEPT
+        if not file.exists():
+            return cls(np.empty(0, dtype=str), np.empty(0), np.empty(0), {}, {})
+        with np.load(file, allow_pickle=False) as kept:
+            names, labels, scores = (kept[name] for name in ("names", "labels", "scores"))
+            numbers = {str(key): number for number, key in enumerate(kept["keys"])}
+            listed = {each["scores"]: each for each in json.loads(str(kept["runs"]))}
+        return cls(names, labels, scores, numbers, listed)
+
+    def of(self, key: str, judging: np.ndarray) -> Scores:
+        """The scores of a key, of the clips of these names (n,)."""
+        rows = np.searchsorted(self.names, judging)
+        probabilities = self.scores[rows, :, self.numbers[key]].astype(np.float32)
+        return Scores(judging, self.labels[rows], probabilities)
+
+
 def restore(report: Path, runs: list[Run], data: Data) -> int:
     """Takes scores that are missing in .comparison/ from a report; returns their number.
 
     Taken are those of the same parameters and clips.
     """
-    file = report / KEPT
     wanted = {data.scores_file(run): run for run in runs}
     wanted |= {data.fused_file(each): each.runs[0] for each in learned_fusions(runs)}
     missing = {path.stem: (path, run) for path, run in wanted.items() if not path.exists()}
-    if not missing or not file.exists():
+    if not missing:
         return 0
-    with np.load(file, allow_pickle=False) as kept:
-        names, labels, scores = (kept[name] for name in ("names", "labels", "scores"))
-        numbers = {str(key): number for number, key in enumerate(kept["keys"])}
-        listed = {each["scores"]: each for each in json.loads(str(kept["runs"]))}
-    taken = missing.keys() & numbers.keys()
+    kept = Kept.read(report)
+    taken = missing.keys() & kept.numbers.keys()
     for key in taken:
         path, run = missing[key]
-        judging = data.store.names[data.parts(run)[1]]
-        rows = np.searchsorted(names, judging)
-        probabilities = scores[rows, :, numbers[key]].astype(np.float32)
-        write_note(path, listed[key]["scored_by"])
-        for training, lines in trainings_of(listed[key]).items():
+        write_note(path, kept.listed[key]["scored_by"])
+        for training, lines in trainings_of(kept.listed[key]).items():
             if not weights_file(training).exists():
                 write_note(weights_file(training), lines)
-        save_scores(path, Scores(judging, labels[rows], probabilities))
+        save_scores(path, kept.of(key, data.store.names[data.parts(run)[1]]))
     return len(taken)
 
 

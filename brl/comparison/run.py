@@ -10,7 +10,6 @@ hours of training. Scores take seconds: if code after the training has changed, 
 again from the kept weights. The report says what was made by other code.
 """
 
-import os
 import signal
 import sys
 import time
@@ -55,6 +54,7 @@ from brl.streams.weights import (
 )
 from brl.support.errors import UserError
 from brl.support.files import sha256, write_csv
+from brl.support.processes import use_one_thread
 from brl.support.progress import keep_quiet, progress
 from brl.tracking.description import (
     Description,
@@ -184,8 +184,7 @@ def _begin(begun: "Synchronized[int]") -> None:
         begun.value += 1
     if torch.cuda.is_available():
         torch.cuda.set_device(number % torch.cuda.device_count())
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(1)  # as in the pipeline
+    use_one_thread()
 
 
 def compute_group(group: list[Run], name: str, present: dict[str, Code]) -> list[str]:
@@ -284,6 +283,12 @@ def compared(
 
 def score(run: Run, trained: Trained, data: Data, code: str) -> str:
     """Writes the scores of a run; returns a line with its accuracy."""
+    scores, file = scores_of(run, trained, data), data.scores_file(run)
+    return f"{run.title}: {keep_scores(file, scores, code, run.params.predict.precision)}"
+
+
+def scores_of(run: Run, trained: Trained, data: Data) -> Scores:
+    """The scores of a trained run."""
     params, store = run.params, data.store
     training, chosen = data.parts(run)
     if params.classifier.kind != "none":
@@ -291,6 +296,4 @@ def score(run: Run, trained: Trained, data: Data, code: str) -> str:
     probabilities = predict(trained, store, chosen, params.predict)
     if run.unseen is None:  # no report keeps the others
         probabilities = rounded(probabilities)
-    scores = Scores(store.names[chosen], store.labels[chosen], probabilities)
-    told = keep_scores(data.scores_file(run), scores, code, params.predict.precision)
-    return f"{run.title}: {told}"
+    return Scores(store.names[chosen], store.labels[chosen], probabilities)

@@ -1,8 +1,17 @@
-"""Identifiers of processes: which process is at work, and whether it still runs."""
+"""Processes: which one is at work, whether it still runs, and how many threads it uses."""
 
+import os
 import platform
 
 import psutil
+
+
+def use_one_thread() -> None:
+    """Has torch compute with one thread, as stages do, unless OMP_NUM_THREADS is set."""
+    import torch
+
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
 
 
 def this_process() -> str:
