@@ -103,6 +103,13 @@ def test_2d_joints_are_rotated_in_the_image_and_keep_their_score(channels):
     assert turned.abs().max() > 0.4
 
 
+def test_3d_joints_are_rotated_and_keep_their_score():
+    joints, matrices = torch.randn(5, 2, 4, 33, 4), torch.randn(5, 3, 3)
+    ours = transform(joints, matrices)
+    assert torch.equal(ours[..., :3], transform(joints[..., :3], matrices))
+    assert torch.equal(ours[..., 3], joints[..., 3])
+
+
 def test_transform_maps_each_clip_by_its_own_matrix():
     joints, matrices = torch.randn(3, 2, 4, 5, 3), torch.randn(3, 3, 3)
     ours = transform(joints, matrices)

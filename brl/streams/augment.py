@@ -51,7 +51,13 @@ def rotation_matrices(angles: Tensor, order: str) -> Tensor:
 
 
 def transform(joints: Tensor, matrices: Tensor) -> Tensor:
-    """Multiplies each clip's joints (N, ..., K) by its matrix (N, 3, 3); K is 2 or 3."""
+    """Multiplies each clip's joints (N, ..., K) by its matrix (N, 3, 3).
+
+    K is 2, 3, or 4: then the fourth channel is a score and stays.
+    """
+    if joints.shape[-1] == 4:
+        moved = transform(joints[..., :3], matrices)
+        return torch.cat([moved, joints[..., 3:]], dim=-1)
     channels = joints.shape[-1]
     flat = joints.flatten(1, -2) @ matrices[:, :channels, :channels].transpose(1, 2)
     return flat.view(joints.shape)
