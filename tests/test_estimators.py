@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 from brl.clips.layout import Layout
-from brl.clips.layouts import COCO17, OPENPOSE18
+from brl.clips.layouts import COCO17, LAYOUTS, OPENPOSE18
 from brl.clips.normalize import to_image_frame
 from brl.clips.store import ClipStore
 from brl.datasets.own import source as own
@@ -214,6 +215,22 @@ def test_a_table_of_landmarks(tmp_path, name):
     np.testing.assert_allclose(read(tmp_path / "a.csv", NAMED)[0], LANDMARKS[..., :3], rtol=1e-6)
     scored = read(tmp_path / "a.csv", star(5, names=NAMES, dimensions=2, scored=True))
     np.testing.assert_allclose(scored[0], LANDMARKS[..., [0, 1, 3]], rtol=1e-6)
+
+
+def test_joints_of_a_layout_without_names_are_in_the_order_of_the_table(tmp_path):
+    for form in (estimators.table, estimators.long_table):
+        form(LANDMARKS, SPELLED).to_csv(tmp_path / "a.csv", index=False)
+        joints = read(tmp_path / "a.csv", star(5))
+        np.testing.assert_allclose(joints[0], LANDMARKS[..., :3], rtol=1e-6)
+
+
+def test_a_known_layout_has_its_names_where_a_file_of_weights_lost_them(tmp_path):
+    known = LAYOUTS["mediapipe33"]
+    points = np.random.default_rng(0).uniform(0.1, 1, (FRAMES, 33, 4)).round(4)
+    backwards = points[:, ::-1], [*known.names[::-1]]
+    estimators.long_table(*backwards).to_csv(tmp_path / "a.csv", index=False)
+    for layout in (known, replace(known, names=())):
+        np.testing.assert_allclose(read(tmp_path / "a.csv", layout)[0], points, rtol=1e-6)
 
 
 def test_empty_values_and_missing_frames_of_a_table_were_not_seen(tmp_path):

@@ -8,6 +8,14 @@ from brl.datasets.pickles import shown
 from brl.support.errors import UserError
 
 
+def names_of(layout: Layout) -> tuple[str, ...]:
+    """The names of a layout's joints; none if they have none.
+
+    A known layout has its names also where it comes from a file, which does not hold them.
+    """
+    return layout.names or (LAYOUTS[layout.name].names if layout.name in LAYOUTS else ())
+
+
 def places_of_joints(names: Sequence[str], layout: Layout, where: str) -> list[int]:
     """The place of each joint of a layout among the names in a file, (V,).
 
@@ -16,7 +24,7 @@ def places_of_joints(names: Sequence[str], layout: Layout, where: str) -> list[i
     names, or where one is not in the file, or more than once.
     """
     in_file = shown(", ".join(names))
-    wanted = layout.names or (LAYOUTS[layout.name].names if layout.name in LAYOUTS else ())
+    wanted = names_of(layout)
     if not wanted:
         raise UserError(
             f"{where}: the joints of the layout {layout.name} have no names; `joints` in "

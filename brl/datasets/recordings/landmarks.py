@@ -15,6 +15,7 @@ import pandas as pd
 from brl.clips.layout import Layout
 from brl.datasets.arrays import as_joints
 from brl.datasets.pickles import shown
+from brl.datasets.recordings.joint_names import names_of
 from brl.datasets.recordings.people import Skeleton, as_skeleton, bodies_of, frame_numbers
 from brl.datasets.recordings.recording import Format, Recording
 from brl.support.errors import UserError
@@ -103,6 +104,7 @@ def _in_columns(table: pd.DataFrame, where: str) -> pd.DataFrame:
         raise UserError(f"{where}: {table[joint].nunique()} joints; must be {MOST_JOINTS} or fewer")
     axes = [name for name in table if name in AXES.split("|")]
     wide = table.pivot_table(index=keys, columns=joint, values=axes, dropna=False, aggfunc="first")
+    wide = wide[[(axis, label) for label in table[joint].dropna().unique() for axis in axes]]
     wide.columns = [f"{axis}_{label}" for axis, label in wide.columns]
     return wide.reset_index()
 
@@ -130,7 +132,8 @@ def _arranged(labels: Sequence[str], layout: Layout, where: str) -> list[int]:
     Raises UserError where they are others.
     """
     words = [_words(label) for label in labels]
-    wanted = [_words(name) for name in layout.names]
+    names = names_of(layout)
+    wanted = [_words(name) for name in names]
     if wanted and {*wanted} <= {*words}:
         return [words.index(name) for name in wanted]
     numbers = [re.search(r"\d+$", label) for label in labels]
@@ -139,7 +142,7 @@ def _arranged(labels: Sequence[str], layout: Layout, where: str) -> list[int]:
         return np.argsort(numbered).tolist()
     if len(labels) == layout.num_joints and not wanted:
         return list(range(len(labels)))
-    lacking = [name for name, each in zip(layout.names, wanted, strict=True) if each not in words]
+    lacking = [name for name, each in zip(names, wanted, strict=True) if each not in words]
     raise UserError(
         f"{where}: columns of {len(labels)} joints, such as {shown(labels[0])!r}; must be "
         f"{layout.num_joints} that are numbered" + f", or named as {lacking[0]!r}" * bool(lacking)
