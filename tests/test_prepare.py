@@ -184,7 +184,7 @@ def named_by_process(clip: Clip) -> list[Clip]:
 
 
 def test_raw_files_are_read_by_other_processes(tmp_path):
-    clips = some_clips([(1, 3)] * 8)
+    clips = some_clips([(1, 3)] * 40)
     store, _ = prepared(tmp_path, clips, read=named_by_process, parallel=True)
     assert all(int(name.split()[1]) != os.getpid() for name in store.names)
     store, _ = prepared(tmp_path, clips, read=named_by_process)
@@ -194,7 +194,7 @@ def test_raw_files_are_read_by_other_processes(tmp_path):
 def test_several_processes_give_the_same_store_as_one(tmp_path, monkeypatch):
     """Also in several slices; a UserError in another process arrives unchanged."""
     monkeypatch.setattr("brl.datasets.parallel.ITEMS_PER_CORE", 1)
-    clips = some_clips([(1 + n % 2, 3 + n) for n in range(20)])
+    clips = some_clips([(1 + n % 2, 3 + n) for n in range(40)])
     alone, facts = prepared(tmp_path / "a", clips)
     together, same = prepared(tmp_path / "b", clips, parallel=True)
     assert alone.digest == together.digest and facts == same

@@ -6,13 +6,18 @@ from typing import Any
 import joblib
 
 ITEMS_PER_CORE = 64
+FEWEST = 32  # items; fewer are read sooner than other processes start
 
 
 def in_parallel(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
     """Yields the results in the items' order, computed by one process per core.
 
-    The items are handed out in slices, so that at most one slice of results waits to be used.
+    A few items are computed in this process. More are handed out in slices, so that at most one
+    slice of results waits to be used.
     """
+    if len(items) < FEWEST:
+        yield from map(function, items)
+        return
     size = ITEMS_PER_CORE * joblib.cpu_count()
     with joblib.Parallel(n_jobs=-1) as pool:
         for start in range(0, len(items), size):

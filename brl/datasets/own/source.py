@@ -13,6 +13,7 @@ import numpy as np
 
 from brl.clips.clip import Clip
 from brl.clips.layout import Layout
+from brl.datasets.own.checked import remembered, state_of
 from brl.datasets.own.clip_list import CLIPS_FILE, Row, label_of, read_rows, splits_of
 from brl.datasets.own.description import DESCRIPTION_FILE, Description, read_description
 from brl.datasets.own.whole_files import check_whole, open_whole, whole_files
@@ -34,19 +35,23 @@ NOTE = "Nothing to fetch: the stage `prepare` reads the folder own.\n"
 def check(mirror: str | None) -> None:
     """Checks description, list and all recordings, before any stage runs.
 
-    Of arrays only the shapes are read; all cores share the reading of other recordings.
-    Raises UserError for the first mistake.
+    Of arrays only the shapes are read; all cores share the reading of other recordings. Those that
+    were right are not read again until they change. Raises UserError for the first mistake.
     """
     folder = _source(mirror)
     description, rows = _described(folder)
     if not rows:
         check_whole(folder, description)
-    check_row = partial(_check_recording, folder.absolute(), description.skeleton())
-    arrays = [row for row in rows if row["file"].endswith(".npy")]
-    others = [row for row in rows if not row["file"].endswith(".npy")]
-    checked = chain(map(check_row, arrays), in_parallel(check_row, others))
-    for _ in progress(checked, "files", total=len(rows)):
-        pass
+    folder, layout = folder.absolute(), description.skeleton()
+    check_row = partial(_check_recording, folder, layout)
+    states = {row["file"]: state_of(folder / row["file"]) for row in rows}
+    with remembered(folder, layout, states) as right:
+        new = [row for row in rows if row["file"] not in right]
+        arrays = [row for row in new if row["file"].endswith(".npy")]
+        others = [row for row in new if not row["file"].endswith(".npy")]
+        checked = chain(map(check_row, arrays), in_parallel(check_row, others))
+        for file in progress(checked, "files", total=len(new)):
+            right[file] = states[file]
 
 
 def contents(mirror: str | None) -> Contents:
@@ -121,8 +126,10 @@ def _load(folder: Path, row: Row, layout: Layout) -> np.ndarray:
     return read_recording(folder / row["file"], layout, f"clip {row['name']}: {row['file']}")
 
 
-def _check_recording(folder: Path, layout: Layout, row: Row) -> None:
+def _check_recording(folder: Path, layout: Layout, row: Row) -> str:
+    """Reads the recording of a row; returns its file."""
     _load(folder, row, layout)
+    return row["file"]
 
 
 def _source(mirror: str | None) -> Path:
