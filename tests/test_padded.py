@@ -1,7 +1,5 @@
 """Whole datasets in a few files: CTR-GCN's `.npz`, and 2s-AGCN's arrays with label pickles."""
 
-import pickle
-
 import numpy as np
 import pytest
 
@@ -14,9 +12,10 @@ from brl.datasets.prepare import prepare
 from brl.datasets.recordings.read import read_recording
 from brl.datasets.zipped_array import ZippedArray
 from brl.support.errors import UserError
+from tests import padded_files
 from tests.own_data import write_description
+from tests.padded_files import padded, write_agcn
 
-LENGTH = 12  # of all clips, with the padding
 LABELS = {"train": [1, 0, 1, 2], "test": [2, 1, 0]}
 
 
@@ -29,28 +28,11 @@ def clips_of(part: str) -> list[np.ndarray]:
     ]
 
 
-def padded(part: str) -> np.ndarray:
-    """The clips of a part, (N, T, M, V, C), zero where there is no body or no frame."""
-    clips = clips_of(part)
-    array = np.zeros((len(clips), LENGTH, 2, 25, 3), np.float32)
-    for number, joints in enumerate(clips):
-        array[number, : joints.shape[1], : len(joints)] = joints.swapaxes(0, 1)
-    return array
+WRITTEN = {part: (clips_of(part), LABELS[part]) for part in PARTS}
 
 
 def ctrgcn_arrays() -> dict[str, np.ndarray]:
-    arrays = {f"x_{part}": padded(part).reshape(-1, LENGTH, 150) for part in PARTS}
-    return arrays | {f"y_{part}": np.eye(3)[LABELS[part]] for part in PARTS}
-
-
-def write_agcn(folder, **changes) -> None:
-    """The files of 2s-AGCN, which calls the test part `val`; changes: to files, by name."""
-    for part, word in zip(PARTS, ("train", "val"), strict=True):
-        names = [f"{word}{number}.skeleton" for number in range(len(LABELS[part]))]
-        content = changes.get(f"{word}_label", (names, LABELS[part]))
-        array = changes.get(f"{word}_data", padded(part).transpose(0, 4, 1, 3, 2))
-        np.save(folder / f"{word}_data_joint.npy", array)
-        (folder / f"{word}_label.pkl").write_bytes(pickle.dumps(content))
+    return padded_files.ctrgcn_arrays(WRITTEN, num_classes=3)
 
 
 @pytest.fixture
@@ -87,7 +69,7 @@ def test_an_npz_of_ctrgcn_is_a_dataset(folder, save):
 
 
 def test_arrays_with_label_pickles_are_a_dataset(folder):
-    write_agcn(folder)
+    write_agcn(folder, WRITTEN)
     store = stored(folder)
     assert_holds_the_clips(store)
     assert store.names[[0, 6]].tolist() == ["train0.skeleton", "val2.skeleton"]
@@ -119,12 +101,12 @@ def test_rows_may_be_read_in_any_order(tmp_path):
 
 def test_predict_names_the_way_for_a_whole_dataset(folder):
     np.savez(folder / "a.npz", **ctrgcn_arrays())
-    write_agcn(folder)
+    write_agcn(folder, WRITTEN)
     for name in ("a.npz", "val_data_joint.npy"):
         assert is_padded(folder / name)
         with pytest.raises(UserError, match=r"a dataset of many clips, .* use it as own data"):
             read_recording(folder / name, NTU25, name)
-    np.save(folder / "one.npy", padded("train")[0])
+    np.save(folder / "one.npy", padded(clips_of("train"))[0])
     assert not is_padded(folder / "one.npy") and not is_padded(folder / "val_label.pkl")
 
 
@@ -155,11 +137,11 @@ def flipped(folder):
 
 
 def agcn(**changes):
-    return lambda folder: write_agcn(folder, **changes)
+    return lambda folder: write_agcn(folder, WRITTEN, **changes)
 
 
 def both(folder):
-    write_agcn(folder)
+    write_agcn(folder, WRITTEN)
     (folder / "train_data_bone.npy").write_bytes((folder / "train_data_joint.npy").read_bytes())
 
 
