@@ -58,14 +58,14 @@ TRAIN = {
 KEY = "659c163bad550948"
 
 
-def key(**method: Any) -> str:
+def key(clip_grad: float | None = None, **method: Any) -> str:
     """The key of a training of the joint stream, on data with the digests `store` and `subset`."""
     job = Job(
         stream=Stream("joint", (MODALITIES["joint"],)),
         seed=0,
         model=ModelParams.model_validate(MODEL),
         method=MethodParams.model_validate(METHOD | method),
-        train=TrainParams.model_validate(TRAIN),
+        train=TrainParams.model_validate(TRAIN | {"clip_grad": clip_grad}),
     )
     data = SimpleNamespace(store=SimpleNamespace(digest="store"), digest="subset")
     run = SimpleNamespace(job=job, left_out="", params=SimpleNamespace(train=job.train))
@@ -78,7 +78,7 @@ def test_parameters_that_name_no_later_option_have_the_key_that_they_had():
 
 def test_an_option_in_use_has_a_key_of_its_own():
     options = [{"number": 400, "weight": 0.2, "update": update} for update in ("all", "correct")]
-    assert len({KEY, *(key(prototypes=option) for option in options)}) == 3
+    assert len({KEY, key(clip_grad=1.0), *(key(prototypes=option) for option in options)}) == 4
 
 
 def test_a_pretraining_by_masked_parts_has_the_key_that_it_had():

@@ -92,6 +92,7 @@ def edited(value: object, key: str) -> object:
         "validation": 0.25,
         "warmup": 0.25,
         "queue": 64,
+        "clip_grad": 0.5,
         "after": 0.25,
         "many_shot_above": 107,
         "few_shot_below": 27,

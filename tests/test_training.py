@@ -101,6 +101,55 @@ def test_a_diverging_training_is_reported(store, subset, tmp_path):
         train_stream(with_lr(job(), 1e30), store, subset, tmp_path / "c.pt")
 
 
+@pytest.mark.parametrize(
+    ("spoilt", "complaint"),
+    [
+        ("loss", "joint: the loss is not finite in epoch 3, step 2 of 6, at a learning rate of "),
+        ("weights", "joint: weights are not finite in epoch 3, step 6 of 6, at a learning rate of"),
+    ],
+)
+def test_a_training_that_diverges_late_keeps_the_last_good_checkpoint(
+    store, subset, tmp_path, monkeypatch, spoilt, complaint
+):
+    step, steps = Training._step, []
+
+    def spoiling(self, indices):
+        steps.append(self.epoch)
+        measured = step(self, indices)
+        if spoilt == "loss" and len(steps) == 14:
+            measured["loss"] *= torch.nan
+        if spoilt == "weights" and len(steps) == 18:
+            self.model.cls_head.fc_cls.bias.data[0] = torch.inf
+        return measured
+
+    monkeypatch.setattr(Training, "_step", spoiling)
+    with pytest.raises(UserError, match=complaint) as caught:
+        train_stream(job(), store, subset, tmp_path / "c.pt")
+    words = str(caught.value)
+    assert "\n" not in words and "train.warmup" in words and "train.clip_grad" in words
+    kept = torch.load(tmp_path / "c.pt", weights_only=True)
+    assert kept["epoch"] == 2
+    assert all(tensor.isfinite().all() for tensor in kept["model"].values())
+
+
+def test_gradients_are_scaled_down_to_the_norm_of_clip_grad(store, subset, monkeypatch):
+    norms: list[float] = []
+    sgd_step = torch.optim.SGD.step
+
+    def noting(optimizer, *arguments):
+        (group,) = optimizer.param_groups
+        gradients = [each.grad for each in group["params"] if each.grad is not None]
+        norms.append(float(torch.nn.utils.get_total_norm(gradients)))
+        return sgd_step(optimizer, *arguments)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", noting)
+    for clip_grad in (None, 0.01):
+        with fraction_bar("joint") as bar:
+            Training(job(clip_grad=clip_grad), store, subset).run_epoch(bar)
+    assert len(norms) == 12 and min(norms[:6]) > 0.01
+    assert norms[6:] == pytest.approx([0.01] * 6, rel=1e-3)
+
+
 @pytest.mark.parametrize("content", [b"", b"no checkpoint"])
 def test_an_unreadable_checkpoint_is_reported_and_replaced(
     store, subset, tmp_path, capsys, content

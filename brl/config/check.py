@@ -32,6 +32,11 @@ def check(params: Params) -> None:
             "params.yaml: subsample.classes: missing; this key is new: add the line `classes:`, "
             "which means all classes, to subsample"
         )
+    if "clip_grad" not in params.train.model_fields_set:
+        raise UserError(
+            "params.yaml: train.clip_grad: missing; this key is new: add the line `clip_grad:`, "
+            "which means no clipping, to train"
+        )
     source = source_of(params.dataset.name)
     splits = source.splits
     if splits and params.dataset.split not in splits:

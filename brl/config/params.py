@@ -125,10 +125,11 @@ class AugmentParams(Section):
     flip_kind: Literal["swap", "mirror"]
 
 
-class TrainParams(Section):
+class TrainParams(Extended):
     """Optimisation, and how frames are sampled and augmented.
 
-    warmup: the share of the training in which the learning rate rises to its highest.
+    warmup: the share of the training in which the learning rate rises to its highest. clip_grad:
+    the largest norm of the gradients of all weights; None: any.
     """
 
     epochs: Count
@@ -139,6 +140,7 @@ class TrainParams(Section):
     warmup: Annotated[float, Field(ge=0, lt=1)]
     momentum: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    clip_grad: Positive | None = None
     clip_len: Annotated[int, Field(ge=4)]
     sampling: Literal["uniform", "random"]
     rescale: bool

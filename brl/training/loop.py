@@ -137,31 +137,31 @@ class Training:
     def run_epoch(self, bar: FractionBar) -> CurveRow:
         """Trains one epoch; appends its row to the curve and returns it.
 
-        Raises UserError if the loss is not finite.
+        Raises UserError if the training diverges.
         """
         params, batches = self.job.train, self._batches()
         self.model.train()
         sums: dict[str, Tensor] = {}
+        losses: list[Tensor] = []
+        rates: list[float] = []
         seen, started = 0, time.monotonic()
         for step, indices in enumerate(batches):
             progress = (self.epoch + step / len(batches)) / params.epochs
             lr = learning_rate(self.job.lr, progress, params.warmup)
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
-            for name, value in self._step(indices.to(self.device)).items():
+            measured = self._step(indices.to(self.device))
+            for name, value in measured.items():
                 sums[name] = sums.get(name, 0) + value
+            losses.append(measured["loss"])
+            rates.append(lr)
             seen += len(indices)
             if bar.due():
                 done = (self.epoch + (step + 1) / len(batches)) / params.epochs
                 speed = seen / (time.monotonic() - started)
                 bar.show(done, f"{self._progress(sums, seen)}, {speed:.0f} clips/s")
         self.epoch += 1
-        if not torch.isfinite(sums["loss"]):
-            stream = self.job.stream.name
-            raise UserError(
-                f"{stream}: the loss is not finite in epoch {self.epoch}; lower "
-                f"{self.objective.lr_setting.format(stream=stream)} in params.yaml"
-            )
+        self._stop_if_diverged(losses, rates)
         row = {"epoch": self.epoch, "loss": round(float(sums.pop("loss")) / seen, 6)}
         row |= {name: round(100 * float(total) / seen, 4) for name, total in sums.items()}
         row |= {"lr": lr, "steps": len(batches) + (self.curve[-1]["steps"] if self.curve else 0)}
@@ -183,6 +183,8 @@ class Training:
         self.optimizer.zero_grad()
         loss.backward()
         sum_gradients(self.parameters)
+        if self.job.train.clip_grad is not None:
+            nn.utils.clip_grad_norm_(self.parameters, self.job.train.clip_grad)
         self.optimizer.step()
         measures = self.objective.measures(tuple(rows.detach() for rows in outputs), targets)
         extension = len(clips) / len(indices)  # what was made from a clip counts as one with it
@@ -190,6 +192,25 @@ class Training:
             "loss": loss.detach() * len(indices),
             **{name: total / extension for name, total in measures.items()},
         }
+
+    def _stop_if_diverged(self, losses: list[Tensor], rates: list[float]) -> None:
+        """Raises UserError if a loss of the epoch, or what a checkpoint would keep, is not finite.
+
+        losses, rates: of each step. Called once per epoch: each look waits for the device.
+        """
+        what, step = "the loss is", first_not_finite(losses)
+        if step is None:
+            state = [*self.model.state_dict().values(), *self.objective.state_dict().values()]
+            if first_not_finite([tensor.sum() for tensor in state]) is None:
+                return
+            what, step = "weights are", len(losses) - 1
+        stream = self.job.stream.name
+        raise UserError(
+            f"{stream}: {what} not finite in epoch {self.epoch}, step {step + 1} of {len(losses)}, "
+            f"at a learning rate of {rates[step]:.2g}; lower "
+            f"{self.objective.lr_setting.format(stream=stream)} in params.yaml, raise train.warmup "
+            "or set train.clip_grad"
+        )
 
     def _progress(self, sums: dict[str, Tensor], seen: int) -> str:
         """Number, mean loss and mean measures of the current epoch, as text."""
@@ -246,6 +267,12 @@ class Training:
         self.order_generator.set_state(content["order_generator"])
         self.augment_generator.set_state(content["augment_generator"])
         self.best, self.run = content["best"], content["run"]
+
+
+def first_not_finite(values: list[Tensor]) -> int | None:
+    """The index of the first of some scalars on one device that is not finite; None: all are."""
+    finite = torch.stack([value.float() for value in values]).isfinite()
+    return None if finite.all() else int(finite.int().argmin())
 
 
 def sgd(parameters: list[nn.Parameter], params: TrainParams) -> torch.optim.Optimizer:
