@@ -7,15 +7,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from brl.support.files import written_whole
+from brl.support.text import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NAMED_LETTERS = 10
+LONGEST_LABEL = 40
 GROUP_COLOURS = {"many": "#3b6fb6", "medium": "#6fa287", "few": "#d0743c"}
 
 
@@ -31,23 +33,30 @@ def new_figure(width: float, height: float) -> tuple["Figure", "Axes"]:
 
 @contextmanager
 def fonts_for(names: Iterable[str]) -> Iterator[None]:
-    """Draws names of any script, with the installed fonts that have their characters.
+    """Draws names as they are: of any script, and `$` begins no formula.
 
-    Names that matplotlib's own font has change nothing. Characters that no font has are boxes, and
-    one line on stderr says so, once in a process.
+    Where matplotlib's own font lacks a character, an installed font that has it is used. Characters
+    that no font has are boxes, and one line on stderr says so, once in a process.
     """
     import matplotlib
     from matplotlib import font_manager
 
     own = font_manager.get_font(font_manager.findfont(font_manager.FontProperties())).get_charmap()
     shown = {letter for name in names for letter in name if letter.isprintable()}
-    if foreign := frozenset(letter for letter in shown if ord(letter) not in own):
-        families = [*matplotlib.rcParams["font.family"], *families_with(foreign)]
-        with matplotlib.rc_context({"font.family": families}), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
-            yield
-    else:
+    foreign = frozenset(letter for letter in shown if ord(letter) not in own)
+    families = families_with(foreign) if foreign else ()
+    style: dict[Any, Any] = {
+        "font.family": [*matplotlib.rcParams["font.family"], *families],
+        "text.parse_math": False,
+    }
+    with matplotlib.rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
         yield
+
+
+def in_picture(name: str) -> str:
+    """A name as a picture shows it: no longer than there is room for."""
+    return shortened(name, LONGEST_LABEL)
 
 
 @cache

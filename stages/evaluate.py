@@ -1,6 +1,5 @@
 """Stage `evaluate`: metrics, tables, figures and the report page of streams and ensemble."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +14,8 @@ from brl.scores.metrics import Headline, shot_groups
 from brl.scores.scores import load_scores
 from brl.subset.subset import read_counts
 from brl.support.errors import one_line_errors
-from brl.support.files import write_csv, written_whole
+from brl.support.files import write_csv, write_report, written_whole
+from brl.support.json_text import json_text
 from brl.support.paths import (
     BY_CLASS,
     BY_CLASS_FIGURE,
@@ -67,8 +67,8 @@ def write_tables(results: Results) -> None:
     fused = results.fused
     confusion = pd.DataFrame({"actual": names[fused.labels], "predicted": names[fused.predicted]})
     write_csv(headlines, RESULTS)
-    write_csv(results.classes.join(results.by_class.round(2)), BY_CLASS)
-    write_csv(confusion, CONFUSION)
+    write_report(results.classes.join(results.by_class.round(2)), BY_CLASS)
+    write_report(confusion, CONFUSION)
     write_csv(pd.concat(results.curves, names=["stream"]).reset_index("stream"), CURVES)
     # Of limits that are numbers, params.yaml tells.
     limits = results.shot_limits.by_name if results.params.evaluate.in_thirds else {}
@@ -80,7 +80,7 @@ def write_tables(results: Results) -> None:
 def write_json(content: Headline, path: Path) -> None:
     """Writes metrics as JSON, whole or not at all."""
     with written_whole(path) as unfinished:
-        unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        unfinished.write_text(json_text(content) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

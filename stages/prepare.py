@@ -6,7 +6,7 @@ from brl.datasets.data_report import by_class, findings
 from brl.datasets.prepare import prepare
 from brl.datasets.table import source_of
 from brl.support.errors import one_line_errors
-from brl.support.files import write_csv
+from brl.support.files import write_report
 from brl.support.paths import DATA_FINDINGS, DATA_TABLE, RAW, STORE
 
 
@@ -19,8 +19,8 @@ def main() -> None:
     facts = prepare(name, dataset, STORE, max_bodies, params.subsample.classes)
     store = ClipStore.open(STORE)
     suspicious = findings(store, facts, max_bodies)
-    write_csv(by_class(store, facts), DATA_TABLE)
-    write_csv(suspicious, DATA_FINDINGS)
+    write_report(by_class(store, facts), DATA_TABLE)
+    write_report(suspicious, DATA_FINDINGS)
     print(f"{name}: {len(store.names)} clips, {len(store.classes)} classes")
     if dataset.left_out:
         print(f"  {dataset.left_out} recordings are left out, as in the field: docs/datasets.md")

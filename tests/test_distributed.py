@@ -52,7 +52,7 @@ def job(network: str = "stgcnpp", stream: str = "joint", **changes: object) -> J
             update=pick(changes, "sampler", "prototypes", "reverse", "mix")
         ),
         train=PARAMS.train.model_copy(
-            update=train | pick(changes, "rescale", "batch_size", "passes")
+            update=train | pick(changes, "rescale", "batch_size", "passes", "clip_grad")
         ),
     )
 
@@ -65,6 +65,7 @@ JOBS = {
     "skip": job(absent_bodies="skip", sampler="instance"),
     "pad": job(absent_bodies="pad", sampler="rebalanced"),
     "motion": job(stream="bone_motion", absent_bodies="skip", sampler="rebalanced", rescale=True),
+    "clipped": job(absent_bodies="skip", sampler="instance", clip_grad=0.05),
     "norm of each body": job("msg3d", absent_bodies="skip", sampler="instance"),
     "norm of each body, pad": job("msg3d", absent_bodies="pad", sampler="rebalanced"),
     "prototypes": job(
@@ -79,7 +80,7 @@ JOBS = {
 }
 JOBS |= {
     name: replace(
-        job(absent_bodies=absent),
+        job(absent_bodies=absent, clip_grad=0.05),
         pretrain=PretrainParams(
             kind="masked",
             clips="subset",

@@ -30,7 +30,7 @@ MISTAKES = {
     "a capital": (
         "  bone:\n",
         "  Bone:\n",
-        "streams.Bone: must be lower case letters, digits and _, not 'Bone'",
+        "streams.Bone: must be lower case letters, digits and _, 60 at most",
     ),
     "unknown key of a stream": (
         "    inputs: joint\n",
@@ -182,6 +182,21 @@ MISTAKES = {
         "evaluate: many_shot_above 100, few_shot_below thirds: both must be numbers of clips, or ",
     ),
     "infinity as text": ("  lr: 0.1", "  lr: inf", "train.lr: must be a valid number, not 'inf'"),
+    "a path with NUL": (
+        "  list_file:\n",
+        '  list_file: "a\\0b"\n',
+        "subsample.list_file: holds a NUL character; must be a path or an address",
+    ),
+    "a long name of a stream": (
+        "  skip:\n",
+        f"  {'s' * 61}:\n",
+        "must be lower case letters, digits and _, 60 at most",
+    ),
+    "a negative norm": (
+        "  clip_grad:\n",
+        "  clip_grad: -1.0\n",
+        "train.clip_grad: must be greater",
+    ),
     "a key that is no word": ("seed: 0", "? [a, b]\n: 1", "not valid YAML: a key must be a word"),
     "section missing": ("evaluate: ", "# evaluate: ", "many_shot_above"),
     "key twice": ("seed: 0", "seed: 0\nseed: 1", "line 5: not valid YAML: the key 'seed' occurs"),

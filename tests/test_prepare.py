@@ -158,7 +158,7 @@ def test_surplus_bodies_are_dropped_and_reported(tmp_path):
 @pytest.mark.filterwarnings("error")
 def test_joints_that_are_not_finite_count_as_not_seen(tmp_path):
     joints = np.random.default_rng(0).normal(size=(1, 5, 20, 3))
-    joints[0, 1, 3, 0], joints[0, 2, 4], joints[0, 2, 5, 1] = np.nan, np.inf, 1e300
+    joints[0, 1, 3, 0], joints[0, 2, 4], joints[0, 2, 5, 1] = np.nan, np.inf, -np.inf
     store, facts = prepared(tmp_path, strange(joints))
     known = (np.abs(joints) < 1e30).all(axis=-1, keepdims=True)
     expected = np.where(known, joints, 0)[0].astype(np.float32)

@@ -29,6 +29,7 @@ from brl.clips.layouts import LAYOUTS
 from brl.clips.normalize import Normalization
 from brl.support.errors import UserError
 from brl.support.files import written_whole
+from brl.support.json_text import json_text
 
 # Errors that reading a damaged index.npz or meta.json raises.
 DAMAGED = (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
@@ -175,8 +176,7 @@ def write_store(
             "splits": list(dict.fromkeys(split for split, _ in parts)),
             "digest": digest.hexdigest(),
         }
-        text = json.dumps(meta, indent=2, ensure_ascii=False)
-        (unfinished / "meta.json").write_text(text + "\n", encoding="utf-8")
+        (unfinished / "meta.json").write_text(json_text(meta) + "\n", encoding="utf-8")
 
 
 def _meaning(layout: Layout, classes: tuple[str, ...]) -> bytes:

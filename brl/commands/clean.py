@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from brl.commands.why import reasons
@@ -27,6 +26,7 @@ from brl.subset.subset import SUMMARY_FILE, read_summary
 from brl.support.errors import UserError
 from brl.support.paths import STORE, SUBSET, TRAINING, UNSEEN_CLIPS
 from brl.support.processes import is_gone
+from brl.support.text import console
 from brl.tracking.store import connect, tracking_uri
 from brl.training.job import Job
 from brl.training.resuming import checkpoints, data_hashes, fingerprint
@@ -165,7 +165,7 @@ def clean(*, removes: bool) -> None:
     if not leftovers:
         print("Nothing to remove.")
         return
-    Console().print(table_of(leftovers))
+    console().print(table_of(leftovers))
     if removes:
         remove(leftovers)
         print(f"Removed: {len(leftovers)}.")

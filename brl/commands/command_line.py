@@ -64,8 +64,10 @@ class ImageSize(click.ParamType):
         self, value: str, _param: click.Parameter | None, _context: click.Context | None
     ) -> tuple[float, float]:
         """Height and width in pixels; fails for other text."""
+        from brl.datasets.ranges import is_size  # numpy is slow to import, and --help needs none
+
         match = re.fullmatch(r"(\d+)x(\d+)", value)
-        if match is None or 0 in map(int, match.groups()):
+        if match is None or not all(is_size(float(size)) for size in match.groups()):
             self.fail(f"{value!r}; must be WIDTHxHEIGHT in pixels, such as 1920x1080")
         return float(match[2]), float(match[1])
 

@@ -1,10 +1,10 @@
 """Shows the pipeline with the streams as one: `brl dag`. The picture of `dvc dag` is very wide."""
 
 import networkx as nx
-from rich.console import Console
 from rich.table import Table
 
 from brl.support.errors import UserError
+from brl.support.text import console
 
 
 def grouped_graph() -> "nx.DiGraph[str]":
@@ -40,4 +40,4 @@ def show() -> None:
     table = Table("stage", "reads the outputs of", box=None, header_style="bold")
     for stage in order:
         table.add_row(stage, ", ".join(name for name in order if graph.has_edge(stage, name)))
-    Console().print(table)
+    console().print(table)

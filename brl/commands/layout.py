@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from brl.clips.layouts import LAYOUTS
 from brl.inspection.guess import Channels, Fit, confidence, guess
 from brl.inspection.joints import read_joints
 from brl.support.errors import UserError
+from brl.support.text import console
 
 
 def show(file: Path) -> None:
@@ -30,7 +30,7 @@ def show(file: Path) -> None:
     if not fits:
         raise UserError(f"{file}: fewer than half of the {count} joints are ever seen")
     print("How far the bones are off, in each layout that has as many joints:")
-    Console(soft_wrap=True).print(_table(fits))
+    console(soft_wrap=True).print(_table(fits))
     best, sure = fits[0].layout, confidence(fits)
     if sure == "hardly":
         print("No known layout fits: look at docs/layouts.md, or describe your own.")

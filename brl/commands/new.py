@@ -4,7 +4,6 @@ from collections import Counter
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from brl.datasets.own.clip_list import CLIPS_FILE
@@ -12,6 +11,7 @@ from brl.datasets.own.description import DESCRIPTION_FILE
 from brl.inspection.start import Start, look_into
 from brl.inspection.written import refuse_to_overwrite, to_fill_in, write_files
 from brl.support.paths import OWN
+from brl.support.text import console, printable
 
 MOST_CLASSES = 6  # that a line names
 FRAMES = {"unit": "coordinates go from 0 to 1", "pixels": "coordinates are pixels"}
@@ -26,14 +26,14 @@ def begin(folder: Path) -> None:
     refuse_to_overwrite(folder)
     start = look_into(folder)
     write_files(folder, start)
-    # Names of classes and files are the user's: brackets in them are not markup.
-    console = Console(soft_wrap=True, markup=False, emoji=False, highlight=False)
+    out = console(soft_wrap=True)
     table = Table("", "assumed", "because of", "to change it")
     for row in _rows(start):
         table.add_row(*row)
-    console.print(table)
+    out.print(table)
     if start.passed:
-        click.echo(f"Left out, as no format has them: {len(start.passed)}, {start.passed[0]}, ...")
+        first = printable(str(start.passed[0]))
+        click.echo(f"Left out, as no format has them: {len(start.passed)}, {first}, ...")
     for file, lines in to_fill_in(start).items():
         for line in lines:
             click.echo(f"To fill in, in {folder / file}: {line}")

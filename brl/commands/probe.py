@@ -7,7 +7,6 @@ from operator import itemgetter
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
 from brl.commands import pipeline
@@ -21,6 +20,7 @@ from brl.subset.subset import read_summary
 from brl.support.errors import UserError
 from brl.support.files import sha256, write_csv, written_whole
 from brl.support.paths import PROBE, SUBSET, pretrained_encoder
+from brl.support.text import console
 from brl.tracking.description import Description, SubsetRecord, of_probe, surroundings
 from brl.tracking.results import Result, record_probe
 from brl.tracking.runs import Runs
@@ -122,7 +122,7 @@ def report(params: Params, results: pd.DataFrame) -> None:
     ]
     with written_whole(PROBE.with_suffix(".md")) as unfinished:
         unfinished.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
-    Console().print(*printed(rows[0], rows[1:]))
+    console().print(*printed(rows[0], rows[1:]))
 
 
 def printed(headings: list[str], rows: list[list[str]]) -> Iterator[Table]:

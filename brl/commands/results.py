@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
 from brl.commands.last_report import last_report, lines_on
@@ -16,6 +15,7 @@ from brl.report.columns import COLUMNS
 from brl.scores.metrics import ShotLimits
 from brl.support.errors import UserError
 from brl.support.paths import METRICS, RESULTS
+from brl.support.text import console
 
 LOOK_FURTHER = (
     "reports/index.html, in a browser: which clips fail, and what they look like",
@@ -63,7 +63,7 @@ def show(results: Path = RESULTS, *, as_markdown: bool = False) -> None:
         table.add_row(*row)
     table.add_section()
     table.add_row(*rows[-1], style="bold")
-    Console().print(table)
+    console().print(table)
     about = about_the_last_run() if results == RESULTS and METRICS.exists() else []
     print("\n".join([*about, *LOOK_FURTHER]))
 

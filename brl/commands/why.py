@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.console import Console
 from rich.table import Table
 
 from brl.commands.differences import differences
 from brl.config.params import read_params
 from brl.support.errors import UserError
+from brl.support.text import console
 
 PARAMS = "params.yaml"
 NAMED_FILES = 3  # how many changed files are named if there are more
@@ -149,6 +149,6 @@ def show() -> None:
     table = Table("stage", "streams", "because", box=None, header_style="bold")
     for (stage, cause), streams in lines(stages).items():
         table.add_row(stage, ", ".join(filter(None, streams)), cause)
-    console = Console()
-    console.print(table)
-    console.print(FOOTER, style="dim", highlight=False)
+    out = console()
+    out.print(table)
+    out.print(FOOTER, style="dim")

@@ -11,7 +11,7 @@ from brl.comparison.run import Data
 from brl.comparison.sizes import SIZES
 from brl.config.params import EvaluateParams
 from brl.scores.metrics import accuracy_by_class, shot_groups
-from brl.support.files import write_csv
+from brl.support.files import write_report
 
 
 def write_classes(
@@ -19,7 +19,7 @@ def write_classes(
 ) -> None:
     """Writes by_class.csv and, if there is a method to be compared with the reference, gain.png."""
     classes = class_table(scored, reference, data, params)
-    write_csv(classes, folder / "by_class.csv")
+    write_report(classes, folder / "by_class.csv")
     gains = classes[(classes["method"] != reference) & classes["gain"].notna()]
     if len(gains):
         draw_gains(folder / "gain.png", gains, reference)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from brl.comparison.fusions import NAMES
 from brl.comparison.statistics import interval
+from brl.figures import fonts_for, in_picture
 from brl.support.files import written_whole
 
 PANELS = {"top1": "top-1, %", "few": "few-shot classes, %"}
@@ -15,7 +16,14 @@ GAP = 0.7  # between two methods, in lines
 
 
 def draw_comparison(path: Path, results: pd.DataFrame, title: str) -> None:
-    """Draws top-1 and few-shot accuracy of every method, for its first stream and its fusions.
+    """Draws what `comparison_figure` makes into a file."""
+    with fonts_for([title, *results["method"].unique()]), written_whole(path) as unfinished:
+        figure = comparison_figure(results, title)
+        figure.savefig(unfinished, dpi=120, metadata={"Software": None})
+
+
+def comparison_figure(results: pd.DataFrame, title: str) -> Figure:
+    """Top-1 and few-shot accuracy of every method, for its first stream and its fusions.
 
     A stream that is the first of one method is drawn for all that have it. Each has a line with the
     mean and its 95 % interval over seeds, and a dot for each seed.
@@ -51,12 +59,11 @@ def draw_comparison(path: Path, results: pd.DataFrame, title: str) -> None:
             axes.errorbar(means, lines, xerr=halves, fmt="o", ms=4, color=f"C{number}", label=label)
         axes.set_xlabel(PANELS[column])
         axes.grid(axis="x", alpha=0.3)
-    all_axes[0].set_yticks(centres, methods)
+    all_axes[0].set_yticks(centres, [in_picture(method) for method in methods])
     all_axes[0].invert_yaxis()
     figure.legend(loc="outside lower center", ncols=len(shown), frameon=False, fontsize=8)
     figure.suptitle(title, fontsize=11)
-    with written_whole(path) as unfinished:
-        figure.savefig(unfinished, dpi=120, metadata={"Software": None})
+    return figure
 
 
 def _of(results: pd.DataFrame, method: str, kind: str) -> pd.DataFrame:

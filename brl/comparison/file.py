@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from brl.config.section import Seed
+from brl.support.text import NAME_RULE, is_name, shortened
 from brl.support.yaml_file import read_yaml
 
 COMPARISONS = Path("comparisons")
@@ -63,6 +64,14 @@ class Comparison(_Section):
             if seed not in info.data.get("seeds", []):
                 raise ValueError(f"{seed} must be one of `seeds`")
         return chosen
+
+    @field_validator("methods")
+    @classmethod
+    def _have_names(cls, methods: dict[str, Method]) -> dict[str, Method]:
+        for name in methods:
+            if not is_name(name) or "|" in name:
+                raise ValueError(f"{shortened(name, 60)!r}: {NAME_RULE}, without |")
+        return methods
 
     @model_validator(mode="after")
     def _compares_with_its_methods(self) -> "Comparison":

@@ -11,7 +11,8 @@ from matplotlib.transforms import Bbox
 
 from brl.comparison.fusions import NAMES
 from brl.comparison.sizes import size_groups
-from brl.figures import GROUP_COLOURS, fonts_for, save_figure
+from brl.figures import GROUP_COLOURS, fonts_for, in_picture, save_figure
+from brl.support.text import shortened
 
 COLUMNS = 4
 NAMED = 6  # the most classes of a panel that have their names written beside them
@@ -28,7 +29,7 @@ def draw_gains(path: Path, classes: pd.DataFrame, reference: str) -> None:
 
     classes: rows with a gain, of other methods than the reference, as `class_table` has them.
     """
-    with fonts_for(classes["class"]):
+    with fonts_for({*classes["class"], *classes["method"], reference}):
         save_figure(gain_figure(classes, reference), path)
 
 
@@ -64,7 +65,7 @@ def draw_panels(part: SubFigure, classes: pd.DataFrame) -> list[tuple[Axes, pd.D
     panels = []
     for axes, (method, of_method) in zip(grid.flat, methods, strict=False):
         draw_method(axes, of_method)
-        axes.set_title(method, fontsize=9)
+        axes.set_title(in_picture(method), fontsize=9)
         panels.append((axes, of_method))
     return panels
 
@@ -101,7 +102,7 @@ def name_points(axes: Axes, classes: pd.DataFrame) -> None:
     order = classes["gain"].abs().sort_values(ascending=False, kind="stable").index[:NAMED]
     columns = classes.loc[order, ["class", "training_clips", "gain"]]
     for full, clips, gain in columns.itertuples(index=False):
-        name = full if len(full) <= LONGEST else full[: LONGEST - 1] + "…"
+        name = shortened(full, LONGEST)
         for side, shift in (("left", 4), ("right", -4)):
             text = axes.annotate(
                 name,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from brl.config.section import Count, Extended, Section, Seed
+from brl.config.section import Count, Extended, Place, Section, Seed
 
 
 class DatasetParams(Section):
@@ -12,7 +12,7 @@ class DatasetParams(Section):
 
     name: str
     split: str
-    mirror: str | None
+    mirror: Place | None
 
 
 class PrepareParams(Section):
@@ -32,7 +32,7 @@ class SubsampleParams(Extended):
     profile: Literal["exp", "step", "natural"]
     imbalance_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)]
     max_per_class: Count | None
-    list_file: str | None
+    list_file: Place | None
     classes: list[str | int] | None = None
 
     @field_validator("classes")

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -15,8 +16,17 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Angle = Annotated[float, Field(ge=0, le=3.1416)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+def _can_be_opened(path: str) -> str:
+    if "\0" in path:
+        raise ValueError("holds a NUL character; must be a path or an address")
+    return path
+
+
+Place = Annotated[str, AfterValidator(_can_be_opened)]
 # Names of streams are names of files, stages and metrics.
-StreamName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+StreamName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 
 
 class Section(BaseModel):

@@ -12,7 +12,7 @@ from pydantic import (
 )
 
 from brl.clips.layout import WHOLE_BODY, Layout
-from brl.config.section import Positive, Section
+from brl.config.section import Place, Positive, Section
 from brl.support.errors import UserError
 from brl.support.files import project_root, sha256
 
@@ -55,7 +55,7 @@ def _named(given: Any) -> Any:
 class CheckpointParams(Section):
     """A published checkpoint that replaces the training of a stream."""
 
-    file: str
+    file: Place
     sha256: str
 
     def verified(self) -> Path:

@@ -17,6 +17,7 @@ from brl.clips.clip import Clip, Splits
 from brl.clips.layout import Layout
 from brl.clips.normalize import Normalization
 from brl.datasets.pickles import load_plain, shown
+from brl.datasets.ranges import SIZE_RULE, is_size
 from brl.datasets.source import Dataset
 from brl.support.errors import UserError
 
@@ -89,11 +90,11 @@ def image_size(file: str, annotation: Annotation) -> tuple[float, float]:
     size: Any = annotation.get("img_shape")
     try:
         height, width = map(float, size)
-        possible = 0 < height < np.inf and 0 < width < np.inf
+        possible = is_size(height) and is_size(width)
     except (TypeError, ValueError, OverflowError):
         possible = False
     if not possible:
-        raise _wrong(file, annotation, "img_shape", size, "(height, width) in pixels")
+        raise _wrong(file, annotation, "img_shape", size, f"(height, width) in pixels, {SIZE_RULE}")
     return height, width
 
 

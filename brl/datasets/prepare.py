@@ -12,9 +12,11 @@ from brl.clips.store import write_store
 from brl.datasets.chosen import chosen_labels, without_clips
 from brl.datasets.facts import Facts, facts_of
 from brl.datasets.parallel import in_parallel
+from brl.datasets.ranges import SIZE_RULE, check_range, is_size
 from brl.datasets.source import Dataset
 from brl.support.errors import UserError
 from brl.support.progress import progress
+from brl.support.text import FORMULA, NAME_RULE, is_name, shortened
 
 
 def prepare(
@@ -59,6 +61,12 @@ def prepare(
 
     def splits(kept: list[str]) -> Splits:
         of_names = dataset.splits(names)
+        for split in of_names:
+            if not is_name(split) or split.startswith(FORMULA):
+                raise UserError(
+                    f"{name}: split {shortened(split, 60)!r}: not a valid name; {NAME_RULE}, "
+                    f"that does not begin with {' '.join(FORMULA)}"
+                )
         of_names = without_clips(of_names, others) if others else of_names
         if dataset.final:
             digest_of = {name: of.digest for name, of in zip(kept, facts, strict=True)}
@@ -110,8 +118,8 @@ def _check(clip: Clip, dataset: Dataset) -> None:
     """Raises UserError where name, joints or label of a clip are invalid."""
     layout, num_classes = dataset.layout, len(dataset.classes)
     shape = clip.joints.shape
-    if not clip.name or not clip.name.isprintable():
-        raise UserError(f"clip {clip.name!r}: not a valid name; must be one line of printable text")
+    if not is_name(clip.name):
+        raise UserError(f"clip {shortened(clip.name, 60)!r}: not a valid name; {NAME_RULE}")
     if len(shape) != 4 or shape[2:] != (layout.num_joints, layout.channels) or 0 in shape:
         raise UserError(
             f"clip {clip.name}: joints of shape {shape}; must be (bodies, frames, "
@@ -119,3 +127,9 @@ def _check(clip: Clip, dataset: Dataset) -> None:
         )
     if not 0 <= clip.label < num_classes:
         raise UserError(f"clip {clip.name}: label {clip.label}; must be 0 to {num_classes - 1}")
+    if clip.image_size is not None and not all(map(is_size, clip.image_size)):
+        height, width = clip.image_size
+        raise UserError(
+            f"clip {clip.name}: an image of {width:g} x {height:g}; must be {SIZE_RULE} pixels"
+        )
+    check_range(clip.joints, layout.dimensions, f"clip {clip.name}")

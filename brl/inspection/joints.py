@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from brl.clips.layouts import LAYOUTS
+from brl.datasets.ranges import check_range
 from brl.datasets.recordings import nested_lists, numpy_files
 from brl.datasets.recordings.read import format_of, read_recording
 from brl.datasets.recordings.recording import Recording
@@ -51,4 +52,5 @@ def _array(recording: Recording) -> np.ndarray:
             f"{file}: an array of shape {joints.shape}; must be frames x joints x channels "
             "(2 to 4), with or without bodies before them"
         )
+    check_range(joints, joints.shape[-1], file)
     return joints

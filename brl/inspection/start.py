@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from os.path import commonpath
 from pathlib import Path, PurePath
 
+from brl.datasets.own.clip_list import check_file_name
 from brl.datasets.own.whole_files import whole_files
 from brl.datasets.padded import is_padded
 from brl.datasets.recordings.read import find_recordings, format_of
@@ -75,6 +76,8 @@ def look_into(folder: Path) -> Start:
                 f"{folder}: {' and '.join(same[:2])} would both be the clip {name}; rename one"
             )
     labels = _said_labels(said) or labels_of(places)
+    for path, name, label in zip(recordings, names, labels.values, strict=True):
+        check_file_name(path, name, label)
     parts = _said_parts(said) or parts_of(names, labels.values)
     sizes = [(each.get("width", ""), each.get("height", "")) for each in said]
     bodies = bodies_in(recordings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from brl.figures import fonts_for
+from brl.figures import fonts_for, in_picture
 from brl.report.analysis import Calibration
 from brl.scores.metrics import GROUPS
 
@@ -93,7 +93,7 @@ def draw_confusion(confusion: np.ndarray, names: list[str]) -> str:
     confusion: (C, C), shares from 0 to 1 of a true class (row) by predicted class (column).
     """
     with fonts_for(names):  # to measure them; a browser writes them in fonts of its own
-        return _svg(_confusion_figure(confusion, names))
+        return _svg(_confusion_figure(confusion, [in_picture(name) for name in names]))
 
 
 def _confusion_figure(confusion: np.ndarray, names: list[str]) -> "Figure":
@@ -169,8 +169,13 @@ def _svg(figure: "Figure") -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     # Ids must be unique on a page with several charts; the font is the page's.
     mark = "c" + hashlib.sha256(svg.encode()).hexdigest()[:8]
-    svg = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{mark}", svg)
-    svg = svg.replace("'DejaVu Sans', 'Bitstream Vera Sans'", "system-ui")
-    for colour, variable in PAGE_COLOURS.items():
-        svg = svg.replace(colour, variable)
-    return svg
+
+    def of_the_page(tag: re.Match[str]) -> str:
+        text = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{mark}", tag[0])
+        text = text.replace("'DejaVu Sans', 'Bitstream Vera Sans'", "system-ui")
+        for colour, variable in PAGE_COLOURS.items():
+            text = text.replace(colour, variable)
+        return text
+
+    # Not what stands between tags: names of classes.
+    return re.sub(r"<[^>]*>", of_the_page, svg)

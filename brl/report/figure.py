@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brl.figures import GROUP_COLOURS, fonts_for, new_figure, save_figure
+from brl.figures import GROUP_COLOURS, fonts_for, in_picture, new_figure, save_figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ def figure_by_class(classes: "pd.DataFrame", by_class: "pd.DataFrame") -> "Figur
     for number, stream in enumerate(by_class.columns.drop("ensemble")):
         entry = None if number else "a stream"
         axes.plot(by_class[stream], positions, ".", color="#222222", markersize=4, label=entry)
-    names = [f"{row['class']} ({row['train_clips']})" for _, row in classes.iterrows()]
+    names = [f"{in_picture(row['class'])} ({row['train_clips']})" for _, row in classes.iterrows()]
     axes.set_yticks(positions, names, fontsize=8)
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.set_xlim(0, 101)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
+from brl.support.errors import UserError
 from brl.support.files import written_whole
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Class probabilities of N clips.
+    """Class probabilities of N clips. Raises UserError where one is not finite.
 
     names           (N,) str
     labels          (N,) int64
@@ -22,6 +23,15 @@ class Scores:
     labels: np.ndarray
     probabilities: np.ndarray
     weights_digest: str = ""
+
+    def __post_init__(self) -> None:
+        wrong = np.flatnonzero(~np.isfinite(self.probabilities).all(axis=1))
+        if len(wrong):
+            raise UserError(
+                f"clip {self.names[wrong[0]]}: its scores are not finite ({len(wrong)} of "
+                f"{len(self.names)} clips); its coordinates must be like those of the training, "
+                "and the weights finite"
+            )
 
     @property
     def predicted(self) -> np.ndarray:

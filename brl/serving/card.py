@@ -14,6 +14,7 @@ from brl.scores.metrics import ShotLimits, accuracy_by_class, shot_groups
 from brl.scores.scores import Scores
 from brl.serving.recognizer import Recognizer
 from brl.support.errors import UserError
+from brl.support.text import in_markdown
 from brl.tracking.machine import commit
 
 TEMPLATE = Path(__file__).with_name("card.md")
@@ -70,6 +71,7 @@ def model_card(params: Params, recognizer: Recognizer, results: str, by_class: p
     environment = jinja2.Environment(
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
+    environment.filters["markdown"] = in_markdown
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     recipe = recognizer.recipe
     return template.render(

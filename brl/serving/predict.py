@@ -1,6 +1,5 @@
 """Recognises recordings: `brl predict FILES...`."""
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,17 +7,19 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from brl.config.params import read_params
 from brl.datasets.doubts import DOUBTS, doubts
+from brl.datasets.ranges import check_range
 from brl.datasets.recordings.read import find_recordings, read_recording
 from brl.serving.recognizer import Recognizer
 from brl.serving.release import fetched, open_release
 from brl.serving.timeline import mean_by_frame, segments, windows
 from brl.support.errors import UserError
+from brl.support.json_text import json_text
 from brl.support.progress import progress
+from brl.support.text import console, printable
 
 BAR_WIDTH = 24  # characters
 
@@ -193,17 +194,28 @@ def predict_files(
     for file in progress(find_recordings(files), "recordings"):
         try:
             recording = read_recording(file, layout, str(file))
+            check_range(recording, layout.dimensions, str(file))
+            result = recognised(file, recording, recognizer, request)
         except UserError as error:
             yield Unreadable(file, str(error))
-            continue
+        else:
+            yield replace(result, doubts=doubts(recording, layout, request.image_size))
+
+
+def recognised(
+    file: Path, recording: np.ndarray, recognizer: Recognizer, request: Request
+) -> Classified | Timeline:
+    """What a request asks for of a recording (M, T, V, K).
+
+    Raises UserError where the networks make no numbers of it.
+    """
+    try:
         if request.window:
             step = request.step or max(1, request.window // 2)
-            result: Classified | Timeline = follow(
-                file, recording, recognizer, request.window, step
-            )
-        else:
-            result = classify(file, recording, recognizer, request.top)
-        yield replace(result, doubts=doubts(recording, layout, request.image_size))
+            return follow(file, recording, recognizer, request.window, step)
+        return classify(file, recording, recognizer, request.top)
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from error
 
 
 def table_of(results: Sequence[Classified | Timeline]) -> Table:
@@ -212,7 +224,7 @@ def table_of(results: Sequence[Classified | Timeline]) -> Table:
     for column in results[0].COLUMNS:
         table.add_column(column, justify="right" if column in ("frames", "probability") else "left")
     for result in results:
-        name = str(result.file)
+        name = printable(str(result.file))
         for cells in result.rows():
             table.add_row(name, *cells)
             name = ""
@@ -236,13 +248,14 @@ def show(files: Sequence[Path], request: Request, *, as_json: bool) -> None:
     errors = [result.error for result in results if isinstance(result, Unreadable)]
     if as_json:
         entries = [result.as_json() for result in results]
-        print(json.dumps(entries, indent=2, ensure_ascii=False))
+        print(json_text(entries))
     elif readable:
-        Console().print(table_of(readable))
+        console().print(table_of(readable))
     for doubt in DOUBTS:
         doubtful = [result.file for result in readable if doubt in result.doubts]
         if doubtful:
-            print(f"warning: {doubtful[0]}: {doubt}{and_others(doubtful)}", file=sys.stderr)
+            shown = printable(str(doubtful[0]))
+            print(f"warning: {shown}: {doubt}{and_others(doubtful)}", file=sys.stderr)
     if errors:
         raise UserError(errors[0] + and_others(errors))
 

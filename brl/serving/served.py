@@ -9,6 +9,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 
 from brl.datasets.arrays import as_joints
+from brl.datasets.ranges import check_range
 from brl.serving.recognizer import ARTIFACT, Recognizer
 
 
@@ -28,6 +29,7 @@ class Served(PythonModel):
         # From JSON, MLflow makes an array of objects.
         joints = np.asarray(model_input, dtype=np.float32)
         recording = as_joints(joints, self.recognizer.recipe.layout, "input")
+        check_range(recording, self.recognizer.recipe.layout.dimensions, "input")
         probabilities = self.recognizer.probabilities([recording])
         return pd.DataFrame(probabilities.astype(float), columns=self.recognizer.classes)
 

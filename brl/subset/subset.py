@@ -10,6 +10,7 @@ import pandas as pd
 from brl.clips.store import ClipStore
 from brl.support.errors import UserError
 from brl.support.files import sha256, write_csv, written_whole
+from brl.support.json_text import json_text
 
 CLIPS_FILE = "train.csv"
 COUNTS_FILE = "counts.csv"
@@ -54,7 +55,7 @@ def write_subset(folder: Path, store: ClipStore, subset: Subset, available: np.n
         "sha256": sha256(folder / CLIPS_FILE),
     }
     with written_whole(folder / SUMMARY_FILE) as unfinished:
-        unfinished.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        unfinished.write_text(json_text(summary) + "\n", encoding="utf-8")
 
 
 def read_subset(folder: Path, store: ClipStore) -> Subset:

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from brl.support.addresses import without_passwords
+from brl.support.text import printable, shortened
+
+LONGEST_LINE = 4000
 
 
 class UserError(Exception):
@@ -32,9 +35,8 @@ def one_line_errors() -> Iterator[None]:
 
 
 def _one_line(message: str) -> str:
-    """The message without passwords and with control characters escaped.
+    """The message without passwords, printable, and shortened.
 
     Names and addresses in it come from the user's files and settings.
     """
-    shown = without_passwords(message)
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in shown)
+    return shortened(printable(without_passwords(message)), LONGEST_LINE)

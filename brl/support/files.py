@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from brl.support.text import in_spreadsheet
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -68,3 +70,11 @@ def write_csv(table: "pd.DataFrame", path: Path) -> None:
     """Writes a table as CSV, without its index, whole or not at all."""
     with written_whole(path) as unfinished:
         table.to_csv(unfinished, index=False)
+
+
+def write_report(table: "pd.DataFrame", path: Path) -> None:
+    """Writes a table that people open in a spreadsheet: see `in_spreadsheet`.
+
+    Tables that are read back by their names are written as they are.
+    """
+    write_csv(table.map(in_spreadsheet), path)

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from brl.support.errors import UserError
+from brl.support.text import shortened
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -92,7 +93,7 @@ def _first_problem(error: ValidationError, schema: type[BaseModel]) -> str:
     if kind == "missing":
         return f"{key}: missing; this key is required{tail}"
     if kind == "string_pattern_mismatch" and is_key:
-        return f"{key}: must be lower case letters, digits and _, not {given!r}{tail}"
+        return f"{shortened(key, 80)}: must be lower case letters, digits and _, 60 at most{tail}"
     if kind == "value_error":
         prefix = f"{key}: " if key else ""
         return f"{prefix}{context['error']}{tail}"

@@ -12,12 +12,14 @@ from pydantic import ValidationError
 from brl.config.params import Params
 from brl.report.words import data_in_words, method_in_words
 from brl.support.addresses import without_passwords
+from brl.support.text import printable, shortened
 
 # With more classes the table of runs in MLflow gets slow: then only the extremes are metrics.
 MAX_CLASS_METRICS = 100
 EXTREMES = 5  # classes at each end
 SLUG_LENGTH = 60  # MLflow refuses names of more than 250 characters
 NAME_LENGTH = 160
+MOST_LETTERS = 5000  # of a value: MLflow refuses 6000 of a parameter, 8000 of a tag
 # The parameters that `method_in_words` and `data_in_words` express.
 METHOD_WORDS = {
     *(f"method.{name}" for name in ("loss", "class_weights", "sampler", "mix", "reverse")),
@@ -35,6 +37,12 @@ def flattened(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + name] = without_passwords(value) if isinstance(value, str) else value
     return flat
+
+
+def in_mlflow(value: Any) -> str:
+    """The value of a parameter or a tag, as MLflow can keep it and show it."""
+    lines = map(printable, str(value).split("\n"))
+    return shortened("\n".join(lines), MOST_LETTERS)
 
 
 def class_metric(label: int, name: str, num_classes: int, part: str = "accuracy") -> str:

@@ -8,8 +8,9 @@ import json
 from typing import TYPE_CHECKING
 
 from brl.support.processes import this_process
+from brl.support.text import in_markdown
 from brl.tracking.description import Description, SubsetRecord
-from brl.tracking.names import flattened
+from brl.tracking.names import flattened, in_mlflow
 from brl.tracking.store import connect
 from brl.tracking.view import run_address
 
@@ -38,6 +39,7 @@ class Runs:
         """Starts a run of this process, and returns its id."""
         from mlflow.tracking.context.registry import resolve_tags
 
+        tags = {key: in_mlflow(value) for key, value in tags.items()}
         tags = resolve_tags(tags | {"process": this_process()})
         return self.client.create_run(self.experiment_id, run_name=name, tags=tags).info.run_id
 
@@ -52,14 +54,14 @@ class Runs:
         """Logs all parameters; those that the run has must have the same values."""
         from mlflow.entities import Param
 
-        params = [Param(name, str(value)) for name, value in flattened(about.params).items()]
+        params = [Param(name, in_mlflow(value)) for name, value in flattened(about.params).items()]
         self.client.log_batch(run_id, params=params)
 
     def set_tags(self, run_id: str, tags: dict[str, str]) -> None:
         """Sets tags of a run."""
         from mlflow.entities import RunTag
 
-        self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+        self.client.log_batch(run_id, tags=[RunTag(k, in_mlflow(v)) for k, v in tags.items()])
 
     def log_metrics(self, run_id: str, metrics: dict[str, float], step: int = 0) -> None:
         """Adds metrics to a run, which may have finished."""
@@ -83,4 +85,4 @@ class Runs:
 
     def link(self, run_id: str, text: str) -> str:
         """A link to a run, for the description of another one."""
-        return f"[{text}]({run_address(self.experiment_id, run_id)})"
+        return f"[{in_markdown(text)}]({run_address(self.experiment_id, run_id)})"

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from brl.datasets.own.clip_list import check_file_name
 from brl.support.errors import UserError
 
 SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
@@ -28,7 +29,8 @@ def find_videos(paths: Iterable[Path]) -> list[Video]:
 
     A clip is named after the path from the given folder, with _ between its parts. If it lies in
     folders of that folder, the first of them is its class. Raises UserError for a missing path, a
-    folder without videos, and for two videos whose clips would have the same name.
+    folder without videos, for what cannot be a clip's name, and for two videos whose clips would
+    have the same name.
     """
     found: dict[str, Video] = {}
     for path in paths:
@@ -41,6 +43,7 @@ def find_videos(paths: Iterable[Path]) -> list[Video]:
             inside = file.relative_to(path if path.is_dir() else path.parent).with_suffix("")
             name = "_".join(inside.parts)
             label = inside.parts[0] if len(inside.parts) > 1 else ""
+            check_file_name(file, name, label)
             other = found.setdefault(name, Video(file.absolute(), name, label))
             if other.path != file.absolute():
                 raise UserError(

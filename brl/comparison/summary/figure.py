@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from brl.comparison.summary.ranks import critical_difference
-from brl.figures import save_figure
+from brl.figures import fonts_for, in_picture, save_figure
 
 
 def draw_ranks(path: Path, panels: dict[str, pd.DataFrame]) -> None:
@@ -21,6 +21,13 @@ def draw_ranks(path: Path, panels: dict[str, pd.DataFrame]) -> None:
 
     panels: ranks (methods, datasets) by title, each of two or more methods and datasets.
     """
+    names = {name for ranked in panels.values() for name in (*ranked.index, *ranked)}
+    with fonts_for(map(str, names)):
+        save_figure(ranks_figure(panels), path)
+
+
+def ranks_figure(panels: dict[str, pd.DataFrame]) -> Figure:
+    """The figure that `draw_ranks` saves."""
     columns = 2
     rows = -(-len(panels) // columns)
     tallest = max(len(ranked) for ranked in panels.values())
@@ -44,7 +51,7 @@ def draw_ranks(path: Path, panels: dict[str, pd.DataFrame]) -> None:
         frameon=False,
         fontsize=8,
     )
-    save_figure(figure, path)
+    return figure
 
 
 def draw_panel(axes: Axes, ranked: pd.DataFrame, colours: dict[str, str]) -> None:
@@ -58,7 +65,7 @@ def draw_panel(axes: Axes, ranked: pd.DataFrame, colours: dict[str, str]) -> Non
     means = ranked.mean(axis="columns")
     label = "mean ± half the critical difference"
     axes.errorbar(means, lines, xerr=half, fmt="D", ms=5, capsize=3, color="#222222", label=label)
-    axes.set_yticks(lines, order, fontsize=8)
+    axes.set_yticks(lines, [in_picture(str(name)) for name in order], fontsize=8)
     axes.set_ylim(len(order) - 0.3, -0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("rank; 1 is best", fontsize=9)

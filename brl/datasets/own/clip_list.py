@@ -5,8 +5,10 @@ from pathlib import Path, PurePosixPath
 
 from brl.clips.clip import PARTS, Splits
 from brl.datasets.own.description import Description
+from brl.datasets.ranges import SIZE_RULE, is_size
 from brl.datasets.recordings.table import SUFFIXES
 from brl.support.errors import UserError
+from brl.support.text import NAME_RULE, is_name, shortened
 
 CLIPS_FILE = "clips.csv"
 Row = dict[str, str]
@@ -35,6 +37,7 @@ def read_rows(folder: Path, description: Description) -> list[Row]:
                 f"{where}: {len(values)} values; must be {len(columns)}, as in the header"
             )
         row = dict(zip(columns, values, strict=True))
+        _check_texts(row, where)
         row["file"] = row.get("file") or _file_of(row["name"], folder)
         _check_row(row, where, description)
         if row["name"] in first_line:
@@ -67,6 +70,15 @@ def splits_of(rows: list[Row], _names: list[str]) -> Splits:
         for column in rows[0]
         if _is_split(column)
     }
+
+
+def check_file_name(path: Path, *names: str) -> None:
+    """Raises UserError where what a clip or its class is called after a file cannot be a name."""
+    for name in names:
+        if name and not is_name(name):
+            raise UserError(
+                f"{shortened(str(path), 200)}: {shortened(name, 60)!r}: {NAME_RULE}; rename it"
+            )
 
 
 def _is_split(column: str) -> bool:
@@ -108,13 +120,22 @@ def _check_columns(columns: list[str], needed: list[str]) -> None:
             raise UserError(f"{CLIPS_FILE}: the column {column!r} occurs twice; must occur once")
 
 
-def _check_row(row: Row, where: str, description: Description) -> None:
-    """Raises UserError, which begins with `where`, for a wrong value in a row."""
+def _check_texts(row: Row, where: str) -> None:
+    """Raises UserError, which begins with `where`, for a value that is no text of one line."""
     if not row["name"]:
         raise UserError(f"{where}: the name is empty")
+    for value in (row["name"], row["label"]):
+        if value and not is_name(value):
+            raise UserError(f"{where}: {shortened(value, 60)!r}: {NAME_RULE}")
     for value in row.values():
         if not value.isprintable():
-            raise UserError(f"{where}: {value!r}: must be one line of printable text")
+            raise UserError(
+                f"{where}: {shortened(value, 60)!r}: must be one line of printable text"
+            )
+
+
+def _check_row(row: Row, where: str, description: Description) -> None:
+    """Raises UserError, which begins with `where`, for a wrong value in a row."""
     labels = [str(number) for number in range(len(description.classes))]
     if any(name.isdecimal() for name in description.classes):
         labels = []  # 1 could be the class named 1 or the second class
@@ -132,7 +153,9 @@ def _check_row(row: Row, where: str, description: Description) -> None:
     if description.normalize == "image":
         for column in ("width", "height"):
             if not _is_size(row[column]):
-                raise UserError(f"{where}: {column} {row[column]!r}; must be a number of pixels")
+                raise UserError(
+                    f"{where}: {column} {row[column]!r}; must be a number of pixels, {SIZE_RULE}"
+                )
 
 
 def _file_of(name: str, folder: Path) -> str:
@@ -143,6 +166,6 @@ def _file_of(name: str, folder: Path) -> str:
 
 def _is_size(text: str) -> bool:
     try:
-        return 0 < float(text) < float("inf")
+        return is_size(float(text))
     except ValueError:
         return False

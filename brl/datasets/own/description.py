@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from brl.clips.layout import OWN, Layout
 from brl.clips.layouts import LAYOUTS, NTU25, SHORT_NAMES
 from brl.clips.normalize import Normalization
+from brl.support.text import NAME_RULE, is_name, shortened
 from brl.support.yaml_file import read_yaml
 
 DESCRIPTION_FILE = "dataset.yaml"
@@ -54,10 +55,13 @@ class Description(BaseModel):
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("classes: a name occurs twice")
         for name in self.classes:
-            if not name or not name.isprintable():
-                raise ValueError(f"classes: {name!r}: must be one line of printable text")
-        if self.name is not None and not (self.name.strip() and self.name.isprintable()):
-            raise ValueError(f"name: {self.name!r}: must be one line of printable text")
+            if not is_name(name):
+                raise ValueError(f"classes: {shortened(name, 60)!r}: {NAME_RULE}")
+        for name in (*(self.joints or ()), *self.parts):
+            if not is_name(name):
+                raise ValueError(f"joints, parts: {shortened(name, 60)!r}: {NAME_RULE}")
+        if self.name is not None and not is_name(self.name):
+            raise ValueError(f"name: {shortened(self.name, 60)!r}: {NAME_RULE}")
         if self.normalize == "center" and self.center is None:
             raise ValueError(
                 "center: missing; `normalize: center` needs the joint that becomes the origin: the "

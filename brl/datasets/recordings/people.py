@@ -9,6 +9,7 @@ import numpy as np
 
 from brl.clips.layout import Layout
 from brl.datasets.pickles import shown
+from brl.datasets.ranges import check_range
 from brl.datasets.recordings.tracking import area, boxes_of, follow
 from brl.support.errors import UserError
 
@@ -63,7 +64,8 @@ def as_skeleton(
             f"{where}: a skeleton of {count} joints in {dimensions}D; must be {layout.num_joints} "
             f"joints in {layout.dimensions}D, as the layout {layout.name} has them"
         )
-    with np.errstate(over="ignore"):  # becomes infinite: not seen
+    check_range(coordinates, dimensions, where)
+    with np.errstate(over="ignore"):  # an absurd score becomes infinite: not seen
         joints = np.column_stack([coordinates, scores]).astype(np.float32)
     seen = np.isfinite(joints).all(axis=-1) & (joints[:, :-1] != 0).any(axis=-1)
     joints[~seen | (joints[:, -1] == 0)] = 0

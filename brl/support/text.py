@@ -1,0 +1,44 @@
+"""Names and messages of users, in a form that is safe to show: the only place that knows how."""
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LONGEST_NAME = 200
+NAME_RULE = f"must be one line of printable text, {LONGEST_NAME} letters at most"
+MARKDOWN = re.compile(r"[\\`*\[\]<>|$~]|(?<![^\W_])_|_(?![^\W_])")
+FORMULA = ("=", "+", "-", "@")
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be the name of a class, a clip, a split or a dataset."""
+    return text.isprintable() and text.strip() != "" and len(text) <= LONGEST_NAME
+
+
+def printable(text: str) -> str:
+    """The text with all that is not printable escaped: controls, marks of direction, surrogates."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, or its beginning and an ellipsis: `most` letters."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def in_markdown(text: str) -> str:
+    """The text as Markdown that shows it, also in a cell of a table."""
+    return MARKDOWN.sub(r"\\\g<0>", printable(text))
+
+
+def in_spreadsheet(value: object) -> object:
+    """A cell of a table; text that a spreadsheet would compute begins with an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def console(*, soft_wrap: bool = False) -> "Console":
+    """A console that shows text as it is: [red] is no markup, and :smile: no emoji."""
+    from rich.console import Console
+
+    return Console(markup=False, emoji=False, highlight=False, soft_wrap=soft_wrap)
