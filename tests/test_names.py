@@ -214,6 +214,7 @@ def write_awful(folder: Path) -> None:
     table.to_csv(folder / "clips.csv", index=False)
 
 
+@pytest.mark.slow
 def test_awful_names_go_from_own_data_to_all_that_is_made_of_them(tracked, monkeypatch):
     project = Project(tracked / "project")
     monkeypatch.chdir(project.folder)
