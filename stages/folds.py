@@ -16,6 +16,7 @@ def train_folds(params: Params, stream: str) -> None:
     from brl.streams.weights import save_weights
     from brl.tracking.description import SubsetRecord, of_fold
     from brl.tracking.training import training_run
+    from brl.training.checkpoint_file import remove_checkpoints
     from brl.training.distributed import is_first
     from brl.unseen.folds import FoldTraining
 
@@ -37,7 +38,7 @@ def train_folds(params: Params, stream: str) -> None:
                 run.finish(weights, sha256(weights))
     for training in trainings:
         for checkpoint in training.checkpoints:
-            checkpoint.unlink()
+            remove_checkpoints(checkpoint)
 
 
 def write_nothing(folder: Path) -> None:

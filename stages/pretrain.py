@@ -20,6 +20,7 @@ def pretrain_on_clips(params: Params, stream: str) -> None:
     from brl.subset.subset import read_clips
     from brl.tracking.description import SubsetRecord, of_pretraining
     from brl.tracking.training import training_run
+    from brl.training.checkpoint_file import remove_checkpoints
     from brl.training.distributed import is_first
     from brl.training.job import Job
     from brl.training.resuming import checkpoint_file
@@ -42,7 +43,7 @@ def pretrain_on_clips(params: Params, stream: str) -> None:
         save_encoder(encoder, pretrained)
         write_csv(pd.DataFrame(curve), pretraining_curve(stream))
         run.finish(encoder, sha256(encoder))
-    checkpoint.unlink()
+    remove_checkpoints(checkpoint)
 
 
 def write_nothing(path: Path) -> None:

@@ -22,6 +22,7 @@ from brl.support.paths import (
 )
 from brl.tracking.description import SubsetRecord, of_training, started_by
 from brl.tracking.training import training_run
+from brl.training.checkpoint_file import remove_checkpoints
 from brl.training.distributed import is_first, run_requested
 from brl.training.job import Job
 from brl.training.loop import train_stream
@@ -49,7 +50,7 @@ def train(params: Params, stream: str) -> None:
         )
         weights = write(trained, pd.DataFrame(curve))
         run.finish(weights, sha256(weights))
-    checkpoint.unlink()
+    remove_checkpoints(checkpoint)
 
 
 def use_checkpoint(checkpoint: CheckpointParams, job: Job) -> None:

@@ -47,6 +47,7 @@ def elsewhere(tmp_path_factory) -> Iterator[None]:
     """What is kept at the project's root (checksums, checkpoints, runs) stays out of this one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(tmp_path_factory.mktemp("root")))
+        patch.setattr("os.fsync", lambda _: None)  # 20 ms each, and no test cuts the power
         yield
 
 

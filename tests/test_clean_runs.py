@@ -109,6 +109,16 @@ def test_what_failed_is_shown_then_removed_and_what_goes_on_stays(grid):
         connect()[0].get_run(gone)
 
 
+def test_a_damaged_checkpoint_is_removed_and_the_one_before_stays(grid):
+    data = Data.read()
+    identity = fingerprint(Job.of(grid.params(), "bone"), [data.store.digest, data.digest])
+    file = checkpoint_file(STREAMS["bone"], identity)
+    for suffix in (".pt", ".before", ".pt.damaged"):
+        a_checkpoint(file.with_name(file.stem + suffix))
+    assert "damaged" in cleaned() and cleaned("--yes").endswith("Removed: 1.\n")
+    assert {each.suffix for each in file.parent.iterdir()} == {".pt", ".before"}
+
+
 def test_checkpoints_of_folds_stay_until_all_are_trained(grid):
     grid.fold(2)
     trainings = FoldTraining.all_of(grid.params(), "bone", Data.read().store)

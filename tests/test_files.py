@@ -1,6 +1,8 @@
 """Files are written completely or not at all; errors end a program in one line."""
 
 import errno
+import os
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +33,19 @@ def test_an_existing_file_survives_an_error(tmp_path, folder):
         raise RuntimeError
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_bytes_are_on_disk_before_a_file_gets_its_name_and_the_name_after(tmp_path, monkeypatch):
+    target, synced = tmp_path / "store", []
+
+    def noted(descriptor: int) -> None:
+        synced.append((Path(os.readlink(f"/proc/self/fd/{descriptor}")).name, target.exists()))
+
+    monkeypatch.setattr("os.fsync", noted)
+    with written_whole(target) as unfinished:
+        unfinished.mkdir()
+        (unfinished / "rows").write_text("1")
+    assert synced == [("rows", False), (unfinished.name, False), (tmp_path.name, True)]
 
 
 def test_a_folder_replaces_the_old_one(tmp_path):

@@ -17,6 +17,7 @@ from brl.prediction import predict
 from brl.streams.weights import save_weights
 from brl.subset.subset import Subset
 from brl.support.progress import fraction_bar
+from brl.training.checkpoint_file import read_checkpoint
 from brl.training.job import Job
 from brl.training.loop import Training, train_stream
 from tests.methods import method
@@ -100,7 +101,7 @@ def followed(store, subset, tmp_path) -> Callable[..., tuple[dict, list, dict]]:
         states, checkpoint = {}, tmp_path / "followed.pt"
 
         def remember(row: dict) -> None:
-            content = torch.load(checkpoint, weights_only=True)
+            content = read_checkpoint(checkpoint)
             states[row["epoch"]] = content["model"]
 
         trained, curve = train_stream(wanted, store, subset, checkpoint, remember)
@@ -172,7 +173,7 @@ def test_a_training_that_goes_on_keeps_what_was_best_before(store, subset, tmp_p
     script(monkeypatch, accuracies)
     with pytest.raises(KeyboardInterrupt):
         train_stream(wanted, store, subset, tmp_path / "cut.pt", interrupt)
-    at_the_best = torch.load(tmp_path / "cut.pt", weights_only=True)["best"]
+    at_the_best = read_checkpoint(tmp_path / "cut.pt")["best"]
     assert at_the_best[0] == 90
     resumed, curve_again = train_stream(wanted, store, subset, tmp_path / "cut.pt")
     assert curve_again == curve

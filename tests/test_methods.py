@@ -14,6 +14,7 @@ from brl.config.presets import METHODS
 from brl.prediction import predict
 from brl.streams.weights import Trained, save_weights
 from brl.subset.subset import Subset
+from brl.training.checkpoint_file import read_checkpoint
 from brl.training.loop import Training, train_stream
 from tests.methods import method, starting
 from tests.tiny import job, stored, swinging_arms
@@ -77,7 +78,7 @@ def trained_by(store, subset, tmp_path_factory) -> Callable[..., Left]:
             settings = job(method=chosen, blocks=[1, 1], epochs=epochs, passes=1)
             trained, curve = train_stream(settings, store, subset, checkpoint)
             save_weights(folder / "w.safetensors", trained)
-            content = torch.load(checkpoint, weights_only=True)
+            content = read_checkpoint(checkpoint)
             states = [content[f"{which}_generator"].numpy() for which in ("order", "augment")]
             known[chosen, epochs] = Left(
                 (folder / "w.safetensors").read_bytes(), curve, *(s.tobytes() for s in states)

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from brl.streams.weights import Recipe
+from brl.training.checkpoint_file import read_checkpoint
 from brl.training.loop import Training, train_stream
 from brl.training.objective import Objective
 from tests.tiny import job, stored, swinging_arms, training_part
@@ -71,7 +72,7 @@ def test_its_parameters_and_buffers_resume(store, tmp_path):
     checkpoint = tmp_path / "killed.pt"
     with pytest.raises(Killed):
         train_stream(job(), store, subset, checkpoint, kill, Reconstruction)
-    steps = torch.load(checkpoint, weights_only=True)["objective"]["steps"]
+    steps = read_checkpoint(checkpoint)["objective"]["steps"]
     assert steps == 2 * len(Training(job(), store, subset, Reconstruction)._batches())
     resumed, curve = train_stream(job(), store, subset, checkpoint, objective=Reconstruction)
     assert curve == whole_curve

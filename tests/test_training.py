@@ -150,16 +150,6 @@ def test_gradients_are_scaled_down_to_the_norm_of_clip_grad(store, subset, monke
     assert norms[6:] == pytest.approx([0.01] * 6, rel=1e-3)
 
 
-@pytest.mark.parametrize("content", [b"", b"no checkpoint"])
-def test_an_unreadable_checkpoint_is_reported_and_replaced(
-    store, subset, tmp_path, capsys, content
-):
-    (tmp_path / "c.pt").write_bytes(content)
-    _, curve = train_stream(job(epochs=1), store, subset, tmp_path / "c.pt")
-    assert len(curve) == 1
-    assert "c.pt: unreadable; joint starts afresh" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("upper", [(), tuple(range(20))], ids=["none", "all"])
 def test_a_layout_with_one_half_only_refuses_partial_mixing(store, subset, upper):
     layout = {**store.meta["layout"], "upper_body": upper}

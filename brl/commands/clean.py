@@ -28,6 +28,7 @@ from brl.support.paths import STORE, SUBSET, TRAINING, UNSEEN_CLIPS
 from brl.support.processes import is_gone
 from brl.support.text import console
 from brl.tracking.store import connect, tracking_uri
+from brl.training.checkpoint_file import DAMAGED, checkpoint_files
 from brl.training.job import Job
 from brl.training.resuming import checkpoints, data_hashes, fingerprint
 from brl.unseen.folds import FoldTraining
@@ -93,18 +94,19 @@ def all_planned_runs(params: Params) -> Iterator[Run]:
 
 
 def old_checkpoints(current: set[str]) -> list[Leftover]:
-    """Checkpoints that belong to none of the `current` trainings."""
+    """Checkpoints that belong to none of the `current` trainings, and damaged ones."""
     leftovers = []
-    for file in [*sorted(checkpoints().glob("*.pt")), *sorted(unfinished_folder().glob("*.pt"))]:
-        identity = file.stem.rsplit("-", 1)[-1]
-        if identity in current:
+    for file in [*checkpoint_files(checkpoints()), *checkpoint_files(unfinished_folder())]:
+        identity = file.name.split(".")[0].rsplit("-", 1)[-1]
+        damaged = file.suffix == DAMAGED
+        if identity in current and not damaged:
             continue
-        of_comparison = (weights_file(identity), encoder_file(identity))
+        of_comparison = () if damaged else (weights_file(identity), encoder_file(identity))
         begun_with = (note_of(each) for each in of_comparison if not each.exists())
         leftovers.append(
             Leftover(
                 what=f"{file.name} ({file.stat().st_size / 1e6:.1f} MB)",
-                why="finished, or other parameters, data or code",
+                why="damaged" if damaged else "finished, or other parameters, data or code",
                 when=datetime.fromtimestamp(file.stat().st_mtime),
                 files=(file, *begun_with),
             )

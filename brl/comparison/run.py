@@ -64,6 +64,7 @@ from brl.tracking.description import (
     started_by,
 )
 from brl.tracking.training import training_run
+from brl.training.checkpoint_file import kept, remove_checkpoints
 from brl.training.loop import CurveRow, train_stream
 
 
@@ -251,7 +252,7 @@ def _kept(
     key = file.stem
     checkpoint = unfinished_folder() / f"{key}.pt"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    note(file, code, resumes=checkpoint.exists(), train=about.params["train"]["precision"])
+    note(file, code, resumes=bool(kept(checkpoint)), train=about.params["train"]["precision"])
     begun = time.process_time()
     with training_run(about, key) as recorded:
         trained, curve = work(
@@ -264,7 +265,7 @@ def _kept(
             seconds, steps = seconds + seconds_of(encoder), steps + steps_of(encoder)
         note_end(file, seconds, steps)
         recorded.finish(file, sha256(file))
-    checkpoint.unlink()
+    remove_checkpoints(checkpoint)
     return trained
 
 

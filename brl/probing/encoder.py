@@ -22,6 +22,7 @@ from brl.streams.weights import Recipe
 from brl.subset.subset import Subset, read_subset
 from brl.support.files import project_root, sha256
 from brl.support.paths import STORE, SUBSET
+from brl.training.checkpoint_file import remove_checkpoints
 from brl.training.job import Job
 from brl.training.loop import train_stream
 from brl.training.resuming import fingerprint
@@ -122,7 +123,7 @@ class Encoder:
         store, tested = self.clips.store, self.clips.tested
         scores = Scores(store.names[tested], store.labels[tested], probabilities, self.digest)
         save_scores(file, scores)
-        checkpoint.unlink(missing_ok=True)
+        remove_checkpoints(checkpoint)
         return scores
 
 

@@ -48,22 +48,35 @@ def stage_code(stage: str, network: str) -> list[Path]:
 def written_whole(path: Path) -> Iterator[Path]:
     """Yields a temporary path, which becomes `path` when the block ends without an error.
 
-    It lies in the same folder, so that the final step is an atomic rename. Missing parent folders
-    are created. On an error the temporary file or folder is removed and `path` stays as it was.
+    It lies in the same folder, so that the final step is an atomic rename. Before it all bytes are
+    on disk: a power cut leaves the old content or the new one. Missing parent folders are created.
+    On an error the temporary file or folder is removed and `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last: numpy and matplotlib choose the format by it.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
         yield temporary
+        for each in (*temporary.rglob("*"), temporary):
+            _to_disk(each)
         if path.is_dir():
             shutil.rmtree(path)
         os.replace(temporary, path)
+        _to_disk(path.parent)
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Returns when what was written to a file, or the names in a folder, is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_csv(table: "pd.DataFrame", path: Path) -> None:

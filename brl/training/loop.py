@@ -1,7 +1,6 @@
 """The training loop of one stream. Recipe: BRL, arXiv 2308.14024."""
 
 import math
-import pickle
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -19,8 +18,8 @@ from brl.streams.inputs import Inputs
 from brl.streams.weights import Recipe, Trained
 from brl.subset.subset import Subset
 from brl.support.errors import UserError
-from brl.support.files import written_whole
 from brl.support.progress import FractionBar, fraction_bar
+from brl.training.checkpoint_file import kept, read_checkpoint, set_aside, write_checkpoint
 from brl.training.distributed import (
     gather_batch,
     is_first,
@@ -62,7 +61,8 @@ def train_stream(
 ) -> tuple[Trained, list[CurveRow]]:
     """Trains one stream on a subset; resumes from `checkpoint` if that file exists.
 
-    checkpoint  replaced after each epoch; may be resumed with another number of processes
+    checkpoint  replaced after each epoch; may be resumed with another number of processes. A
+                damaged one is set aside, and the one before it is used
     on_epoch    called after each epoch with a row of the curve: `epoch` (from 1), `loss`, the
                 objective's measures in % (`accuracy`), `lr`, `steps` of the optimizer so far, and
                 `validation` if there is a validation part. A resumed training first calls it for
@@ -77,13 +77,7 @@ def train_stream(
 
     Raises UserError if the loss diverges.
     """
-    training = Training(job, store, subset, objective, start)
-    if checkpoint.exists():
-        try:
-            training.restore(checkpoint)
-        except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError):
-            print(f"{checkpoint}: unreadable; {job.stream.name} starts afresh", file=sys.stderr)
-            training = Training(job, store, subset, objective, start)
+    training = resumed(lambda: Training(job, store, subset, objective, start), checkpoint)
     wait_for_all()  # All processes must have read the checkpoint before it is replaced.
     training.run = on_start(training.run)
     for row in training.curve:
@@ -95,6 +89,26 @@ def train_stream(
                 training.save(checkpoint)
             on_epoch(row)
     return training.result(), training.curve
+
+
+def resumed(begin: Callable[[], "Training"], checkpoint: Path) -> "Training":
+    """A training that resumes from the last checkpoint that is whole, or else begins."""
+    training = begin()
+    files = kept(checkpoint)
+    for file in files:
+        try:
+            training.restore(file)
+            return training
+        except FileNotFoundError:  # the first process has set it aside
+            continue
+        except (OSError, MemoryError, torch.OutOfMemoryError):  # says nothing about the checkpoint
+            raise
+        except Exception as error:  # one of other code may raise nearly any exception
+            set_aside(file, error)
+            training = begin()
+    if files and is_first():
+        print(f"{training.job.stream.name}: no checkpoint is left; starts afresh", file=sys.stderr)
+    return training
 
 
 class Training:
@@ -254,12 +268,11 @@ class Training:
             "best": self.best,
             "run": self.run,
         }
-        with written_whole(checkpoint) as unfinished:
-            torch.save(content, unfinished)
+        write_checkpoint(checkpoint, content)
 
     def restore(self, checkpoint: Path) -> None:
         """Restores the state that `save` wrote."""
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        content = read_checkpoint(checkpoint)
         self.epoch, self.curve = content["epoch"], content["curve"]
         self.model.load_state_dict(content["model"])
         self.objective.load_state_dict(content["objective"])
