@@ -1,11 +1,11 @@
 """Stage `classify@STREAM`: adjusts the classifier of a trained stream."""
 
-import shutil
 import sys
 from pathlib import Path
 
 from brl.config.params import Params, read_params
-from brl.support.errors import one_line_errors
+from brl.support.checked import read_safetensors
+from brl.support.errors import OR_DAMAGED, UserError, one_line_errors
 from brl.support.files import written_whole
 from brl.support.paths import STORE, TRAINING, tested_weights, trained_weights
 
@@ -31,8 +31,12 @@ def main(stream: str) -> None:
     if params.classifier.kind != "none":
         adjust_classifier(weights, tested, params)
         return
+    try:
+        content, _ = read_safetensors(weights)  # damage is not copied
+    except ValueError as error:
+        raise UserError(f"{weights}: not a weights file of this project, {OR_DAMAGED}") from error
     with written_whole(tested) as unfinished:
-        shutil.copyfile(weights, unfinished)
+        unfinished.write_bytes(content)
 
 
 if __name__ == "__main__":

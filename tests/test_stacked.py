@@ -163,7 +163,7 @@ def test_what_was_learned_reads_back(tmp_path):
     save_fitted(tmp_path / "g.safetensors", {})
     assert load_fitted(tmp_path / "g.safetensors") == {}
     (tmp_path / "f.safetensors").write_text("no")
-    with pytest.raises(UserError, match="not a learned fusion; make repro writes it anew"):
+    with pytest.raises(UserError, match="not a learned fusion, or damaged: brl check"):
         load_fitted(tmp_path / "f.safetensors")
 
 

@@ -164,22 +164,3 @@ def test_no_clips_and_duplicate_names_are_refused(tmp_path):
     with pytest.raises(UserError, match="two clips are named 'clip000'"):
         stored(tmp_path / "s", some_clips([(1, 4)]) * 2)
     assert list(tmp_path.iterdir()) == []
-
-
-DAMAGE = {
-    "no JSON": ("meta.json", b"{"),
-    "no key": ("meta.json", b"{}"),
-    "another split": ("meta.json", b'{"splits": ["other"]}'),
-    "no index": ("index.npz", b"PK\x03\x04"),
-    "an empty index": ("index.npz", b""),
-}
-
-
-@pytest.mark.parametrize("case", DAMAGE)
-def test_a_damaged_store_is_named_in_one_line(tmp_path, case):
-    file, content = DAMAGE[case]
-    stored(tmp_path / "s", some_clips([(1, 4)] * 3))
-    (tmp_path / "s" / file).write_bytes(content)
-    with pytest.raises(UserError, match=r"s: not a whole clip store .*prepare writes it") as caught:
-        ClipStore.open(tmp_path / "s")
-    assert "\n" not in str(caught.value)

@@ -7,13 +7,16 @@ A store is a folder of three files:
   split's own order.
 - `meta.json`: dataset, layout, normalisation, shape of the rows, class names, splits and digest.
 
+Each file is held by another one: meta.json has its own checksum and that of index.npz, which has a
+CRC-32 of each block of the rows. Opening compares the first two, mapping the rows a few blocks.
+
 Body m of a clip occupies rows start + m * frames up to start + (m + 1) * frames. A body that a clip
 does not have takes no space (`brl/clips/presence.py`).
 """
 
 import hashlib
 import json
-import zipfile
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -23,16 +26,15 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
+from brl.clips.blocks import Crcs, first_damaged, some_blocks
 from brl.clips.clip import PARTS, Clip, Part, Splits
 from brl.clips.layout import Layout
 from brl.clips.layouts import LAYOUTS
 from brl.clips.normalize import Normalization
-from brl.support.errors import UserError
-from brl.support.files import written_whole
+from brl.support.checked import arrays_of
+from brl.support.errors import Damaged, UserError
+from brl.support.files import sha256, written_whole
 from brl.support.json_text import json_text
-
-# Errors that reading a damaged index.npz or meta.json raises.
-DAMAGED = (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class ClipStore:
     starts  (N,) int64, first row of each clip
     frames  (N,) int64, frames T of each clip
     bodies  (N,) int64, bodies M of each clip
+    crcs    (B,) uint32, CRC-32 of the blocks of rows.f32
     parts   (split, part) -> (n,) int64, indices of its clips in the split's own order
     """
 
@@ -56,6 +59,7 @@ class ClipStore:
     starts: np.ndarray
     frames: np.ndarray
     bodies: np.ndarray
+    crcs: np.ndarray
     parts: dict[tuple[str, Part], np.ndarray]
 
     @classmethod
@@ -66,19 +70,21 @@ class ClipStore:
         """
         try:
             meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-            with np.load(folder / "index.npz", allow_pickle=False) as index:
-                columns = {name: index[name] for name in index.files}
-            parts = {
-                (split, part): columns.pop(f"split/{split}/{part}")
-                for split in meta["splits"]
-                for part in PARTS
-            }
-            return cls(folder=folder, meta=meta, parts=parts, **columns)
-        except DAMAGED as error:
-            raise UserError(
-                f"{folder}: not a whole clip store ({type(error).__name__}: {error}); "
-                "dvc repro --force prepare writes it again"
-            ) from error
+            whole = _checksum(meta) == meta["checksum"]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Damaged(folder / "meta.json", "not a whole description of a store") from error
+        if not whole:
+            raise Damaged(folder / "meta.json", "it does not match its checksum")
+        content = (folder / "index.npz").read_bytes()
+        if hashlib.sha256(content).hexdigest() != meta["index"]:
+            raise Damaged(folder / "index.npz", "it does not match its checksum in meta.json")
+        columns = arrays_of(content)
+        parts = {
+            (split, part): columns.pop(f"split/{split}/{part}")
+            for split in meta["splits"]
+            for part in PARTS
+        }
+        return cls(folder=folder, meta=meta, parts=parts, **columns)
 
     @cached_property
     def layout(self) -> Layout:
@@ -112,9 +118,17 @@ class ClipStore:
 
     @cached_property
     def rows(self) -> np.ndarray:
-        """All rows, (R, V, K) float32, as a copy-on-write memory map, which torch may share."""
-        shape = tuple(self.meta["rows"])
-        return np.memmap(self.folder / "rows.f32", dtype=np.float32, mode="c", shape=shape)
+        """All rows, (R, V, K) float32, as a copy-on-write memory map, which torch may share.
+
+        Raises UserError where the file has another size, or one of a few blocks is damaged.
+        """
+        path, shape = self.folder / "rows.f32", tuple(self.meta["rows"])
+        size, expected = path.stat().st_size, math.prod(shape) * np.dtype(np.float32).itemsize
+        if size != expected:
+            raise Damaged(path, f"{size:,} bytes, which must be {expected:,}")
+        rows = np.memmap(path, dtype=np.float32, mode="c", shape=shape)
+        self._compare(rows, some_blocks(len(self.crcs)))
+        return rows
 
     def joints(self, clip: int) -> np.ndarray:
         """The joints (M, T, V, K) of the clip with this index."""
@@ -134,6 +148,17 @@ class ClipStore:
                 f"known: {known}"
             )
         return self.parts[split, part]
+
+    def check(self) -> None:
+        """Compares all rows with their checksums; raises UserError where they are damaged."""
+        self._compare(self.rows, range(len(self.crcs)))
+
+    def _compare(self, rows: np.ndarray, blocks: Iterable[int]) -> None:
+        """Raises UserError for the first of these blocks of the rows that is damaged."""
+        damaged = first_damaged(rows, self.crcs, blocks)
+        if damaged is not None:
+            place = f"block {damaged + 1} of {len(self.crcs)}"
+            raise Damaged(self.folder / "rows.f32", f"{place} does not match its checksum")
 
 
 def write_store(
@@ -155,7 +180,8 @@ def write_store(
     digest = hashlib.sha256()
     with written_whole(folder) as unfinished:
         unfinished.mkdir()
-        names, columns = _write_rows(unfinished / "rows.f32", clips, digest)
+        crcs = Crcs()
+        names, columns = _write_rows(unfinished / "rows.f32", clips, digest, crcs)
         parts = _part_indices(dataset, names, splits(names))
         index: dict[str, Any] = {
             "names": np.array(names),
@@ -165,7 +191,8 @@ def write_store(
         for column in index.values():
             digest.update(column.tobytes())
         digest.update(_meaning(layout, classes))
-        np.savez(unfinished / "index.npz", **index)
+        # Kept results stay valid: their digests know nothing of blocks.
+        np.savez(unfinished / "index.npz", crcs=crcs.of_blocks(), **index)
         num_rows = int((columns["frames"] * columns["bodies"]).sum())
         meta = {
             "dataset": dataset,
@@ -175,8 +202,16 @@ def write_store(
             "classes": list(classes),
             "splits": list(dict.fromkeys(split for split, _ in parts)),
             "digest": digest.hexdigest(),
+            "index": sha256(unfinished / "index.npz"),
         }
+        meta["checksum"] = _checksum(meta)
         (unfinished / "meta.json").write_text(json_text(meta) + "\n", encoding="utf-8")
+
+
+def _checksum(meta: dict[str, Any]) -> str:
+    """SHA-256 of all that meta.json says, but the checksum itself."""
+    said = {key: value for key, value in meta.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def _meaning(layout: Layout, classes: tuple[str, ...]) -> bytes:
@@ -193,9 +228,9 @@ def _meaning(layout: Layout, classes: tuple[str, ...]) -> bytes:
 
 
 def _write_rows(
-    path: Path, clips: Iterable[Clip], digest: "hashlib._Hash"
+    path: Path, clips: Iterable[Clip], digest: "hashlib._Hash", crcs: Crcs
 ) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Writes the joints of all clips to a file and adds them to the digest.
+    """Writes the joints of all clips to a file and adds them to the digest and to the checksums.
 
     Returns the names, and the columns of the index: labels, starts, frames, bodies, (N,) int64.
     """
@@ -208,6 +243,7 @@ def _write_rows(
             bodies, frames = joints.shape[:2]
             file.write(joints.data)
             digest.update(joints.data)
+            crcs.update(joints)
             names.append(clip.name)
             entries.append((clip.label, start, frames, bodies))
             start += bodies * frames

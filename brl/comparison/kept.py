@@ -23,6 +23,7 @@ from brl.comparison.made import noted, write_note
 from brl.comparison.plan import Run
 from brl.comparison.run import Data, weights_file
 from brl.scores.scores import Scores, load_scores, save_scores
+from brl.support.checked import read_npz
 from brl.support.files import written_whole
 
 KEPT = "scores.npz"
@@ -102,10 +103,10 @@ class Kept:
         file = report / KEPT
         if not file.exists():
             return cls(np.empty(0, dtype=str), np.empty(0), np.empty(0), {}, {})
-        with np.load(file, allow_pickle=False) as kept:
-            names, labels, scores = (kept[name] for name in ("names", "labels", "scores"))
-            numbers = {str(key): number for number, key in enumerate(kept["keys"])}
-            listed = {each["scores"]: each for each in json.loads(str(kept["runs"]))}
+        kept = read_npz(file)
+        names, labels, scores = (kept[name] for name in ("names", "labels", "scores"))
+        numbers = {str(key): number for number, key in enumerate(kept["keys"])}
+        listed = {each["scores"]: each for each in json.loads(str(kept["runs"]))}
         return cls(names, labels, scores, numbers, listed)
 
     def of(self, key: str, judging: np.ndarray) -> Scores:

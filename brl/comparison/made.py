@@ -15,6 +15,7 @@ from brl.comparison.learned import LearnedFusion, learned_fusions
 from brl.comparison.plan import Run, key_of
 from brl.scores.metrics import overall
 from brl.scores.scores import Scores, save_scores
+from brl.support.errors import UserError
 from brl.support.files import sha256, stage_code, written_whole
 from brl.tracking.machine import surroundings
 
@@ -135,10 +136,15 @@ def note_of(file: Path) -> Path:
 
 
 def noted(file: Path) -> list[dict[str, str]]:
-    """The lines of a file's note; empty if it has none."""
+    """The lines of a file's note; empty if it has none. Raises UserError where it is damaged."""
     path = note_of(file)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines]
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines]
+    except ValueError as error:
+        raise UserError(
+            f"{path}: damaged; remove it: what made {file.stem} is then unknown"
+        ) from error
 
 
 def steps_of(file: Path) -> float:

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save
 from scipy.special import softmax
 
 from brl.config.params import EnsembleParams
 from brl.scores.scores import Scores
-from brl.support.errors import UserError
-from brl.support.files import written_whole
+from brl.support.checked import read_safetensors, write_safetensors
+from brl.support.errors import OR_DAMAGED, UserError
 from brl.support.paths import FUSION, stream_scores, unseen_scores
 
 StreamScores = Mapping[str, Scores]
@@ -165,16 +165,15 @@ def fuse(test: StreamScores, params: EnsembleParams, fitted: Fitted | None = Non
 
 def save_fitted(path: Path, fitted: Fitted) -> None:
     """Writes what a fusion has learned to a safetensors file."""
-    with written_whole(path) as unfinished:
-        save_file(dict(fitted), unfinished)
+    write_safetensors(path, save(dict(fitted)))
 
 
 def load_fitted(path: Path) -> Fitted:
-    """Reads what `save_fitted` wrote; raises UserError for any other file."""
+    """Reads what `save_fitted` wrote; UserError for any other file, and for a damaged one."""
     try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: not a learned fusion; make repro writes it anew") from error
+        return load(read_safetensors(path)[0])
+    except (OSError, SafetensorError, ValueError) as error:
+        raise UserError(f"{path}: not a learned fusion, {OR_DAMAGED}") from error
 
 
 def check_clips(streams: StreamScores, file_of: Callable[[str], Path]) -> None:

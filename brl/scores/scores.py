@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from brl.support.checked import read_npz
 from brl.support.errors import UserError
 from brl.support.files import written_whole
 
@@ -59,7 +61,12 @@ def save_scores(path: Path, scores: Scores) -> None:
 
 
 def load_scores(path: Path) -> Scores:
-    """Reads scores that `save_scores` wrote."""
-    with np.load(path, allow_pickle=False) as file:
-        columns = {name: file[name] for name in file.files}
-    return Scores(**columns | {"weights_digest": str(columns["weights_digest"])})
+    """Reads scores that `save_scores` wrote.
+
+    Raises UserError for another file, and for a damaged one.
+    """
+    columns: dict[str, Any] = dict(read_npz(path))
+    try:
+        return Scores(**columns | {"weights_digest": str(columns["weights_digest"])})
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a file of scores of this project") from error

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer, model_validator
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from brl.clips.layout import WHOLE_BODY, Layout
@@ -23,8 +23,8 @@ from brl.models.common.network import Network
 from brl.streams.batch import Clips
 from brl.streams.inputs import Inputs, JointInputs
 from brl.streams.stream import Stream
-from brl.support.errors import UserError
-from brl.support.files import written_whole
+from brl.support.checked import read_safetensors, write_safetensors
+from brl.support.errors import OR_DAMAGED, UserError
 
 
 class Recipe(BaseModel):
@@ -138,8 +138,7 @@ def _save(path: Path, module: nn.Module, recipe: Recipe) -> None:
     state = {name: tensor.contiguous().cpu() for name, tensor in module.state_dict().items()}
     # The order of several metadata entries would vary; a single entry gives equal bytes.
     metadata = {"recipe": json.dumps(recipe.model_dump())}
-    with written_whole(path) as unfinished:
-        save_file(state, unfinished, metadata)
+    write_safetensors(path, save(state, metadata))
 
 
 def save_encoder(path: Path, pretrained: Trained) -> None:
@@ -150,19 +149,23 @@ def save_encoder(path: Path, pretrained: Trained) -> None:
 def load_encoder(path: Path) -> dict[str, Tensor]:
     """The state dict of a backbone that `save_encoder` wrote; UserError for any other file."""
     try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: not a pre-trained encoder of this project") from error
+        return load(read_safetensors(path)[0])
+    except (OSError, SafetensorError, ValueError) as error:
+        raise UserError(
+            f"{path}: not a pre-trained encoder of this project, {OR_DAMAGED}"
+        ) from error
 
 
 def load_weights(path: Path) -> Trained:
-    """The network of a weights file, on the CPU; raises UserError for any other file."""
+    """The network of a weights file, on the CPU.
+
+    Raises UserError for any other file, and for a damaged one.
+    """
     try:
-        with safe_open(path, framework="pt") as file:
-            recipe = Recipe.model_validate_json((file.metadata() or {}).get("recipe", ""))
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, ValueError) as error:
-        raise UserError(f"{path}: not a weights file of this project") from error
-    model = recipe.build()
-    model.load_state_dict(state)
+        content, metadata = read_safetensors(path)
+        recipe = Recipe.model_validate_json(metadata.get("recipe", ""))
+        model = recipe.build()
+        model.load_state_dict(load(content))
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+        raise UserError(f"{path}: not a weights file of this project, {OR_DAMAGED}") from error
     return Trained(recipe, model)

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from brl.support.addresses import without_passwords
 from brl.support.text import printable, shortened
@@ -15,6 +16,20 @@ class UserError(Exception):
 
     The message is one line. It says what is wrong, where, and what would be right.
     """
+
+
+OR_DAMAGED = "or damaged: brl check --deep tells"
+
+
+class Damaged(UserError):
+    """A file (`path`) whose bytes are not those that were written."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path}: damaged: {what}; brl check --deep says what brings it back, or get it again "
+            "if it came from elsewhere"
+        )
 
 
 @contextmanager
