@@ -69,18 +69,27 @@ def weights(stream: str, file: str) -> None:
 
 
 @click.command()
-def check() -> None:
+@click.option("--deep", is_flag=True, help="Read all results, and name damaged files.")
+def check(deep: bool) -> None:
     """Check params.yaml, own data and checkpoints for mistakes.
 
+    With --deep, compare raw files, clips, weights and scores with their checksums, too. DVC itself
+    looks at times and sizes only. Of a damaged file, the command that brings it back is printed.
+
     \b
-    Example:
+    Examples:
       brl check && brl repro
+      brl check --deep
     """
     from brl.config.check import check
     from brl.config.params import read_params
 
     check(read_params())
     click.echo("params.yaml: no mistakes found")
+    if deep:
+        from brl.commands.damage import compare_all
+
+        compare_all()
 
 
 @click.group(
