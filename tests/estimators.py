@@ -30,6 +30,16 @@ def openpose(folder: Path, scene: Scene, key: str = "pose", first: int = 0) -> P
     return folder
 
 
+def alphapose_frames(scene: Scene, form: str) -> dict[str, Any]:
+    """What AlphaPose writes with `--format open` or `cmu`; images without people are left out."""
+    people, joints = {"open": ("people", "pose_keypoints_2d"), "cmu": ("bodies", "joints")}[form]
+    return {
+        f"{number}.jpg": {"version": "AlphaPose v0.3", people: [{joints: flat(p)} for p in found]}
+        for number, found in enumerate(scene)
+        if found
+    }
+
+
 def results(people: Scene, tracked: bool = False, score: float = 0.9) -> list[dict[str, Any]]:
     """COCO results; with tracks, as AlphaPose writes them."""
     return [

@@ -90,6 +90,25 @@ def test_a_folder_of_frames_is_one_recording(tmp_path):
     np.testing.assert_allclose(read(frame, OPENPOSE18)[0], person[3:4], rtol=1e-6)
 
 
+@pytest.mark.parametrize("form", ["open", "cmu"])
+def test_alphapose_in_the_forms_of_openpose(tmp_path, form):
+    """Both forms exist as one file, and as a folder with a file for each image."""
+    first, second = walker(18), walker(18, left=600, seed=1)
+    scene = [[*pair] for pair in zip(first, second, strict=True)]
+    scene[4:] = [[], [first[5]]]
+    frames = estimators.alphapose_frames(scene, form)
+    one = write_json(tmp_path / "clip/alphapose-results.json", frames)
+    for name, frame in frames.items():
+        write_json(tmp_path / f"clip/sep-json/{name.removesuffix('.jpg')}.json", frame)
+    for path in (one, tmp_path / "clip/sep-json"):
+        joints = read(path, OPENPOSE18)
+        assert joints.shape == (2, FRAMES, 18, 3)
+        np.testing.assert_allclose(joints[0, [0, 1, 2, 3, 5]], first[[0, 1, 2, 3, 5]], rtol=1e-6)
+        np.testing.assert_allclose(joints[1, :4], second[:4], rtol=1e-6)
+        assert not joints[:, 4].any()
+    assert find_recordings([tmp_path]) == [one, tmp_path / "clip/sep-json"]
+
+
 def test_frames_that_show_nobody_count(tmp_path):
     """Those of OpenPose have a file each; from other files, numbers are missing."""
     person = walker(18)
@@ -308,6 +327,10 @@ WRONG = {
         "frame 0: frame_id: x; must be a whole number",
     ),
     "people": ({"people": [3]}, "people: must be a list of dictionaries"),
+    "bodies": ({"bodies": [{}]}, "bodies: must be a list of dictionaries with joints"),
+    "a frame among frames": (
+        {"0.jpg": {"people": []}, "1.jpg": 7}, "1.jpg: not a frame of OpenPose; must be JSON with",
+    ),
     "a skeleton": (
         {"data": [{"skeleton": [{"pose": []}]}]},
         "data 0: skeleton: must be a list of dictionaries with pose and score",
