@@ -1,11 +1,16 @@
 """Whole datasets in a few files: CTR-GCN's `.npz`, and 2s-AGCN's arrays with label pickles."""
 
+import io
+import tracemalloc
+import zipfile
+
 import numpy as np
 import pytest
 
 from brl.clips.clip import PARTS
 from brl.clips.layouts import NTU25
 from brl.clips.store import ClipStore
+from brl.datasets import zipped_array
 from brl.datasets.own import source as own
 from brl.datasets.padded import is_padded
 from brl.datasets.prepare import prepare
@@ -145,7 +150,38 @@ def both(folder):
     (folder / "train_data_bone.npy").write_bytes((folder / "train_data_joint.npy").read_bytes())
 
 
+def promising(shape):
+    """x_train says this shape, and x_test and the labels are right."""
+
+    def write(folder):
+        np.savez(folder / "a.npz", **ctrgcn_arrays())
+        replace_member(folder / "a.npz", "x_train.npy", header(shape) + b"\0" * 4096)
+
+    return write
+
+
+def header(shape):
+    content = io.BytesIO()
+    form = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(content, form)
+    return content.getvalue()
+
+
+def replace_member(path, name, content):
+    with zipfile.ZipFile(path) as archive:
+        members = {each: archive.read(each) for each in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for each, old in members.items():
+            archive.writestr(each, content if each == name else old)
+
+
 WRONG = {
+    "a row that is not there": (
+        promising((4, 2**40, 150)),
+        "a.npz: x_train: not a whole array: its shape (4, 1099511627776, 150) takes",
+    ),
+    "rows that are not there": (promising((2**60, 12, 150)), "but 4096 are there; must be written"),
+    "less than there is": (promising((4, 1, 150)), "takes 2400 bytes, but 4096 are there"),
     "an array missing": (lacking("y_test"), "a.npz: y_test: missing; the file holds x_train.npy, "),
     "cut off": (cut(400), "a.npz: x_train: not a whole array"),
     "a flipped bit": (flipped, "a.npz: x_test: not a whole array (BadZipFile: Bad CRC-32"),
@@ -206,6 +242,18 @@ def test_a_mistake_gets_one_line(folder, case):
         stored(folder)
     message = str(caught.value)
     assert complaint in message and message.isprintable()
+
+
+def test_a_small_file_of_a_huge_row_is_not_unpacked(folder, monkeypatch):
+    """Zeros are packed a thousandfold."""
+    monkeypatch.setattr(zipped_array, "LARGEST_ROW", 2**20)
+    np.savez_compressed(folder / "a.npz", **ctrgcn_arrays() | {"x_train": np.zeros((4, 1000, 150))})
+    tracemalloc.start()
+    with pytest.raises(UserError, match="x_train: rows of 1200000 bytes; must be 1048576 or fewer"):
+        stored(folder)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
 
 
 def test_pixels_need_the_size_of_their_images(folder):
