@@ -1,5 +1,6 @@
 """Streams and mixing that do not fit the layout are refused before any training."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from brl.clips.layouts import COCO17, NTU25
 from brl.config.check import check, check_streams
 from brl.config.params import Params, read_params
+from brl.config.pretrain import MaskedParams
 from brl.config.streams import CheckpointParams, StreamParams
 from brl.support.errors import UserError
 from tests.own_data import STICK, write_description, write_stick_figures
@@ -32,6 +34,43 @@ def test_partial_mixing_needs_both_halves_of_what_a_stream_sees(mix):
     check_streams(mixing("mixup", part="hand"), COCO17)
     with pytest.raises(UserError, match=r"streams\.joint\.part: no part 'arm'"):
         check_streams(mixing("mixup", part="arm"), COCO17)
+
+
+@pytest.mark.parametrize(
+    ("parts", "complaint"),
+    [({}, "no part 'hand'; known: body"), ({"hand": (5, 6)}, "no part 'leg'; known: body, hand")],
+)
+def test_shap_mix_needs_arms_and_legs_of_the_layout(parts, complaint):
+    check_streams(mixing("shap"), COCO17)
+    needs = r"mix: shap needs the parts hand and leg of the layout \(own data: parts in .*\): "
+    with pytest.raises(UserError, match=needs + complaint):
+        check_streams(mixing("shap"), replace(COCO17, parts=parts))
+
+
+def test_shap_mix_needs_two_limbs_or_trunk_and_a_limb():
+    check_streams(mixing("shap", part="hand"), NTU25)  # with the trunk's shoulder centre
+    arm = replace(NTU25, parts=NTU25.parts | {"arm": (5, 6, 7)})
+    with pytest.raises(UserError, match="the stream joint sees one of them, must see two or more"):
+        check_streams(mixing("shap", part="arm"), arm)
+
+
+def test_fewer_parts_are_masked_than_a_stream_sees():
+    def masking(parts: int, **stream: object) -> Params:
+        changes = {"kind": "masked", "masked": MaskedParams(parts=parts, loss="cosine")}
+        pretrain = PARAMS.pretrain.model_copy(update=changes)
+        return mixing("none", **stream).model_copy(update={"pretrain": pretrain})
+
+    check_streams(masking(5), NTU25)
+    check_streams(masking(2, part="hand"), NTU25)
+    with pytest.raises(
+        UserError, match=r"parts: 6, but the stream joint sees 6 .*; must be 5 at m"
+    ):
+        check_streams(masking(6), NTU25)
+    with pytest.raises(UserError, match="parts: 3, but the stream joint sees 3 body parts; must"):
+        check_streams(masking(3, part="hand"), NTU25)
+    one = replace(NTU25, parts={"arm": (5, 6, 7)})
+    with pytest.raises(UserError, match="sees 1 body part; masking needs two or more"):
+        check_streams(masking(1, part="arm"), one)
 
 
 def test_a_stream_that_is_not_trained_mixes_nothing():

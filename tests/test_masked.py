@@ -12,6 +12,7 @@ from torch import Generator
 
 from brl.clips.layout import Layout
 from brl.clips.layouts import COCO17, LAYOUTS, NTU25
+from brl.clips.layouts.parts import PARTS, branches, masked_parts
 from brl.config.params import ModelParams
 from brl.config.pretrain import MaskedParams
 from brl.pretraining.masked import (
@@ -23,7 +24,6 @@ from brl.pretraining.masked import (
     scaled_cosine,
     weighted_error,
 )
-from brl.pretraining.parts import PARTS, body_parts, branches
 from brl.support.errors import UserError
 from brl.support.progress import fraction_bar
 from brl.training.loop import Training
@@ -51,9 +51,9 @@ def training(store, settings=None, parts: int = 2, loss: str = "cosine") -> Trai
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_every_joint_of_a_layout_is_in_one_of_six_parts(name):
-    parts = body_parts(LAYOUTS[name], range(LAYOUTS[name].num_joints))
+    parts = masked_parts(LAYOUTS[name], range(LAYOUTS[name].num_joints))
     assert parts.shape == (6, LAYOUTS[name].num_joints)
-    assert (parts.sum(dim=0) == 1).all()
+    assert (parts.sum(axis=0) == 1).all()
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -75,26 +75,27 @@ def test_a_limb_hangs_together(name):
 
 
 def test_the_parts_of_coco_are_the_published_ones():
-    sizes = body_parts(COCO17, range(17)).sum(dim=1).tolist()
+    sizes = masked_parts(COCO17, range(17)).sum(axis=1).tolist()
     assert sizes == [5, 4, 2, 2, 2, 2]
 
 
 def test_a_stream_of_a_part_of_the_body_has_the_parts_in_it():
-    arms = body_parts(NTU25, NTU25.part_joints("hand"))
-    assert arms.sum(dim=1).tolist() == [3, 5, 5]  # shoulders and their centre, and the arms
-    assert (arms.sum(dim=0) == 1).all()
+    arms = masked_parts(NTU25, NTU25.part_joints("hand"))
+    assert arms.sum(axis=1).tolist() == [3, 5, 5]  # shoulders and their centre, and the arms
+    assert (arms.sum(axis=0) == 1).all()
 
 
 def test_another_layout_is_divided_by_its_tree():
     """A spine 0 1 2 with a head, and two arms of two joints that hang on joint 1."""
     own = Layout("own", (0, 0, 1, 1, 3, 1, 5), mirror_pairs=((3, 5), (4, 6)), upper_body=(1,))
     assert sorted(map(sorted, branches(own))) == [[0, 1], [2], [3, 4], [5, 6]]
-    assert (body_parts(own, range(7)).sum(dim=0) == 1).all()
+    assert (masked_parts(own, range(7)).sum(axis=0) == 1).all()
+    assert masked_parts(Layout("own", (0,), (), ()), [0]).tolist() == [[True]]
 
 
 @given(st.integers(0, 2**31), st.integers(1, 5))
 def test_a_part_is_masked_as_a_whole(seed, number):
-    parts = body_parts(NTU25, range(25))
+    parts = torch.from_numpy(masked_parts(NTU25, range(25)))
     masked = draw_joints(parts, 7, number, Generator().manual_seed(seed))
     of_parts = torch.stack([masked[:, part].float().mean(dim=1) for part in parts], dim=1)
     assert set(of_parts.flatten().tolist()) <= {0.0, 1.0}
@@ -103,7 +104,7 @@ def test_a_part_is_masked_as_a_whole(seed, number):
 
 def test_every_pair_of_parts_is_drawn_equally_often():
     """And so masks its own share of the joints."""
-    parts = body_parts(NTU25, range(25))
+    parts = torch.from_numpy(masked_parts(NTU25, range(25)))
     masked = draw_joints(parts, 15_000, 2, Generator().manual_seed(0))
     patterns, counts = masked.unique(dim=0, return_counts=True)
     assert len(patterns) == math.comb(6, 2)

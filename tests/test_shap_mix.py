@@ -245,18 +245,6 @@ def test_the_presets_differ_in_the_classifier_only(name):
     assert preset["classifier"]["kind"] == ("none" if name == "shap_mix" else "retrained")
 
 
-def test_a_layout_without_arms_or_legs_is_refused():
-    for parts, complaint in (
-        ({}, "no part 'hand'; known: body"),
-        ({"hand": (0, 1)}, "no part 'leg'; known: body, hand"),
-    ):
-        with pytest.raises(UserError) as error:
-            body_parts(replace(SMALL, parts=parts), range(6))
-        assert str(error.value) == (
-            f"params.yaml: method.mix: shap needs the parts hand and leg of the layout: {complaint}"
-        )
-
-
 def of_part(store: ClipStore, part: str) -> Job:
     return replace(settings(epochs=1), stream=replace(settings().stream, name="some", part=part))
 

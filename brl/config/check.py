@@ -2,7 +2,7 @@
 
 from brl.clips.layout import Layout
 from brl.config.params import Params, list_path
-from brl.config.streams import check_halves, check_part
+from brl.config.streams import check_halves, check_limbs, check_masked, check_part
 from brl.datasets.chosen import chosen_labels
 from brl.datasets.source import Contents
 from brl.datasets.table import source_of
@@ -66,8 +66,12 @@ def contents_at_hand(params: Params) -> Contents:
 
 
 def check_streams(params: Params, layout: Layout) -> None:
-    """Raises UserError where a stream, or the mixing of what it sees, does not fit a layout."""
+    """Raises UserError where what a stream sees, its mixing or its pre-training does not fit."""
+    pretrain = params.pretraining
     for name, stream in params.streams.items():
         check_part(layout, name, stream.part)
         if stream.weights is None:  # it is trained
             check_halves(layout, name, stream.part, params.method.mix)
+            check_limbs(layout, name, stream.part, params.method.mix)
+            if pretrain is not None and pretrain.kind == "masked":
+                check_masked(layout, name, stream.part, pretrain.masked.parts)

@@ -12,6 +12,7 @@ from pydantic import (
 )
 
 from brl.clips.layout import WHOLE_BODY, Layout
+from brl.clips.layouts import limbs, masked_parts
 from brl.config.section import Place, Positive, Section
 from brl.support.errors import UserError
 from brl.support.files import project_root, sha256
@@ -129,4 +130,40 @@ def check_halves(layout: Layout, stream: str, part: str, mix: str) -> None:
             f"params.yaml: method.mix: {mix} mixes upper and lower bodies, but of the "
             f"{seen.num_joints} joints that streams.{stream} sees, {upper} are of the upper body; "
             "must be some of them (own data: upper_body in dataset.yaml), or choose another mix"
+        )
+
+
+def check_limbs(layout: Layout, stream: str, part: str, mix: str) -> None:
+    """Raises UserError where limbs are to be mixed and the layout has none, or a stream sees one.
+
+    part: that of the layout which the stream sees. mix: `method.mix`.
+    """
+    if mix != "shap":
+        return
+    seen = set(layout.part_joints(part))
+    try:
+        parts = [each for each in limbs(layout) if each & seen]
+    except ValueError as error:
+        raise UserError(
+            "params.yaml: method.mix: shap needs the parts hand and leg of the layout (own data: "
+            f"parts in dataset.yaml): {error}"
+        ) from error
+    if len(parts) < 2:
+        raise UserError(
+            "params.yaml: method.mix: shap mixes trunk, arms and legs; the stream "
+            f"{stream} sees one of them, must see two or more"
+        )
+
+
+def check_masked(layout: Layout, stream: str, part: str, number: int) -> None:
+    """Raises UserError where as many body parts are to be masked as a stream sees, or more.
+
+    part: that of the layout which the stream sees. number: `pretrain.masked.parts`.
+    """
+    count = len(masked_parts(layout, layout.part_joints(part)))
+    if number >= count:
+        remedy = f"must be {count - 1} at most" if count > 1 else "masking needs two or more"
+        raise UserError(
+            f"params.yaml: pretrain.masked.parts: {number}, but the stream {stream} sees {count} "
+            f"body part{'s' * (count > 1)}; {remedy}"
         )

@@ -13,12 +13,12 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from brl.clips.layouts import masked_parts
 from brl.config.pretrain import MaskedParams
+from brl.config.streams import check_masked
 from brl.models.common.network import Backbone, Network, by_clip
-from brl.pretraining.parts import body_parts
 from brl.streams.inputs import Inputs
 from brl.streams.weights import Recipe
-from brl.support.errors import UserError
 from brl.training.job import Job
 from brl.training.objective import Objective
 
@@ -40,12 +40,9 @@ class MaskedParts(Objective):
         self, job: Job, recipe: Recipe, inputs: Inputs, _counts: Tensor, params: MaskedParams
     ) -> None:
         super().__init__()
-        parts = body_parts(recipe.layout, recipe.layout.part_joints(recipe.stream.part))
-        if params.parts >= len(parts):
-            raise UserError(
-                f"params.yaml: pretrain.masked.parts: {params.parts}, but the stream "
-                f"{job.stream.name} sees {len(parts)} body parts; must be {len(parts) - 1} at most"
-            )
+        layout, part = recipe.layout, recipe.stream.part
+        check_masked(layout, job.stream.name, part, params.parts)
+        parts = torch.from_numpy(masked_parts(layout, layout.part_joints(part)))
         self.inputs, self.number, self.loss_name = inputs, params.parts, params.loss
         self.register_buffer("parts", parts, persistent=False)
         with torch.random.fork_rng():  # the weights do not matter

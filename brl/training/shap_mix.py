@@ -18,10 +18,11 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from brl.clips.layout import Layout
+from brl.clips.layouts import limbs
+from brl.config.streams import check_limbs
 from brl.streams.device import arithmetic
 from brl.streams.inputs import Inputs
 from brl.streams.weights import Recipe
-from brl.support.errors import UserError
 from brl.training.distributed import gather_batch, own_part
 from brl.training.mixing import Batch, Targets
 
@@ -73,13 +74,9 @@ class ShapMix(nn.Module):
 
         Raises UserError where the layout has no arms and legs, or the stream sees one part only.
         """
-        parts = body_parts(recipe.layout, recipe.layout.part_joints(recipe.stream.part))
-        if parts.any(dim=1).sum() < 2:
-            raise UserError(
-                "params.yaml: method.mix: shap mixes trunk, arms and legs; the stream "
-                f"{recipe.stream.name} sees one of them, must see two or more"
-            )
-        train = recipe.train
+        layout, stream, train = recipe.layout, recipe.stream, recipe.train
+        check_limbs(layout, stream.name, stream.part, "shap")
+        parts = body_parts(layout, layout.part_joints(stream.part))
         return cls(mean_clip(inputs, train.batch_size), parts, counts, train.precision)
 
     def forward(self, batch: Batch, network: nn.Module, passes: int, generator: Generator) -> Batch:
@@ -172,21 +169,11 @@ class ShapMix(nn.Module):
 
 
 def body_parts(layout: Layout, seen: Sequence[int]) -> Tensor:
-    """Trunk, arms and legs among the joints that a stream sees, (5, V) bool.
+    """Trunk, arms and legs among the joints that a stream sees, (5, V) bool; see `limbs`.
 
-    An arm or a leg is one side of the paired joints of the layout's part `hand` or `leg`; all other
-    joints are the trunk. These are the published parts of NTU and COCO. Raises UserError where the
-    layout lacks these parts.
+    They are the published parts of NTU and COCO.
     """
-    sides = [{pair[side] for pair in layout.mirror_pairs} for side in (0, 1)]
-    try:
-        limbs = [side & set(layout.part_joints(name)) for name in ("hand", "leg") for side in sides]
-    except ValueError as error:
-        raise UserError(
-            f"params.yaml: method.mix: shap needs the parts hand and leg of the layout: {error}"
-        ) from error
-    trunk = set(range(layout.num_joints)).difference(*limbs)
-    return torch.tensor([[joint in part for joint in seen] for part in (trunk, *limbs)])
+    return torch.tensor([[joint in part for joint in seen] for part in limbs(layout)])
 
 
 def mean_clip(inputs: Inputs, batch_size: int) -> Tensor:

@@ -14,6 +14,8 @@ from brl.clips.layouts.image import (
 )
 from brl.clips.layouts.kinect import MSR_ACTION3D20, NTU25, NW_UCLA20, UTD_MHAD20
 from brl.clips.layouts.model import H36M17, HAND21, MEDIAPIPE33, SMPL24
+from brl.clips.layouts.parts import limbs as limbs
+from brl.clips.layouts.parts import masked_parts as masked_parts
 
 LAYOUTS = {
     layout.name: layout

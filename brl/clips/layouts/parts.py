@@ -1,10 +1,8 @@
-"""The body parts that pre-training masks as a whole."""
+"""Bodies in parts: limbs, which Shap-Mix mixes, and what pre-training masks as a whole."""
 
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from brl.clips.layout import Layout
 
@@ -51,14 +49,28 @@ PARTS: dict[str, tuple[tuple[int, ...], ...]] = {
 }  # fmt: skip
 
 
-def body_parts(layout: Layout, seen: Sequence[int]) -> Tensor:
+def limbs(layout: Layout) -> list[set[int]]:
+    """Trunk, left arm, right arm, left leg, right leg: each joint of a layout is in one of them.
+
+    An arm or a leg is one side of the paired joints of the layout's part `hand` or `leg`; all other
+    joints are the trunk. Raises ValueError, with a message for the user, where the layout lacks
+    these parts.
+    """
+    sides = [{pair[side] for pair in layout.mirror_pairs} for side in (0, 1)]
+    arms_and_legs = [
+        side & set(layout.part_joints(name)) for name in ("hand", "leg") for side in sides
+    ]
+    return [set(range(layout.num_joints)).difference(*arms_and_legs), *arms_and_legs]
+
+
+def masked_parts(layout: Layout, seen: Sequence[int]) -> np.ndarray:
     """The body parts among the joints that a stream sees: (P, V) bool, each joint in one part.
 
     seen (V,): joints of the layout. Layouts that are not in `PARTS` are divided by their tree.
     """
     parts = PARTS.get(layout.name) or branches(layout)
     rows = [np.isin(seen, part) for part in parts]
-    return torch.from_numpy(np.stack([row for row in rows if row.any()]))
+    return np.stack([row for row in rows if row.any()])
 
 
 def branches(layout: Layout) -> list[tuple[int, ...]]:
@@ -77,4 +89,5 @@ def branches(layout: Layout) -> list[tuple[int, ...]]:
             joint = int(parents[joint])
         if branch:
             parts.append(tuple(branch))
-    return [*parts, tuple(int(joint) for joint in np.setdiff1d(joints, np.concatenate(parts)))]
+    rest = {*joints.tolist()}.difference(*parts)
+    return [*parts, tuple(sorted(rest))]
