@@ -402,19 +402,19 @@ def test_the_gradient_reaches_the_queries_only(store):
         (
             13,
             None,
-            "pretrain.batch_size: 13, but there are 24 clips to pre-train joint on, and the queue "
+            "pretrain.batch_size: 13, but there are 24 clips to pre-train on, and the queue "
             "of earlier batches holds half of them at most; must be 12 at most",
         ),
         (
             6,
             13,
-            "pretrain.contrastive.queue: 13, but there are 24 clips to pre-train joint on; must "
+            "pretrain.contrastive.queue: 13, but there are 24 clips to pre-train on; must "
             "be null or from 6, a batch, to 12, half of them",
         ),
         (
             6,
             5,
-            "pretrain.contrastive.queue: 5, but there are 24 clips to pre-train joint on; must be "
+            "pretrain.contrastive.queue: 5, but there are 24 clips to pre-train on; must be "
             "null or from 6, a batch, to 12, half of them",
         ),
     ],

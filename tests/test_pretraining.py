@@ -112,7 +112,7 @@ def test_fewer_clips_than_a_batch_get_one_line(store, tmp_path):
     with pytest.raises(UserError) as caught:
         pretrain(pretraining, store, store.part("half", "train"), tmp_path / "c.pt")
     assert str(caught.value) == (
-        "params.yaml: pretrain.batch_size: 25, but there are 24 clips to pre-train joint on; must "
+        "params.yaml: pretrain.batch_size: 25, but there are 24 clips to pre-train on; must "
         "be 24 at most"
     )
 

@@ -1,5 +1,6 @@
 """A fusion learns from clips that networks have not seen: lists, trainings, scores."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from brl.clips.clip import Clip
 from brl.clips.store import ClipStore
+from brl.commands.repro import check_pretraining
 from brl.comparison.plan import content_of
 from brl.config.params import EnsembleParams, Params, PredictParams
 from brl.prediction import predict
@@ -333,6 +335,28 @@ def test_killed_folds_end_with_the_same_bytes(workplace, monkeypatch):
     for stage in (train, classify, unseen):
         stage.main("joint")
     assert killed.files() == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"batch_size": 25}, "pretrain.batch_size: 25, but there are 24 clips to pre-train on"),
+        ({"batch_size": 13}, "pretrain.batch_size: 13, but there are 12 clips to pre-train on"),
+        ({"batch_size": 12}, None),
+        ({"kind": "contrastive", "batch_size": 7}, "7, but there are 12 clips .* must be 6 at"),
+        ({"kind": "none", "batch_size": 25}, None),
+    ],
+)
+def test_too_few_clips_to_pretrain_on_are_told_once_before_the_streams(
+    workplace, changes, complaint
+):
+    """24 clips, and 12 without either fold."""
+    masked = {"parts": 2, "loss": "cosine"}
+    pretrain = {"kind": "masked", "clips": "subset", "epochs": 1, "lr": 0.05, "masked": masked}
+    params = params_with(**FOLDS, pretrain=pretrain | changes)
+    workplace().prepare(swinging_arms(), params)
+    with pytest.raises(UserError, match=complaint) if complaint else nullcontext():
+        check_pretraining(params)
 
 
 def test_each_fold_has_an_encoder_of_its_own(workplace):

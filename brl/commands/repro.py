@@ -19,10 +19,16 @@ import torch
 import yaml
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from brl.clips.store import ClipStore
 from brl.commands.pipeline import DVC, run_dvc
-from brl.config.params import read_params
+from brl.config.params import Params, read_params
+from brl.pretraining.encoder import Pretraining, without_held_out
+from brl.subset.subset import read_clips
 from brl.support.errors import UserError
+from brl.support.paths import STORE
 from brl.support.process_groups import Processes
+from brl.training.job import Job
+from brl.unseen.folds import FoldTraining
 
 LOGS = Path("logs")
 # DVC's errors if another DVC process uses the project or the same files; the stage has not failed.
@@ -172,6 +178,22 @@ def run_streams(streams: Iterable[str], jobs: int, processes: Processes) -> list
     return failed
 
 
+def check_pretraining(params: Params) -> None:
+    """Raises UserError where `subsample` left too few clips for the pre-trainings.
+
+    All streams are pre-trained on the same clips, so each would say so.
+    """
+    jobs = (Job.of(params, stream) for stream in params.streams)
+    job = next((job for job in jobs if job.pretrain is not None), None)
+    if job is None:
+        return
+    pretraining, store = Pretraining.of(job), ClipStore.open(STORE)
+    clips = without_held_out(store, read_clips(pretraining.listed, store), params)
+    pretraining.check(len(clips))
+    for fold in FoldTraining.all_of(params, job.stream.name, store):
+        pretraining.check(len(fold.pretraining_clips))
+
+
 def default_jobs() -> int:
     """One stream per GPU or else per core; a single one if several processes share its training."""
     if "BRL_PROCESSES" in os.environ:
@@ -185,13 +207,15 @@ def reproduce_streams(jobs: int | None) -> None:
     jobs: streams at a time; None: `default_jobs`. Raises UserError if a stream failed, after the
     others have ended; nothing is fused then.
     """
-    streams = read_params().streams
+    params = read_params()
+    streams = params.streams
     jobs = min(jobs or default_jobs(), len(streams))
     if jobs == 1:
         run_dvc()
         return
     with Processes() as processes:
         processes.run([*DVC, "subsample", "networks"])
+        check_pretraining(params)
         failed = run_streams(streams, jobs, processes)
         if failed:
             raise UserError(

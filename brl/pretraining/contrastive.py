@@ -51,7 +51,7 @@ class Contrastive(Objective):
         self.projection = nn.Sequential(
             nn.Linear(width, width), nn.ReLU(), nn.Linear(width, DIMENSION)
         )
-        size = queue_size(job, params, len(inputs))
+        size = queue_size(job.train.batch_size, params, len(inputs))
         self.register_buffer("queue", F.normalize(torch.randn(size, DIMENSION)))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
 
@@ -105,10 +105,13 @@ class Contrastive(Objective):
         self.seen += len(keys)
 
 
-def queue_size(job: Job, params: PretrainParams, clips: int) -> int:
-    """The length of the queue; raises UserError if there are too few clips for it."""
-    asked, batch, half = params.contrastive.queue, job.train.batch_size, clips // 2
-    there_are = f"but there are {clips} clips to pre-train {job.stream.name} on"
+def queue_size(batch: int, params: PretrainParams, clips: int) -> int:
+    """The length of the queue; raises UserError if there are too few clips for it.
+
+    batch: clips in a batch.
+    """
+    asked, half = params.contrastive.queue, clips // 2
+    there_are = f"but there are {clips} clips to pre-train on"
     if batch > half:
         raise UserError(
             f"params.yaml: pretrain.batch_size: {batch}, {there_are}, and the queue of earlier "

@@ -12,7 +12,7 @@ from brl.balance.holdout import hold_out
 from brl.clips.store import ClipStore
 from brl.config.params import Params
 from brl.config.pretrain import PretrainParams
-from brl.pretraining.contrastive import Contrastive
+from brl.pretraining.contrastive import Contrastive, queue_size
 from brl.pretraining.hallucinated import Hallucinated
 from brl.pretraining.masked import MaskedParts
 from brl.streams.weights import Trained
@@ -84,6 +84,17 @@ class Pretraining:
         }
         return objectives[self.params.kind]
 
+    def check(self, clips: int) -> None:
+        """Raises UserError where there are too few clips for a batch, or for the queue."""
+        size = self.job.train.batch_size
+        if clips < size:
+            raise UserError(
+                f"params.yaml: pretrain.batch_size: {size}, but there are {clips} clips to "
+                f"pre-train on; must be {clips} at most"
+            )
+        if self.params.kind in ("contrastive", "hallucinated"):
+            queue_size(size, self.params, clips)
+
 
 def without_held_out(store: ClipStore, clips: np.ndarray, params: Params) -> np.ndarray:
     """The clips (n,) but for those that `train.validation` holds out of the training."""
@@ -101,15 +112,16 @@ def pretrain(
 ) -> tuple[Trained, list[CurveRow]]:
     """The network with a pre-trained backbone, and the curve; see `train_stream`.
 
-    clips: (n,), indices in the store. Raises UserError if they are fewer than a batch.
+    clips: (n,), indices in the store. Raises UserError if they are too few.
     """
-    job, size = pretraining.job, pretraining.job.train.batch_size
-    if len(clips) < size:
-        raise UserError(
-            f"params.yaml: pretrain.batch_size: {size}, but there are {len(clips)} clips to "
-            f"pre-train {job.stream.name} on; must be {len(clips)} at most"
-        )
+    pretraining.check(len(clips))
     subset = Subset(clips, np.bincount(store.labels[clips], minlength=len(store.classes)))
     return train_stream(
-        job, store, subset, checkpoint, on_epoch, pretraining.objective, on_start=on_start
+        pretraining.job,
+        store,
+        subset,
+        checkpoint,
+        on_epoch,
+        pretraining.objective,
+        on_start=on_start,
     )
