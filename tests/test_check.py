@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from brl.clips.layouts import COCO17, NTU25
@@ -85,7 +86,65 @@ def test_own_data_without_halves_are_refused_before_any_stage(tmp_path, monkeypa
     halves = {"upper_body": upper, "lower_body": None}
     hand = {key: value for key, value in (STICK | halves).items() if value is not None}
     write_description(tmp_path / "hands", hand)
-    dataset = PARAMS.dataset.model_copy(update={"name": "custom", "mirror": "hands"})
+    dataset = PARAMS.dataset.model_copy(
+        update={"name": "custom", "mirror": "hands", "split": "default"}
+    )
     with pytest.raises(UserError, match=r"of the 5 joints that streams\.joint sees, [05] are of"):
         check(mixing("partial").model_copy(update={"dataset": dataset}))
     check(mixing("remix").model_copy(update={"dataset": dataset}))
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Parameters of own data beside a folder lists/, and the names of clips by part and class."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    write_stick_figures(tmp_path / "own", clips=12)
+    (tmp_path / "lists").mkdir()
+    dataset = PARAMS.dataset.model_copy(
+        update={"name": "custom", "mirror": "own", "split": "default"}
+    )
+    clips = pd.read_csv("own/clips.csv", dtype=str)
+    part_and_class = clips.groupby(["split", "label"]).name.agg(list)
+    return mixing("none").model_copy(update={"dataset": dataset}), part_and_class
+
+
+def listing(params: Params, *names: str, classes: list[int] | None = None) -> Params:
+    Path("lists/chosen.txt").write_text("\n".join(names))
+    changes = {"list_file": "chosen.txt", "classes": classes}
+    return params.model_copy(update={"subsample": params.subsample.model_copy(update=changes)})
+
+
+def test_a_list_of_other_clips_or_classes_is_refused_before_any_stage(own):
+    params, names = own
+    first, second = names["train", "wave"], names["train", "point"]
+    check(listing(params, *first, *second))
+    check(listing(params, *first, classes=[0]))
+    refused = r"chosen.txt: {} is not a training clip of this split and these classes \({} of {} "
+    count = len(first) + len(second)
+    with pytest.raises(UserError, match=refused.format(second[0], len(second), count)):
+        check(listing(params, *first, *second, classes=[0]))
+    for wrong in (names["test", "wave"][0], "nobody"):
+        with pytest.raises(UserError, match=refused.format(wrong, 1, len(first) + 1)):
+            check(listing(params, *first, wrong))
+    with pytest.raises(UserError, match="occurs twice"):
+        check(listing(params, first[0], first[0]))
+    Path("lists/chosen.txt").unlink()
+    subsample = params.subsample.model_copy(update={"list_file": "chosen.txt"})
+    with pytest.raises(UserError, match=r"list_file: lists/chosen\.txt: cannot be read"):
+        check(params.model_copy(update={"subsample": subsample}))
+
+
+def test_the_names_of_ntu_tell_their_classes(own):
+    ntu = PARAMS.dataset.model_copy(update={"name": "ntu60", "split": "xsub"})
+    params = own[0].model_copy(update={"dataset": ntu})
+    names = "S001C001P001R001A001", "S001C001P001R001A007"
+    check(listing(params, *names))
+    with pytest.raises(UserError, match=f"{names[1]} is not a training clip of .*1 of 2 names"):
+        check(listing(params, *names, classes=[0]))
+
+
+def test_a_split_that_own_data_lack_is_refused_before_any_stage(own):
+    dataset = own[0].dataset.model_copy(update={"split": "people"})
+    with pytest.raises(UserError, match="custom has no split 'people'; known: default"):
+        check(own[0].model_copy(update={"dataset": dataset}))

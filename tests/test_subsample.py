@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brl.clips.clip import Clip
-from brl.config import params
+from brl.config import lists
 from brl.config.check import check
 from brl.datasets.ntu.names import ntu_splits
 from brl.datasets.ntu.raw import NTU120_RAW
@@ -163,7 +163,7 @@ def test_a_damaged_summary_is_named_in_one_line(tmp_path, content):
 
 
 def test_a_list_file_is_used_unchanged(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(params, "LISTS", tmp_path)
+    monkeypatch.setattr(lists, "LISTS", tmp_path)
     candidates = store.part("half", "train")
     (tmp_path / "list.txt").write_text("clip004\nclip000\n\nclip001\n")
     subset = listed_clips(store, candidates, "list.txt")
@@ -280,4 +280,4 @@ def test_a_list_that_dvc_does_not_watch_is_refused(tmp_path, monkeypatch, name):
         check(PARAMS.model_copy(update={"subsample": subsample}))
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="is not in lists/"):
-        params.list_path(name)
+        lists.list_path(name)

@@ -1,10 +1,11 @@
 """Checks params.yaml as a whole before any work: `brl check`."""
 
 from brl.clips.layout import Layout
-from brl.config.params import Params, list_path
+from brl.config.lists import listed_names, not_for_training
+from brl.config.params import Params
 from brl.config.streams import check_halves, check_limbs, check_masked, check_part
 from brl.datasets.chosen import chosen_labels
-from brl.datasets.source import Contents
+from brl.datasets.source import Contents, Listed
 from brl.datasets.table import source_of
 from brl.support.errors import UserError
 
@@ -38,20 +39,35 @@ def check(params: Params) -> None:
             "which means no clipping, to train"
         )
     source = source_of(params.dataset.name)
-    splits = source.splits
+    source.check(params.dataset.mirror)
+    listed = source.listed(params.dataset.mirror)
+    splits = source.splits or tuple(listed.splits)
     if splits and params.dataset.split not in splits:
         raise UserError(
             f"params.yaml: dataset.split: {params.dataset.name} has no split "
             f"{params.dataset.split!r}; known: {', '.join(splits)}"
         )
-    source.check(params.dataset.mirror)
     contents = contents_at_hand(params)
-    if params.subsample.list_file is not None:
-        list_path(params.subsample.list_file)
+    check_list(params, listed)
     for stream in params.streams.values():
         if stream.weights:
             stream.weights.verified()
     check_streams(params, contents.layout)
+
+
+def check_list(params: Params, listed: Listed) -> None:
+    """Raises UserError where a list of clips is wrong, as far as their names tell."""
+    list_file = params.subsample.list_file
+    if list_file is None:
+        return
+    names = listed_names(list_file)
+    classes = source_of(params.dataset.name).contents(params.dataset.mirror).classes
+    labels = {None, *chosen_labels(classes, params.subsample.classes)}
+    known = listed.splits.get(params.dataset.split)
+    training = {*(known["train"] if known else names)}
+    wrong = [name for name in names if name not in training or listed.label_of(name) not in labels]
+    if wrong:
+        raise not_for_training(list_file, names, wrong)
 
 
 def contents_at_hand(params: Params) -> Contents:

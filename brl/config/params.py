@@ -32,18 +32,6 @@ from brl.support.errors import UserError
 from brl.support.yaml_file import read_yaml, validated
 
 # The stage `subsample` depends on this folder: it runs again after a list was edited.
-LISTS = Path("lists")
-
-
-def list_path(list_file: str) -> Path:
-    """The path of a list of clips; raises UserError if DVC would not notice an edit of it."""
-    path = LISTS / list_file
-    if not path.resolve().is_relative_to(LISTS.resolve()):
-        raise UserError(
-            f"params.yaml: subsample.list_file: {list_file}: is not in {LISTS}/, where "
-            "DVC notices edits; copy the file there (a link is not enough) and give its name"
-        )
-    return path
 
 
 class ModelParams(Extended):

@@ -15,8 +15,8 @@ from brl.clips.layouts import COCO17, NTU25
 from brl.clips.normalize import Normalization
 from brl.datasets.annotations import check_annotations, open_annotations
 from brl.datasets.classes import class_names
-from brl.datasets.ntu.names import CLASSES_60, CLASSES_120, in_field_order
-from brl.datasets.source import Dataset, Source, always
+from brl.datasets.ntu.names import CLASSES_60, CLASSES_120, in_field_order, listed
+from brl.datasets.source import Dataset, Listed, Source, always
 from brl.fetching.fetch import fetch_file
 
 SERVER = "https://download.openmmlab.com/mmaction/pyskl/data"
@@ -31,11 +31,12 @@ def pickled(
     classes: tuple[str, ...],
     *splits: str,
     order: Callable[[Splits], Splits] = lambda splits: splits,
+    listed: Callable[[str | None], Listed] = lambda _mirror: Listed(),
 ) -> Source:
     """The source of an annotation pickle on PYSKL's server.
 
     address: its path on the server. splits: names of the splits in it. order: changes the order of
-    the clips within each split; by default it is the pickle's.
+    the clips within each split; by default it is the pickle's. listed: what names of clips tell.
     """
     file = Path(address).name
 
@@ -47,10 +48,10 @@ def pickled(
         dataset = open_annotations(folder / file, layout, classes, normalization)
         return replace(dataset, splits=lambda names: order(dataset.splits(names)))
 
-    return Source(splits=splits, fetch=fetch, open=opened, contents=always(layout, classes))
+    return Source(splits, fetch, opened, always(layout, classes), listed)
 
 
-ntu = partial(pickled, order=in_field_order)
+ntu = partial(pickled, order=in_field_order, listed=listed)
 
 # By `dataset.name`.
 SOURCES: dict[str, Source] = {

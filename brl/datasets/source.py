@@ -1,7 +1,7 @@
 """The interface through which a dataset enters the pipeline."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,6 +43,22 @@ class Contents(NamedTuple):
     classes: tuple[str, ...]
 
 
+def _unknown(_name: str) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What the names of clips tell, before anything is fetched.
+
+    splits    the clips of each part, where a list names them
+    label_of  name -> label, where the name tells it
+    """
+
+    splits: Splits = field(default_factory=dict)
+    label_of: Callable[[str], int | None] = _unknown
+
+
 def always(layout: Layout, classes: tuple[str, ...]) -> Callable[[str | None], Contents]:
     """The contents of a dataset that has the same ones everywhere."""
     return lambda _mirror: Contents(layout, classes)
@@ -56,6 +72,7 @@ class Source:
     fetch     (folder, mirror or None): fetches the raw files into the folder
     open      folder -> the fetched dataset
     contents  mirror or None -> layout and classes, before anything is fetched
+    listed    mirror or None -> what the names of clips tell
     check     mirror or None: raises UserError for mistakes in it, before any stage runs
     """
 
@@ -63,4 +80,5 @@ class Source:
     fetch: Callable[[Path, str | None], None]
     open: Callable[[Path], Dataset]
     contents: Callable[[str | None], Contents]
+    listed: Callable[[str | None], Listed] = lambda _mirror: Listed()
     check: Callable[[str | None], None] = lambda _mirror: None

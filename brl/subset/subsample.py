@@ -6,7 +6,7 @@ The profiles `exp` and `step` are those of LDAM (arXiv 1906.07413), section 4.
 import numpy as np
 
 from brl.clips.store import ClipStore
-from brl.config.params import list_path
+from brl.config.lists import listed_names, not_for_training
 from brl.subset.subset import Subset
 from brl.support.errors import UserError
 
@@ -63,25 +63,11 @@ def listed_clips(store: ClipStore, candidates: np.ndarray, list_file: str) -> Su
     Raises UserError where the file is elsewhere, cannot be read, or names an unknown clip or one
     clip twice.
     """
-    path = list_path(list_file)
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"params.yaml: subsample.list_file: {path}: cannot be read ({error}); "
-            "must be a text file with one clip name per line"
-        ) from error
-    names = [line.strip() for line in lines if line.strip()]
+    names = listed_names(list_file)
     index_of = dict(zip(store.names[candidates], candidates, strict=True))
     unknown = [name for name in names if name not in index_of]
     if unknown:
-        raise UserError(
-            f"{list_file}: {unknown[0]} is not a training clip of this split and these classes "
-            f"({len(unknown)} of {len(names)} names are not)"
-        )
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise UserError(f"{list_file}: {twice} occurs twice; each name must occur once")
+        raise not_for_training(list_file, names, unknown)
     clips = np.array([index_of[name] for name in names], dtype=np.int64)
     return Subset(clips, np.bincount(store.labels[clips], minlength=len(store.classes)))
 

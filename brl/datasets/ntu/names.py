@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from brl.clips.clip import Part, Splits
+from brl.datasets.source import Listed
 from brl.support.errors import UserError
 
 # In the order of rose1.ntu.edu.sg/dataset/actionRecognition, from A001; ten actions per paragraph.
@@ -91,6 +92,11 @@ def recording(name: str) -> Recording:
 def label_of(name: str) -> int:
     """The label of a clip, from 0, by its name. Raises UserError where the name is invalid."""
     return recording(name).action - 1
+
+
+def listed(_mirror: str | None) -> Listed:
+    """What the names of clips tell."""
+    return Listed(label_of=lambda name: label_of(name) if NAME.fullmatch(name) else None)
 
 
 def ntu_splits(names: list[str], second: Second) -> Splits:

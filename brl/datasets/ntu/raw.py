@@ -23,6 +23,7 @@ from brl.datasets.ntu.names import (
     NAME,
     Second,
     label_of,
+    listed,
     ntu_splits,
     recording,
 )
@@ -167,6 +168,7 @@ def _source(edition: Edition) -> Source:
         partial(fetch, edition),
         partial(open_raw, edition),
         always(NTU25, edition.classes),
+        listed,
     )
 
 

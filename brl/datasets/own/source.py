@@ -19,7 +19,7 @@ from brl.datasets.own.description import DESCRIPTION_FILE, Description, read_des
 from brl.datasets.own.whole_files import check_whole, open_whole, whole_files
 from brl.datasets.parallel import in_parallel
 from brl.datasets.recordings.read import read_recording
-from brl.datasets.source import Contents, Dataset, Source
+from brl.datasets.source import Contents, Dataset, Listed, Source
 from brl.support.errors import UserError
 from brl.support.files import project_root, written_whole
 from brl.support.paths import OWN
@@ -58,6 +58,14 @@ def contents(mirror: str | None) -> Contents:
     """The layout and the classes of `dataset.yaml`. Raises UserError where it is wrong."""
     description = _description(_source(mirror))
     return Contents(description.skeleton(), tuple(description.classes))
+
+
+def listed(mirror: str | None) -> Listed:
+    """The splits and labels in `clips.csv`; nothing of a whole dataset, which is not read here."""
+    description, rows = _described(_source(mirror))
+    classes = tuple(description.classes)
+    labels = {row["name"]: label_of(row, classes) for row in rows}
+    return Listed(splits_of(rows, []) if rows else {}, labels.get)
 
 
 def fetch(folder: Path, mirror: str | None) -> None:
@@ -162,4 +170,4 @@ def _description(folder: Path) -> Description:
     return read_description(folder / DESCRIPTION_FILE)
 
 
-SOURCE = Source((), fetch, open_own, contents, check)
+SOURCE = Source((), fetch, open_own, contents, listed, check)
