@@ -14,6 +14,7 @@ import joblib
 import pytest
 
 from brl.clips.store import ClipStore
+from brl.datasets.own.checked import RECORD
 from brl.datasets.table import source_of
 from brl.support.errors import one_line_errors
 from brl.support.paths import STORE
@@ -97,7 +98,7 @@ def complaints(warned: pytest.WarningsRecorder) -> list[str]:
 
 
 def check_untouched(before: dict[str, bytes], after: dict[str, bytes], passed: list[str]) -> None:
-    """Only the files of the stages that passed, and the record of fetched files, have changed.
+    """Only the files of the stages that passed, and the records of files, have changed.
 
     Where one of several raw files is faulty, the complete files before it may be there.
     """
@@ -111,6 +112,8 @@ def check_untouched(before: dict[str, bytes], after: dict[str, bytes], passed: l
             assert entries.pop("other.zip") == OTHER_FILE["other.zip"]
             whole = {hashlib.sha256(content).hexdigest() for content in given}
             assert {entry["sha256"] for entry in entries.values()} <= whole
+        elif path == str(RECORD):
+            assert json.loads(after[path])["files"].keys() <= {Path(each).name for each in before}
         else:
             assert not passed and path.startswith("data/raw/"), f"{path} is not as it was"
             assert after.get(path) in given, f"{path} is not whole"
