@@ -438,7 +438,7 @@ HOSTILE = {
         "a.json", json.dumps([[[[1.0] * 3] * 17] * 100] + [None] * 100).encode(), "not a recording",
     ),
     "a number without end": ("a.json", b"[[[" + b"9" * 10_000 + b"]]]", "not valid JSON"),
-    "a pickle": ("a.pkl", pickle.dumps(print), "a pickle; can be read"),
+    "a pickle": ("a.pkl", pickle.dumps(print), r"a pickle \(a whole dataset .*\); can be read"),
     "a pickle called an array": ("a.npy", pickle.dumps(print), "not a whole array file"),
     "half a zip": ("a.npz", b"PK\x03\x04", "not a whole array file"),
     "text with a wrong name": ("a.skeleton", b"hello", "line 1: 'hello'; must be the number of"),
@@ -459,6 +459,15 @@ def test_a_small_zip_of_a_huge_array_is_not_unpacked(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "a.npz", np.zeros((100, 17, 3)))
     with pytest.raises(UserError, match="it: arrays of 40928 bytes; must be 1000 or fewer"):
         read(tmp_path / "a.npz", COCO17)
+
+
+@pytest.mark.parametrize("count", [17, 21])
+def test_a_zip_is_known_by_its_content(tmp_path, count):
+    joints = walker(count)
+    np.savez(tmp_path / "a.npz", joints)
+    zipped = (tmp_path / "a.npz").rename(tmp_path / "a.npy")
+    layout = star(count, dimensions=2, scored=True)
+    np.testing.assert_array_equal(read(zipped, layout)[0], joints)
 
 
 def test_zipped_objects_are_not_loaded(tmp_path):

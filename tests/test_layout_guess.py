@@ -151,6 +151,15 @@ def test_the_command_does_not_pretend_to_know(tmp_path):
     assert "No known layout fits" in said and "layout: " not in said
 
 
+def test_more_bodies_than_frames_look_suspicious(tmp_path):
+    """As in an array of frames x bodies x joints x channels."""
+    body = moving_body(LAYOUTS["coco17"], 0)
+    for axes, suspicious in ((body[None], False), (body[:, None], True)):
+        np.save(tmp_path / "clip.npy", axes)
+        said = brl("data", "layout", str(tmp_path / "clip.npy")).stdout
+        assert ("Suspicious: more bodies than frames (the axes are bodies x" in said) == suspicious
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -17,7 +17,7 @@ from brl.report.page import contents, write_page
 from brl.report.skeletons import STEPS, View, bones, moving_bodies
 from brl.report.words import data_in_words, method_in_words
 from tests.project import HERE
-from tests.reported import class_names, results, store_of
+from tests.reported import class_names, data_of, results, store_of
 from tests.tiny import PARAMS
 
 SECTIONS = [
@@ -49,6 +49,13 @@ class Page(HTMLParser):
     def handle_data(self, data):
         if self._section:
             self.sections[self._section] += data
+
+
+def test_a_part_without_clips_has_no_number_of_frames(tmp_path):
+    data = data_of(store_of(tmp_path, class_names(3)))
+    empty = data.classes.assign(clips=0, joints=0, missing_joints=0, shortest=pd.NA, longest=pd.NA)
+    row = replace(data, classes=empty).parts[0]
+    assert (row["clips"], row["frames"], row["missing"]) == ("0", "", "0.00 %")
 
 
 def written(folder: Path, shown) -> str:

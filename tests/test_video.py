@@ -219,6 +219,16 @@ def test_damaged_videos_are_named_and_the_others_go_on(project, networks):
     assert [row["name"] for row in the_list()] == ["a", "d"]
 
 
+@pytest.mark.parametrize("content", [b"", b"no array", b"PK\x03\x04"])
+def test_a_damaged_clip_that_is_there_is_named(project, networks, content):
+    walker(project / "one.avi")
+    Path("own").mkdir(exist_ok=True)
+    Path("own/one.npy").write_bytes(content)
+    done = from_video("one.avi", *networks)
+    first, _ = done.stderr.splitlines()
+    assert first.endswith("own/one.npy: not an array file; remove it to make it anew")
+
+
 def test_wrong_networks_and_files_are_refused(project, networks):
     walker(project / "one.avi")
     _, pose, _, detector = networks

@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.table import Table
 
 from brl.clips.layouts import LAYOUTS
+from brl.datasets.doubts import MORE_BODIES
 from brl.inspection.guess import Channels, Fit, confidence, guess
 from brl.inspection.joints import read_joints
 from brl.support.errors import UserError
@@ -20,6 +21,8 @@ def show(file: Path) -> None:
     channels = Channels.of(joints)
     bodies, frames, count, _ = joints.shape
     print(f"{file}: bodies: {bodies}, frames: {frames}, joints: {count}, channels: {channels}")
+    if bodies > frames:
+        print(f"Suspicious: {MORE_BODIES}")
     known = sorted({layout.num_joints for layout in LAYOUTS.values()})
     if count not in known:
         raise UserError(

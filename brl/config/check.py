@@ -13,9 +13,9 @@ from brl.support.errors import UserError
 def check(params: Params) -> None:
     """Raises UserError for mistakes that the schema cannot find.
 
-    These are a missing section or key, an unknown dataset or split, mistakes in own data, a list of
-    clips outside lists/, a missing checkpoint, and streams that do not fit the layout. DVC removes
-    the outputs of a stage before it runs the stage, so mistakes must be found earlier.
+    These are a missing section or key, an unknown dataset or split, mistakes in own data, a list
+    outside lists/ or of other clips, a missing checkpoint, and streams that do not fit the layout.
+    DVC removes the outputs of a stage before it runs the stage, so mistakes must be found earlier.
     """
     if params.pretrain is None:
         raise UserError(

@@ -129,7 +129,8 @@ def check_halves(layout: Layout, stream: str, part: str, mix: str) -> None:
         raise UserError(
             f"params.yaml: method.mix: {mix} mixes upper and lower bodies, but of the "
             f"{seen.num_joints} joints that streams.{stream} sees, {upper} are of the upper body; "
-            "must be some of them (own data: upper_body in dataset.yaml), or choose another mix"
+            "must be some of them (own data: upper_body in dataset.yaml), or choose another mix, "
+            "as `brl preset --method cross_entropy` does"
         )
 
 

@@ -54,10 +54,15 @@ class DataReport:
             shortest, longest = (present[name].astype(int) for name in ("shortest", "longest"))
             missing = classes["missing_joints"].sum() / max(classes["joints"].sum(), 1)
             rows.append(
-                {"split": str(split), "part": str(part), "clips": f"{clips.sum()}"}
-                | {"classes": f"{len(present)}", "of_class": f"{clips.min()} to {clips.max()}"}
-                | {"frames": f"{shortest.min()} to {longest.max()}"}
-                | {"missing": f"{100 * missing:.2f} %"}
+                {
+                    "split": str(split),
+                    "part": str(part),
+                    "clips": f"{clips.sum()}",
+                    "classes": f"{len(present)}",
+                    "of_class": f"{clips.min()} to {clips.max()}",
+                    "frames": f"{shortest.min()} to {longest.max()}" if len(present) else "",
+                    "missing": f"{100 * missing:.2f} %",
+                }
             )
         return rows
 

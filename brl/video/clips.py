@@ -11,6 +11,7 @@ import cv2
 import joblib
 import numpy as np
 
+from brl.datasets.recordings.numpy_files import mapped
 from brl.datasets.recordings.people import Skeleton, bodies_of
 from brl.support.errors import UserError
 from brl.support.files import written_whole
@@ -101,8 +102,8 @@ def _bodies(frames: Iterable[np.ndarray], estimator: Estimator, where: str) -> n
 def _check_joints(file: Path, num_joints: int) -> None:
     """Raises UserError where a clip that is there was not made by such a network."""
     try:
-        shape = np.load(file, mmap_mode="r").shape
-    except ValueError as error:
+        shape = mapped(file, str(file)).shape
+    except UserError as error:
         raise UserError(f"{file}: not an array file; remove it to make it anew") from error
     if shape[2:] != (num_joints, 3):
         raise UserError(

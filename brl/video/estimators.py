@@ -39,7 +39,8 @@ class Estimator(Protocol):
 class Detector:
     """Finds the boxes of people, or of hands: YOLOX or RTMDet.
 
-    Raises UserError where the network is neither. Which of both cannot be seen in the network.
+    Raises UserError where the network is neither. Their outputs are the same: which of the two it
+    is, the name of the file or of its folder tells.
     """
 
     def __init__(self, network: Network) -> None:

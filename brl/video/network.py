@@ -54,7 +54,7 @@ class Network:
     def shape_of(self, output: str) -> tuple[int, ...]:
         """The shape of an output for a black picture, without its batch axis.
 
-        The file itself names sizes only in part.
+        The file itself gives only some of the sizes.
         """
         (result,) = self(np.zeros((self.height, self.width, 3)), output)
         return result.shape

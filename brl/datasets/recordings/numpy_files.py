@@ -17,8 +17,9 @@ LARGEST = 2**30  # bytes of an unpacked array: a small file could ask for all me
 
 
 def matches(recording: Recording) -> bool:
-    """Whether it is a .npy file, or is named so."""
-    return recording.head.startswith(MAGIC) or recording.path.suffix == ".npy"
+    """Whether it is a .npy file, or is named so and no zip."""
+    named = recording.path.suffix == ".npy" and not recording.head.startswith(ZIP)
+    return recording.head.startswith(MAGIC) or named
 
 
 def read(recording: Recording, layout: Layout) -> np.ndarray:
@@ -29,7 +30,7 @@ def read(recording: Recording, layout: Layout) -> np.ndarray:
 def mapped(path: Path, where: str) -> np.ndarray:
     """The array of a .npy file, mapped. Raises UserError where the file is damaged."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.lib.format.open_memmap(path, mode="r")
     except OSError:
         raise
     except Exception as error:  # a damaged file may raise nearly any exception

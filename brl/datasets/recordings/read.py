@@ -89,7 +89,7 @@ def _seen(recording: Recording) -> str:
     if not recording.head:
         return "an empty file"
     if recording.head.startswith(b"\x80"):
-        return "a pickle"
+        return "a pickle (a whole dataset in one is own data: docs/own_data.md)"
     if b"\0" in recording.head:
         return "a binary file"
     return f"text that begins with {shown(recording.head[:40].decode(errors='replace'))}"
