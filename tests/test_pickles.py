@@ -253,11 +253,6 @@ def test_a_pickle_cut_off_anywhere_is_named(file, protocol):
         assert "not a whole pickle of Python 3" in refusal(file, whole[:length])
 
 
-def test_a_size_beyond_all_memory_is_named(file):
-    absurd = b"\x80\x04\x8e" + (2**62).to_bytes(8, "little") + b"a."
-    assert refusal(file, absurd) == "ntu60.pkl: asks for more memory than there is; is it damaged?"
-
-
 def test_a_missing_file_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_plain(tmp_path / "ntu60.pkl")

@@ -5,37 +5,17 @@ return. Here, every name leads to one of the functions below. They build plain a
 pickle never holds an object of NumPy's own whose state it could still change.
 """
 
-import pickle
 import re
-from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from brl.support.bounded_pickle import DICT, SET, Admitted, BoundedUnpickler, Refused
 from brl.support.errors import UserError
+from brl.support.text import shown as shown  # as other readers of files show it
 
 PLAIN_DTYPE = re.compile(r"b1|[iu][1248]|f[248]|[SU]\d+")
-
-
-class _Refused(pickle.UnpicklingError):
-    """The pickle asks for more than plain data; the message says for what."""
-
-
-class _Admitted:
-    """A function that the pickle may call but not change, as the BUILD instruction would."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self._function(*arguments)
-
-    def __setstate__(self, state: Any) -> None:
-        raise _Refused("it changes the functions that read it")
 
 
 class _Dtype:
@@ -49,8 +29,8 @@ class _Dtype:
 
     def __init__(self, code: Any, *_: Any) -> None:
         if not isinstance(code, str) or not PLAIN_DTYPE.fullmatch(code):
-            kind = "object" if str(code).startswith("O") else shown(str(code))
-            raise _Refused(f"it holds a NumPy {kind} array")
+            kind = "object" if str(code).startswith("O") else str(code)
+            raise Refused(f"it holds a NumPy {kind} array")
         self._code = code
         self._order = "="
 
@@ -68,7 +48,7 @@ class _Array(np.ndarray):
 
     def __setstate__(self, state: Any) -> None:
         if self.size:
-            raise _Refused("it changes an array that it has made")
+            raise Refused("it changes an array that it has made")
         _, shape, dtype, fortran, content = state
         checked = _from_bytes(content, dtype, shape, "F" if fortran else "C")
         plain: Any = (1, checked.shape, checked.dtype, bool(fortran), content)
@@ -84,7 +64,7 @@ def _from_bytes(
 ) -> np.ndarray:
     # Bytes only: no later instruction of the pickle can free their memory.
     if not isinstance(content, bytes | bytearray) or not isinstance(dtype, _Dtype):
-        raise _Refused("it holds a NumPy array that is not made of plain bytes")
+        raise Refused("it holds a NumPy array that is not made of plain bytes")
     flat = np.frombuffer(content, dtype.numpy())
     array = flat.reshape(shape, order="F" if order == "F" else "C")
     return array if axes is None else array.transpose(axes)
@@ -100,7 +80,7 @@ def _scalar(dtype: Any, content: Any) -> Any:
 
 def _encode(text: Any, encoding: Any) -> bytes:
     if encoding != "latin1":
-        raise _Refused(f"it asks for the encoding {shown(str(encoding))}")
+        raise Refused(f"it asks for the encoding {encoding}")
     return text.encode("latin1")
 
 
@@ -111,24 +91,17 @@ def _no_bytes() -> bytes:
 # The names that pickles of plain data use, over all protocols and versions of NumPy.
 ADMITTED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): "numpy.ndarray",  # only passed on to _reconstruct
-    ("numpy", "dtype"): _Admitted(_Dtype),
-    ("_codecs", "encode"): _Admitted(_encode),
-    ("collections", "OrderedDict"): _Admitted(OrderedDict),
+    ("numpy", "dtype"): Admitted(_Dtype),
+    ("_codecs", "encode"): Admitted(_encode),
+    ("collections", "OrderedDict"): DICT,
 }
 for _core in ("numpy.core", "numpy._core"):
-    ADMITTED[f"{_core}.multiarray", "_reconstruct"] = _Admitted(_array)
-    ADMITTED[f"{_core}.multiarray", "scalar"] = _Admitted(_scalar)
-    ADMITTED[f"{_core}.numeric", "_frombuffer"] = _Admitted(_from_bytes)
+    ADMITTED[f"{_core}.multiarray", "_reconstruct"] = Admitted(_array)
+    ADMITTED[f"{_core}.multiarray", "scalar"] = Admitted(_scalar)
+    ADMITTED[f"{_core}.numeric", "_frombuffer"] = Admitted(_from_bytes)
 for _builtins in ("builtins", "__builtin__"):
-    ADMITTED[_builtins, "set"] = _Admitted(set)
-    ADMITTED[_builtins, "bytes"] = _Admitted(_no_bytes)
-
-
-class _Plain(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in ADMITTED:
-            raise _Refused(f"it asks for {shown(f'{module}.{name}')}")
-        return ADMITTED[module, name]
+    ADMITTED[_builtins, "set"] = SET
+    ADMITTED[_builtins, "bytes"] = Admitted(_no_bytes)
 
 
 def load_plain(path: Path, file_name: str | None = None) -> Any:
@@ -136,17 +109,17 @@ def load_plain(path: Path, file_name: str | None = None) -> Any:
 
     Arrays hold numbers or text, never objects or records, and belong to a subclass of ndarray.
     file_name: the file's name in error messages, by default that of the path.
-    Raises UserError where the file is damaged, or asks for anything else, which is then named and
-    not executed.
+    Raises UserError where the file is damaged, takes far more memory than its size, or asks for
+    anything else, which is then named and not executed.
     """
     name = file_name or path.name
     with path.open("rb") as file:
         try:
-            return _Plain(file).load()
-        except _Refused as error:
+            return BoundedUnpickler(file, path.stat().st_size, ADMITTED).load()
+        except Refused as error:
             raise UserError(
-                f"{name}: refused: {error}; a dataset's pickle needs only lists, dictionaries, "
-                "strings, numbers and NumPy arrays of these"
+                f"{name}: refused: {shown(str(error))}; a dataset's pickle needs only lists, "
+                "dictionaries, strings, numbers and NumPy arrays of these"
             ) from error
         except OSError:
             raise
@@ -159,8 +132,3 @@ def load_plain(path: Path, file_name: str | None = None) -> Any:
                 f"{name}: not a whole pickle of Python 3 ({type(error).__name__}: "
                 f"{shown(str(error))}); download the file again"
             ) from error
-
-
-def shown(text: str) -> str:
-    """Text from a file, escaped and shortened to one line that is safe to print."""
-    return ascii(text)[1:-1][:200]

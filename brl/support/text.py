@@ -42,3 +42,8 @@ def console(*, soft_wrap: bool = False) -> "Console":
     from rich.console import Console
 
     return Console(markup=False, emoji=False, highlight=False, soft_wrap=soft_wrap)
+
+
+def shown(text: str) -> str:
+    """Text from a file, escaped and shortened to one line that is safe to print."""
+    return ascii(text)[1:-1][:200]
