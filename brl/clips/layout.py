@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 WHOLE_BODY = "body"
+MOST_JOINTS = 1000  # a network's memory grows with the square
 OWN = "own"  # the name of a layout that a user describes
 
 
@@ -39,6 +40,8 @@ class Layout:
     names: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
+        if self.num_joints > MOST_JOINTS:
+            raise ValueError(f"parents: {self.num_joints} joints; must be {MOST_JOINTS} or fewer")
         paired = [joint for pair in self.mirror_pairs for joint in pair]
         named = {"parents": self.parents, "left_right": paired, "upper_body": self.upper_body}
         named |= {f"parts: {name}": joints for name, joints in self.parts.items()}

@@ -4,7 +4,6 @@ A checkpoint is a pickle, which could run any code when it is loaded. Only tenso
 NumPy's numbers are read here.
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +13,22 @@ from torch import Tensor
 from brl.config.streams import CheckpointParams
 from brl.published.authors_ctrgcn import in_our_names
 from brl.published.identify import State, check_data, check_fits, recognise
+from brl.published.torch_file import read_torch
 from brl.streams.weights import Recipe, Trained
+from brl.support.bounded_pickle import Refused
 from brl.support.errors import UserError
+from brl.support.text import shown
 
 # Published AAGCN, CTR-GCN and MS-G3D store a graph that they do not use.
 UNUSED = "backbone.A"
-
-
-class _Ignored:
-    """Replaces the NumPy objects in a checkpoint's metadata, which is not used."""
-
-    def __init__(self, *_: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-
-# NumPy 2 renamed numpy.core to numpy._core.
-NUMPY: list[Any] = [
-    (_Ignored, name)
-    for core in ("numpy.core.multiarray", "numpy._core.multiarray")
-    for name in (f"{core}.scalar", f"{core}._reconstruct", "numpy.dtype", "numpy.ndarray")
-]
 
 
 def read_state(path: Path) -> State:
     """The state dict of a checkpoint, without `module.` in its keys and without unused graphs.
 
     Raises UserError for a file that contains more than tensors, plain values and NumPy's numbers,
-    before any of its code runs, and for a file that is damaged or holds no state dict.
+    before any of its code runs, for a file that is damaged or holds no state dict, and for weights
+    that are not finite.
     """
     content = _read(path)
     state = content.get("state_dict", content) if isinstance(content, dict) else None
@@ -51,7 +36,13 @@ def read_state(path: Path) -> State:
         raise UserError(f"{path}: holds no state dict; must be a checkpoint of PYSKL or BRL")
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise UserError(f"{path}: {key!r} is not a tensor; must be a state dict, or hold one")
+            wrong = shown(repr(key))[:60]
+            raise UserError(f"{path}: {wrong} is not a tensor; must be a state dict, or hold one")
+        if not torch.isfinite(value).all():
+            raise UserError(
+                f"{path}: {shown(key)[:60]}: holds NaN or infinity; must be of a training that "
+                "did not diverge"
+            )
     plain = {key.removeprefix("module."): value for key, value in state.items()}
     plain.pop(UNUSED, None)
     return plain
@@ -59,17 +50,15 @@ def read_state(path: Path) -> State:
 
 def _read(path: Path) -> Any:
     try:
-        with torch.serialization.safe_globals(NUMPY):
-            return torch.load(path, map_location="cpu", weights_only=True)
+        return read_torch(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except Refused as error:
+        raise UserError(
+            f"{path}: refused: {shown(str(error))}; a checkpoint needs only tensors, plain values "
+            "and NumPy's numbers"
+        ) from error
     except Exception as error:  # a damaged file raises nearly anything
-        asked = re.search(r"GLOBAL (\S{1,100})", str(error))
-        if asked:
-            raise UserError(
-                f"{path}: refused: it asks for {asked[1]}; a checkpoint needs only tensors, plain "
-                "values and NumPy's numbers"
-            ) from error
         raise UserError(f"{path}: not a complete checkpoint of torch.save; get it again") from error
 
 

@@ -7,16 +7,18 @@ published.
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from brl.clips.layout import Layout
+from brl.clips.layout import MOST_JOINTS, Layout
 from brl.config.params import ModelParams
 from brl.models.common.build import build
 from brl.published import authors_ctrgcn
 from brl.support.errors import UserError
 
 State = dict[str, Tensor]
+MOST_BLOCKS = 100
 
 
 class Keys(NamedTuple):
@@ -100,6 +102,12 @@ def recognise(state: State, file: str) -> Published:
     name = names[0]
     keys = KEYS[name]
     joints = _size(backbone, keys.graph, -1, file)
+    if backbone[keys.graph].shape[-2:] != (joints, joints) or joints > MOST_JOINTS:
+        shape = tuple(backbone[keys.graph].shape)
+        raise UserError(
+            f"{file}: {keys.graph}: has the shape {shape}; must end in joints x joints, "
+            f"{MOST_JOINTS} or fewer"
+        )
     inputs = _size(backbone, keys.convolution, 1, file)
     scales = _size(backbone, keys.graph, 0, file) if keys.repeats else 1
     channels = max(1, inputs // scales)
@@ -139,6 +147,8 @@ def _model(
         "name": name, "base_channels": widths[0] if widths else 0, "blocks": None,
         "settings": settings,
     }  # fmt: skip
+    if len(widths) > MOST_BLOCKS:
+        raise UserError(f"{file}: a {name} of {len(widths)} blocks; must be {MOST_BLOCKS} or fewer")
     try:
         model = ModelParams.model_validate(description | AS_PUBLISHED)
         if _widths(_below_backbone(_fresh_state(model, joints, 3, 2, 1)), name) == widths:
@@ -156,9 +166,13 @@ def _model(
 def _fresh_state(
     model: ModelParams, joints: int, channels: int, classes: int, bodies: int
 ) -> State:
-    """The state of a new network. Shapes depend on the number of joints, not on the bones."""
+    """Names and shapes of a new network; its tensors have no content, and take no memory.
+
+    Shapes depend on the number of joints, not on the bones.
+    """
     chain = Layout("", (0, *range(joints - 1)), mirror_pairs=(), upper_body=())
-    return build(model, chain, channels, classes, bodies).state_dict()
+    with torch.device("meta"):
+        return build(model, chain, channels, classes, bodies).state_dict()
 
 
 def check_data(

@@ -26,6 +26,8 @@ from brl.streams.stream import Stream
 from brl.support.checked import read_safetensors, write_safetensors
 from brl.support.errors import OR_DAMAGED, UserError
 
+LARGEST = (100, 100_000)  # bodies and frames of a clip
+
 
 class Recipe(BaseModel):
     """All settings needed to rebuild a network and to make its inputs as in training.
@@ -164,8 +166,30 @@ def load_weights(path: Path) -> Trained:
     try:
         content, metadata = read_safetensors(path)
         recipe = Recipe.model_validate_json(metadata.get("recipe", ""))
+        state = load(content)
+        _check_fits(state, recipe)
         model = recipe.build()
-        model.load_state_dict(load(content))
+        model.load_state_dict(state)
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise UserError(f"{path}: not a weights file of this project, {OR_DAMAGED}") from error
+    for name, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise UserError(f"{path}: {name}: holds NaN or infinity; its training diverged")
     return Trained(recipe, model)
+
+
+def _check_fits(state: dict[str, Tensor], recipe: Recipe) -> None:
+    """Raises ValueError where tensors are not those of the recipe's network.
+
+    A small file with a recipe of huge numbers is refused before the network takes memory.
+    """
+    sizes = (recipe.max_bodies, recipe.train.clip_len)
+    if any(size > most for size, most in zip(sizes, LARGEST, strict=True)):
+        raise ValueError(f"{sizes} bodies and frames; at most {LARGEST}")
+    if sum(recipe.model.blocks or ()) > len(state):
+        raise ValueError(f"{len(state)} tensors of more blocks")
+    with torch.device("meta"):  # without memory
+        wanted = recipe.build().state_dict()
+    for name in {**wanted, **state}:
+        if name not in wanted or name not in state or wanted[name].shape != state[name].shape:
+            raise ValueError(f"{name} is not as in the recipe")
