@@ -1,9 +1,11 @@
 """The recognizer gives raw recordings the probabilities that the pipeline gives their clips."""
 
 import json
+import tracemalloc
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -23,6 +25,7 @@ from brl.datasets.source import Dataset
 from brl.prediction import predict
 from brl.scores.fusion import fuse
 from brl.scores.scores import Scores
+from brl.serving.predict import follow
 from brl.serving.recognizer import Recognizer
 from brl.streams.weights import save_weights
 from brl.support.errors import UserError
@@ -228,6 +231,47 @@ def test_mistakes_are_one_line(project, case):
     assert done.exit_code == 1 and done.stdout == ""
     assert done.stderr.startswith("error: ") and complaint in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("options", [[], ["--window", "4"]])
+def test_recordings_without_frames_or_bodies_do_not_cost_the_others_their_results(
+    project, tmp_path, options
+):
+    np.save(tmp_path / "a_frames.npy", np.zeros((0, 20, 3)))
+    np.save(tmp_path / "b_bodies.npy", np.zeros((0, 5, 20, 3)))
+    np.save(tmp_path / "c_good.npy", recording(5))
+    (tmp_path / "d_empty.npy").write_bytes(b"")
+    np.save(tmp_path / "e_nobody.npy", np.zeros((5, 20, 3)))
+    np.save(tmp_path / "f_nan.npy", np.full((5, 20, 3), np.nan))
+    done = run(project, str(tmp_path), "--json", *options)
+    found = {Path(each["file"]).stem: each for each in json.loads(done.stdout)}
+    assert [name for name, each in found.items() if "error" in each] == [
+        "a_frames", "b_bodies", "d_empty",
+    ]  # fmt: skip
+    assert len(found) == 6 and done.exit_code == 1
+    assert "a_frames.npy: an array of shape (0, 20, 3); must have at least one" in done.stderr
+    assert done.stderr.endswith("(and 2 more recordings)\n")
+
+
+def test_the_memory_of_a_timeline_does_not_depend_on_the_length(tmp_path):
+    """The most that is held at once, by a stand-in's network; all frames have 2.4 MB."""
+
+    class Network:
+        classes: ClassVar = ["one", "two"]
+        predict = untrained().predict
+
+        def probabilities(self, clips):
+            return np.full((len(clips), 2), 0.5)
+
+    file = tmp_path / "long.npy"
+    np.lib.format.open_memmap(file, "w+", np.float32, (1, 10_000, 20, 3)).flush()
+    long = np.load(file, mmap_mode="r")
+    tracemalloc.start()
+    timeline = follow(file, long, Network(), 64, 16)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert timeline.segments[-1].end == 10_000
+    assert most < 150_000  # with all frames' probabilities, 160,000
 
 
 @pytest.mark.parametrize("size", ["1920", "1920x0", "x", "1920x1080x3", "-1x5"])

@@ -3,6 +3,8 @@
 Such arrays have a valid shape. Without a word they would give a network that learns nothing.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from brl.clips.layout import Layout
@@ -11,6 +13,7 @@ from brl.clips.presence import presence
 
 FEW_PIXELS = 8
 SMALL_PART = 0.05  # of the image; its size may be 1 x 1, for coordinates from 0 to 1
+FRAMES_AT_ONCE = 4096
 SOME, HARDLY_ANY = 0.1, 0.01  # shares of the joints
 
 MORE_BODIES = "more bodies than frames (the axes are bodies x frames x joints x channels)"
@@ -27,28 +30,45 @@ def doubts(
 
     image_size: height and width of the image, if the coordinates are its pixels.
     """
-    seen = seen_joints(joints, layout.dimensions)
-    raised = [MORE_BODIES] if presence(seen).any(axis=1).sum() > joints.shape[1] else []
+    bodies, frames = joints.shape[:2]
+    raised = [MORE_BODIES] if bodies > frames and _bodies_seen(joints, layout) > frames else []
     if image_size is not None:
-        points = seen[..., : layout.dimensions].astype(np.float64)
-        raised += _of_pixels(points[(points != 0).any(axis=-1)], image_size)
+        raised += _of_pixels(_seen_points(joints, layout), image_size)
     return tuple(raised)
 
 
-def _of_pixels(points: np.ndarray, image_size: tuple[float, float]) -> list[str]:
-    """What the seen joints (n, 2) of a recording raise."""
-    if not len(points):
-        return []
+def _bodies_seen(joints: np.ndarray, layout: Layout) -> int:
+    return int(presence(seen_joints(joints, layout.dimensions)).any(axis=1).sum())
+
+
+def _seen_points(joints: np.ndarray, layout: Layout) -> Iterator[np.ndarray]:
+    """The coordinates (n, D) of the seen joints, some frames at a time: joints may be mapped."""
+    for start in range(0, joints.shape[1], FRAMES_AT_ONCE):
+        part = joints[:, start : start + FRAMES_AT_ONCE]
+        seen = seen_joints(part, layout.dimensions)[..., : layout.dimensions]
+        points = seen.astype(np.float64)
+        yield points[(points != 0).any(axis=-1)]
+
+
+def _of_pixels(parts: Iterator[np.ndarray], image_size: tuple[float, float]) -> list[str]:
+    """What the seen joints (n, 2) of a recording, in parts, raise."""
     size = np.array(image_size[::-1])
-    span = np.ptp(points, axis=0)
-    if (span < FEW_PIXELS).all() and (span < SMALL_PART * size).all():
+    low, high = np.full(2, np.inf), np.full(2, -np.inf)
+    count, outside, if_swapped = 0, 0, 0
+    for points in filter(len, parts):
+        low, high = np.minimum(low, points.min(axis=0)), np.maximum(high, points.max(axis=0))
+        count += len(points)
+        outside += _outside(points, size)
+        if_swapped += _outside(points, size[::-1])
+    if not count:
+        return []
+    if (high - low < FEW_PIXELS).all() and (high - low < SMALL_PART * size).all():
         return [NARROW]
-    outside, if_swapped = (_share_outside(points, each) for each in (size, size[::-1]))
-    if outside > SOME and if_swapped < HARDLY_ANY:
+    if outside / count > SOME and if_swapped / count < HARDLY_ANY:
         return [SWAPPED]
-    return [OUTSIDE] if outside > 0.5 else []
+    return [OUTSIDE] if outside / count > 0.5 else []
 
 
-def _share_outside(points: np.ndarray, size: np.ndarray) -> float:
-    """The share of points (n, 2) outside an image of this width and height."""
-    return float(((points < 0) | (points > size)).any(axis=-1).mean())
+def _outside(points: np.ndarray, size: np.ndarray) -> int:
+    """How many of the points (n, 2) are outside an image of this width and height."""
+    return int(((points < 0) | (points > size)).any(axis=-1).sum())

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ import numpy as np
 from rich.table import Table
 
 from brl.config.params import read_params
-from brl.datasets.doubts import DOUBTS, doubts
+from brl.datasets.doubts import DOUBTS, FRAMES_AT_ONCE, doubts
 from brl.datasets.ranges import check_range
 from brl.datasets.recordings.read import find_recordings, read_recording
 from brl.serving.recognizer import Recognizer
@@ -22,6 +23,7 @@ from brl.support.progress import progress
 from brl.support.text import console, printable
 
 BAR_WIDTH = 24  # characters
+MOST_WINDOWS = 1024  # at once
 
 
 @dataclass(frozen=True)
@@ -164,8 +166,8 @@ def follow(
     """
     frames = recording.shape[1]
     starts = windows(frames, length, step)
-    clips = [recording[:, start : start + length] for start in starts]
-    by_frame = mean_by_frame(recognizer.probabilities(clips), starts, length, frames)
+    clips = (recording[:, start : start + length] for start in starts)
+    by_frame = mean_by_frame(in_batches(clips, recognizer), frames, length, step)
     timeline = [
         TimelineSegment(
             segment.start,
@@ -175,6 +177,14 @@ def follow(
         for segment in segments(by_frame)
     ]
     return Timeline(file, frames, timeline)
+
+
+def in_batches(clips: Iterator[np.ndarray], recognizer: Recognizer) -> Iterator[np.ndarray]:
+    """The probabilities (C,) of each clip; as many clips are in memory as the network takes."""
+    views = recognizer.predict
+    size = min(max(1, views.batch_size // views.num_clips), MOST_WINDOWS)
+    while batch := list(islice(clips, size)):
+        yield from recognizer.probabilities(batch)
 
 
 def predict_files(
@@ -194,9 +204,11 @@ def predict_files(
     for file in progress(find_recordings(files), "recordings"):
         try:
             recording = read_recording(file, layout, str(file))
-            check_range(recording, layout.dimensions, str(file))
+            for start in range(0, recording.shape[1], FRAMES_AT_ONCE):
+                part = recording[:, start : start + FRAMES_AT_ONCE]
+                check_range(part, layout.dimensions, str(file))
             result = recognised(file, recording, recognizer, request)
-        except UserError as error:
+        except (UserError, OSError) as error:
             yield Unreadable(file, str(error))
         else:
             yield replace(result, doubts=doubts(recording, layout, request.image_size))
