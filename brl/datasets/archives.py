@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from brl.fetching.fetch import fetch_file
 from brl.support.errors import UserError
+from brl.support.text import shown
 
 # What zipfile raises for a file that is not a zip, is cut off, or is damaged in content or names.
 # An encrypted file, or an unknown compression method, is a RuntimeError.
@@ -20,6 +21,10 @@ UNREADABLE = (
     UnicodeDecodeError,
     RuntimeError,
 )
+
+
+LARGEST_MEMBER, LARGEST_ARCHIVE = 2**28, 2**30  # bytes, unpacked
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class ClipArchive:
         def check(archive: Path) -> None:
             try:
                 with zipfile.ZipFile(archive) as opened:
+                    _check_sizes(opened, f"{self.name} from {origin}")
                     damaged, names = opened.testzip(), opened.namelist()
             except UNREADABLE as error:
                 raise UserError(
@@ -86,9 +92,46 @@ def members(path: Path) -> list[str]:
 def member(path: Path, name: str) -> bytes:
     """The content of one file in a zip. Raises UserError where it is missing or damaged."""
     try:
-        return _opened(path, path.stat().st_mtime_ns).read(name)
+        opened = _opened(path, path.stat().st_mtime_ns)
+        return unpacked(opened, name, f"{path.name}: {name}")
     except (*UNREADABLE, KeyError) as error:
         raise UserError(f"{path.name}: {name}: cannot be read ({error})") from error
+
+
+def unpacked(archive: zipfile.ZipFile, name: str, where: str) -> bytes:
+    """The content of one file in a zip; no more than its declared size is unpacked.
+
+    Raises UserError for one larger than 256 MB, and one of `UNREADABLE` for a damaged one.
+    """
+    entry = archive.getinfo(name)
+    _check_method(entry, where)
+    if entry.file_size > LARGEST_MEMBER:
+        raise UserError(f"{where}: {entry.file_size} bytes; must be {LARGEST_MEMBER} or fewer")
+    with archive.open(entry) as stream:
+        content = stream.read(entry.file_size)
+        stream.read(1)  # at the end, the checksum is compared
+    if len(content) != entry.file_size:
+        raise zipfile.BadZipFile(f"{len(content)} of {entry.file_size} bytes")
+    return content
+
+
+def _check_sizes(archive: zipfile.ZipFile, where: str) -> None:
+    """Raises UserError where a small zip would take for ever to unpack."""
+    check_methods(archive, where)
+    size = sum(entry.file_size for entry in archive.infolist())
+    if size > LARGEST_ARCHIVE:
+        raise UserError(f"{where}: {size} bytes unpacked; must be {LARGEST_ARCHIVE} or fewer")
+
+
+def check_methods(archive: zipfile.ZipFile, where: str) -> None:
+    """Raises UserError where a file is compressed so that a small part unpacks without a bound."""
+    for entry in archive.infolist():
+        _check_method(entry, f"{where}: {shown(entry.filename)}")
+
+
+def _check_method(entry: zipfile.ZipInfo, where: str) -> None:
+    if entry.compress_type not in METHODS:
+        raise UserError(f"{where}: compressed by another method than deflate; pack it by zip")
 
 
 @lru_cache(maxsize=4)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from brl.clips.normalize import normalized
 from brl.config.params import EnsembleParams, Params, PredictParams
+from brl.config.section import StreamName
 from brl.mixer.fit import mixed_probabilities
 from brl.mixer.network import Mixer
 from brl.prediction import probabilities
@@ -28,7 +29,7 @@ LEARNED = f"ensemble.{FUSION.name}"  # no stream has a dot in its name
 class Description(BaseModel):
     """The content of the file that tells how a saved recognizer fuses its streams."""
 
-    streams: list[str]
+    streams: list[StreamName]  # part of a file's name: a path could lead out of the folder
     ensemble: EnsembleParams
     predict: PredictParams
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
+from brl.datasets.archives import unpacked
 from brl.fetching.fetch import fetch_checked
 from brl.serving.recognizer import DESCRIPTION, Description, Recognizer
 from brl.support.errors import UserError
@@ -33,9 +34,9 @@ def open_release(path: Path) -> Recognizer:
         raise UserError(f"{path}: no such file; brl release makes one")
     try:
         with ZipFile(path) as archive, TemporaryDirectory() as folder:
-            about = archive.read(DESCRIPTION)
+            about = unpacked(archive, DESCRIPTION, str(path))
             for name in Description.model_validate_json(about).files:
-                (Path(folder) / name).write_bytes(archive.read(name))
+                (Path(folder) / name).write_bytes(unpacked(archive, name, str(path)))
             return Recognizer.load(Path(folder))
     except (
         BadZipFile,

@@ -1,5 +1,6 @@
 """JSON files with nested lists of joints, at the top level or under `skeletons` (NW-UCLA)."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ from brl.clips.layout import Layout
 from brl.datasets.arrays import as_joints, check_shape
 from brl.datasets.recordings.recording import Format, Recording
 from brl.support.errors import UserError
+
+MOST_NUMBERS = 2**26
 
 
 def matches(recording: Recording) -> bool:
@@ -25,6 +28,10 @@ def read(recording: Recording, layout: Layout) -> np.ndarray:
     try:
         shape = _shape(nested)
         check_shape(shape, layout, recording.where)
+        if math.prod(shape) > MOST_NUMBERS:  # each null could stand for a frame
+            raise UserError(
+                f"{recording.where}: an array of shape {shape}; must hold {MOST_NUMBERS} or fewer"
+            )
         joints = np.array(_without_null(nested, shape), dtype=np.float64)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise UserError(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from brl.clips.layout import Layout
+from brl.datasets.archives import check_methods
 from brl.datasets.arrays import as_joints
 from brl.datasets.pickles import shown
 from brl.datasets.recordings.landmarks import as_channels
@@ -53,9 +54,10 @@ def read_zipped(recording: Recording, layout: Layout) -> np.ndarray:
     where = recording.where
     try:
         with np.load(recording.path, allow_pickle=False) as held:
+            check_methods(held.zip, where)
             size = sum(info.file_size for info in held.zip.infolist())
             arrays = {name: held[name] for name in held.files} if size <= LARGEST else {}
-    except OSError:
+    except (OSError, UserError):
         raise
     except Exception as error:  # a damaged file may raise nearly any exception
         raise _damaged(where, error) from error

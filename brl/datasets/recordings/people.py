@@ -15,6 +15,7 @@ from brl.support.errors import UserError
 
 MOST_PEOPLE = 50  # in a frame; the largest are kept
 MOST_BODIES = 10  # in a recording; those seen longest are kept
+MOST_NUMBERS = 2**28  # 1 GB: frames that are left out are zeros
 LEAST_SCORE = 0.1  # of a detection: lists for evaluation also hold what is most likely nobody
 # Frame numbers may leave out so many frames, and so many for each frame that is there.
 MOST_MISSING, MOST_MISSING_EACH = 10_000, 10
@@ -155,7 +156,10 @@ def bodies_of(skeletons: Sequence[Skeleton], frames: Collection[int], where: str
     tracks = _tracks(seen, place, boxes)
     length, covered = np.bincount(tracks), np.bincount(tracks, area(boxes))
     longest_first = np.lexsort((-covered, -length))[: min(MOST_BODIES, np.count_nonzero(length))]
-    bodies = np.zeros((len(longest_first), max(index.values()) + 1, *joints.shape[1:]), np.float32)
+    shape = (len(longest_first), max(index.values()) + 1, *joints.shape[1:])
+    if math.prod(shape) > MOST_NUMBERS:
+        raise UserError(f"{where}: an array of shape {shape}; must hold {MOST_NUMBERS} or fewer")
+    bodies = np.zeros(shape, np.float32)
     for body, track in zip(bodies, longest_first, strict=True):
         body[place[tracks == track]] = joints[tracks == track]
     return bodies

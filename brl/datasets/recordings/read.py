@@ -30,7 +30,10 @@ def read_recording(path: Path, layout: Layout, where: str) -> np.ndarray:
     if taken_by is None:
         names = ", ".join(each.name for each in FORMATS)
         raise UserError(f"{where}: {_seen(recording)}; can be read: {names}")
-    return taken_by.read(recording, layout)
+    try:
+        return taken_by.read(recording, layout)
+    except RecursionError as error:
+        raise UserError(f"{where}: nested too deeply for a recording") from error
 
 
 def format_of(recording: Recording) -> Format | None:

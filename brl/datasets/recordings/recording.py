@@ -12,6 +12,8 @@ import numpy as np
 from brl.clips.layout import Layout
 from brl.support.errors import UserError
 
+SPARE = 2**30  # bytes that a JSON file may take beside its own size
+CONTAINER, ITEM = 184, 32  # bytes: a dictionary of few keys; a number and its place
 HEAD = 65536  # bytes; enough for the first line of a table with hundreds of columns
 
 
@@ -42,8 +44,12 @@ class Recording:
         """
         if self.head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] not in (b"[", b"{"):
             return None
+        content = self.path.read_bytes()
+        taken = CONTAINER * (content.count(b"[") + content.count(b"{")) + ITEM * content.count(b",")
+        if taken > SPARE + len(content):
+            raise UserError(f"{self.where}: would take {taken} bytes of memory; must be split")
         try:
-            return json.loads(self.path.read_text(encoding="utf-8-sig"))
+            return json.loads(content.decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
             raise UserError(f"{self.where}: not valid JSON ({error})") from error
 
