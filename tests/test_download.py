@@ -1,6 +1,10 @@
 """Broken downloads are resumed, and never mix two versions of a file."""
 
 import shutil
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brl.fetching import download
+from brl.fetching.fetch import fetch_file
+from brl.support.errors import UserError
 from tests.web import CONTENT, OTHER, Answer, Server
 
 CHUNK = 100
@@ -215,3 +221,77 @@ def test_a_file_always_shorter_than_announced_is_never_complete(server, root):
         get(server, root)
     assert len(server.asked) == 5
     assert not (root / "clips.zip").exists()
+
+
+# Answers that lie
+
+
+@contextmanager
+def raw(*answers: bytes) -> Iterator[str]:
+    """The address of a server that sends these bytes, whatever is asked; the last one for good."""
+    left = list(answers)
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(left.pop(0) if len(left) > 1 else left[0])
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/clips.zip"
+        server.shutdown()
+
+
+def answer(*lines: str, body: bytes = b"") -> bytes:
+    return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
+
+
+OK, CHUNKED = "HTTP/1.1 200 OK", "Transfer-Encoding: chunked"
+LIES = {
+    "a negative chunk": answer(OK, CHUNKED, body=b"-5\r\nabcde\r\n0\r\n\r\n"),
+    "a chunk of no length": answer(OK, CHUNKED, body=b"x\r\nabcde\r\n0\r\n\r\n"),
+    "chunks without an end": answer(OK, CHUNKED, body=b"5\r\nabcde\r\n"),
+    "a chunk that is too short": answer(OK, CHUNKED, body=b"ff\r\nabcde"),
+    "no length": answer(OK, body=b"abcde"),
+    "a negative length": answer(OK, "Content-Length: -5", body=b"abcde"),
+    "two lengths": answer(OK, "Content-Length: 5, 6", body=b"abcde"),
+    "a length of many digits": answer(OK, "Content-Length: " + "9" * 5000, body=b"abcde"),
+    "too long a length": answer(OK, "Content-Length: 50", body=b"abcde"),
+    "the status 999": answer("HTTP/1.1 999 Fine", "Content-Length: 5", body=b"abcde"),
+    "the status 204": answer("HTTP/1.1 204 None", "Content-Length: 5", body=b"abcde"),
+    "the status 300": answer("HTTP/1.1 300 Many", "Content-Length: 5", body=b"abcde"),
+    "a part of many digits": answer(
+        "HTTP/1.1 206 Part", f"Content-Range: bytes 0-4/{'9' * 5000}", body=b"abcde"
+    ),
+    "an endless redirect": answer("HTTP/1.1 302 Found", "Location: /clips.zip"),
+    "a redirect to a file": answer("HTTP/1.1 302 Found", "Location: file:///etc/hostname"),
+    "a redirect to another scheme": answer("HTTP/1.1 302 Found", "Location: ftp://localhost/a"),
+    "a redirect to no address": answer("HTTP/1.1 302 Found", "Location: http://[::"),
+    "a redirect to a name too long": answer("HTTP/1.1 302 F", f"Location: http://{'a' * 99}.b/"),
+    "no status": b"hello\r\n\r\n",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_an_answer_that_lies_is_one_line_and_no_first_arrival(root, lie):
+    with raw(LIES[lie]) as url, pytest.raises(UserError, match=r"clips\.zip: download failed"):
+        fetch_file("clips.zip", url, None, root / "raw")
+    assert not (root / "checksums.json").exists()
+    assert not (root / "raw/clips.zip").exists()
+
+
+def test_a_body_without_end_is_given_up(root, monkeypatch):
+    monkeypatch.setattr(download, "LARGEST", 1000)
+    chunks = (b"64\r\n" + b"a" * 100 + b"\r\n") * 20
+    longer = pytest.raises(requests.RequestException, match="longer than the file")
+    with raw(answer(OK, CHUNKED, body=chunks)) as url, longer:
+        download.download(url, "clips.zip", root / "clips.zip")
+    assert unfinished(root) == []
+
+
+def test_a_whole_answer_in_chunks_is_taken(root):
+    with raw(answer(OK, CHUNKED, body=b"5\r\nabcde\r\n0\r\n\r\n")) as url:
+        download.download(url, "clips.zip", root / "clips.zip")
+    assert (root / "clips.zip").read_bytes() == b"abcde"

@@ -19,7 +19,8 @@ ATTEMPTS = 5  # in a row without a new byte
 PAUSE = 1.0  # seconds before the next attempt; doubled after each one without a new byte
 TIMEOUT = 30  # seconds without an answer or a byte
 CHUNK = 2**16  # bytes; an interruption loses fewer than this
-CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
+LARGEST = 2**38  # bytes; a body that goes on has no end
+CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})")
 
 
 def download(url: str, name: str, target: Path) -> None:
@@ -44,6 +45,8 @@ def download(url: str, name: str, target: Path) -> None:
             if failures == ATTEMPTS or not _is_temporary(error):
                 raise
             time.sleep(PAUSE * 2 ** (failures - 1))
+        except ValueError as error:  # a redirect to no address, a chunk of negative length
+            raise requests.RequestException(f"not HTTP: {error}") from error
     shutil.move(unfinished.content, target)
     unfinished.forget()
 
@@ -102,8 +105,12 @@ def _transfer(url: str, unfinished: Unfinished, name: str) -> None:
             if total is None:
                 unfinished.forget()
                 raise requests.ConnectionError(f"the server does not resume at byte {start}")
-        else:
+        elif response.status_code != 200:
             response.raise_for_status()
+            raise requests.HTTPError(f"status {response.status_code}", response=response)
+        elif total is None and not response.raw.chunked:
+            raise requests.RequestException("the server does not say how long the file is")
+        else:
             unfinished.begin(response.headers)
         with (
             unfinished.content.open("ab") as file,
@@ -118,6 +125,9 @@ def _transfer(url: str, unfinished: Unfinished, name: str) -> None:
             ) as bar,
         ):
             for chunk in response.iter_content(CHUNK):
+                if file.tell() + len(chunk) > (LARGEST if total is None else total):
+                    unfinished.forget()
+                    raise requests.RequestException("the answer is longer than the file")
                 file.write(chunk)
                 bar.update(len(chunk))
     # Some versions of urllib3 do not report a short body, and a server may send the rest in pieces.
