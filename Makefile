@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# `brl` ends with this make, also if that is killed: the shell between the two would not.
+export BRL_LAUNCHER := $(shell echo $$PPID)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup repro results preset weights why verify dag data-check test test-fast lint compare probe summary model bench-data bench-training bench-accuracy bench-repro bench-networks release ui clean clean-runs

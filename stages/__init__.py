@@ -34,3 +34,9 @@ def take_over() -> None:
 
 if sys.version_info < (3, 11) or not all(find_spec(name) for name in PACKAGES):
     take_over()
+
+if "DVC_STAGE" in os.environ:
+    # Before the slow imports of the stage, during which DVC may be killed, too.
+    from brl.support.launchers import end_with_launcher
+
+    end_with_launcher()

@@ -4,6 +4,7 @@ Slow imports (torch, pandas, DVC, MLflow) are inside the commands, so that help 
 fast. Two sections of commands have modules of their own, preparing.py and using.py.
 """
 
+import os
 import signal
 from pathlib import Path
 
@@ -258,4 +259,8 @@ def main() -> None:
     """Runs the console script."""
     # SIGTERM is handled like Ctrl-C, so that child processes are ended too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if "BRL_LAUNCHER" in os.environ:  # make started it
+        from brl.support.launchers import end_with_launcher
+
+        end_with_launcher()
     commands(prog_name="brl")

@@ -11,7 +11,7 @@ from brl.support.process_groups import Processes
 
 # Without --wait-for-lock DVC fails if the project is locked for 3 s, even at the end of a stage,
 # and the results of that stage are lost.
-DVC = (sys.executable, "-m", "dvc", "--wait-for-lock", "repro")
+DVC = (sys.executable, "-m", "brl.commands.dvc", "--wait-for-lock", "repro")
 
 
 def reproduce(*arguments: str) -> None:

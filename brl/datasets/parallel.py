@@ -1,9 +1,12 @@
 """Calls of a function in several processes."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import joblib
+
+from brl.support.launchers import end_with
 
 ITEMS_PER_CORE = 64
 FEWEST = 32  # items; fewer are read sooner than other processes start
@@ -19,6 +22,6 @@ def in_parallel(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterato
         yield from map(function, items)
         return
     size = ITEMS_PER_CORE * joblib.cpu_count()
-    with joblib.Parallel(n_jobs=-1) as pool:
+    with joblib.Parallel(n_jobs=-1, initializer=end_with, initargs=(os.getpid(),)) as pool:
         for start in range(0, len(items), size):
             yield from pool(joblib.delayed(function)(item) for item in items[start : start + size])

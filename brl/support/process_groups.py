@@ -7,6 +7,8 @@ import sys
 import time
 from typing import IO
 
+from brl.support.launchers import launched
+
 GRACE_SECONDS = 5.0  # between a signal and the next, stronger one
 POLL_SECONDS = 0.1
 
@@ -52,10 +54,13 @@ class Processes:
         environment: dict[str, str] | None = None,
         output: IO[bytes] | None = None,
     ) -> "subprocess.Popen[bytes]":
-        """Starts a program, by default with the environment and the output of this process."""
+        """Starts a program, by default with the environment and the output of this process.
+
+        It is told with whom it ends; see `end_with_launcher`.
+        """
         process = subprocess.Popen(
             command,
-            env=environment,
+            env=(environment or os.environ) | launched(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

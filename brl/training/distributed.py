@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from brl.streams.device import best_device
 from brl.support.errors import UserError
+from brl.support.launchers import end_with
 
 # When a process fails, those connected to it fail at once. They wait this long before they end, so
 # that the launcher, which polls ten times a second, finds the process that failed first.
@@ -96,7 +97,7 @@ def launch(processes: int, function: Callable[..., None], *arguments: Any) -> No
             logs_specs=DefaultLogsSpecs(f"{folder}/logs", redirects=silent),
         )
         try:
-            elastic_launch(config, _run_connected)(error, function, *arguments)
+            elastic_launch(config, _run_connected)(os.getpid(), error, function, *arguments)
         except SignalException as signalled:
             if signalled.sigval == signal.SIGINT:
                 raise KeyboardInterrupt from None
@@ -123,8 +124,11 @@ def _silence_the_launcher() -> None:
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
-def _run_connected(error: Path, function: Callable[..., None], *arguments: Any) -> None:
+def _run_connected(
+    launcher: int, error: Path, function: Callable[..., None], *arguments: Any
+) -> None:
     """Runs in each process: connects to the others and calls the function."""
+    end_with(launcher)
     signal.signal(signal.SIGINT, _interrupt_once)
     # By default progress bars use a system-wide lock, which a killed process would leave locked.
     tqdm.set_lock(RLock())

@@ -15,6 +15,7 @@ from brl.datasets.recordings.numpy_files import mapped
 from brl.datasets.recordings.people import Skeleton, bodies_of
 from brl.support.errors import UserError
 from brl.support.files import written_whole
+from brl.support.launchers import end_with
 from brl.video.estimators import Estimator, open_estimator
 from brl.video.videos import Video
 
@@ -48,7 +49,9 @@ def make_clips(
     cores = joblib.cpu_count()
     processes = min(cores, len(videos))
     networks = (pose.absolute(), detector and detector.absolute(), cores // processes)
-    with joblib.Parallel(processes, return_as="generator") as pool:
+    with joblib.Parallel(
+        processes, return_as="generator", initializer=end_with, initargs=(os.getpid(),)
+    ) as pool:
         yield from pool(
             joblib.delayed(_make_clip)(video, folder.absolute() / f"{video.name}.npy", networks)
             for video in videos
