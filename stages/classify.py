@@ -5,9 +5,10 @@ from pathlib import Path
 
 from brl.config.params import Params, read_params
 from brl.support.checked import read_safetensors
-from brl.support.errors import OR_DAMAGED, UserError, one_line_errors
+from brl.support.errors import OR_DAMAGED, UserError
 from brl.support.files import written_whole
 from brl.support.paths import STORE, TRAINING, tested_weights, trained_weights
+from brl.support.stage import stage
 
 
 def adjust_classifier(weights: Path, tested: Path, params: Params) -> None:
@@ -40,5 +41,5 @@ def main(stream: str) -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
+    with stage():
         main(sys.argv[1])

@@ -3,8 +3,8 @@
 from brl.config.check import check
 from brl.config.params import read_params
 from brl.datasets.table import source_of
-from brl.support.errors import one_line_errors
 from brl.support.paths import RAW
+from brl.support.stage import stage
 
 
 def main() -> None:
@@ -15,5 +15,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
+    with stage():
         main()

@@ -3,7 +3,6 @@
 from brl.config.params import Params, read_params
 from brl.scores.fusion import Fitted, fit, fuse, save_fitted
 from brl.scores.scores import Scores, load_scores, save_scores
-from brl.support.errors import one_line_errors
 from brl.support.paths import (
     FUSED_SCORES,
     FUSION,
@@ -15,6 +14,7 @@ from brl.support.paths import (
     tested_weights,
     unseen_scores,
 )
+from brl.support.stage import stage
 
 
 def fused(params: Params) -> tuple[Fitted, Scores]:
@@ -60,5 +60,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
+    with stage():
         main()

@@ -13,7 +13,6 @@ from brl.report.results import ENSEMBLE, Results
 from brl.scores.metrics import Headline, shot_groups
 from brl.scores.scores import load_scores
 from brl.subset.subset import read_counts
-from brl.support.errors import one_line_errors
 from brl.support.files import write_csv, write_report, written_whole
 from brl.support.json_text import json_text
 from brl.support.paths import (
@@ -31,6 +30,7 @@ from brl.support.paths import (
     stream_scores,
     training_curve,
 )
+from brl.support.stage import stage
 from brl.tracking.present import record
 
 CURVES = REPORTS / "curves.csv"
@@ -84,5 +84,5 @@ def write_json(content: Headline, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
+    with stage():
         main()

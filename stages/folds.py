@@ -4,9 +4,10 @@ import sys
 from pathlib import Path
 
 from brl.config.params import Params, read_params
-from brl.support.errors import one_line_errors
 from brl.support.files import sha256, written_whole
+from brl.support.locks import alone
 from brl.support.paths import STORE, fold_networks
+from brl.support.stage import stage
 
 
 def train_folds(params: Params, stream: str) -> None:
@@ -54,11 +55,15 @@ def main(stream: str) -> None:
     if params.ensemble.folds == 0:
         write_nothing(fold_networks(stream))
         return
+    from brl.clips.store import ClipStore
     from brl.training.distributed import run_requested
+    from brl.unseen.folds import FoldTraining
 
-    run_requested(train_folds, params, stream)
+    trainings = FoldTraining.all_of(params, stream, ClipStore.open(STORE))
+    with alone(f"folds {stream}", *(file for each in trainings for file in each.checkpoints)):
+        run_requested(train_folds, params, stream)
 
 
 if __name__ == "__main__":
-    with one_line_errors():
+    with stage():
         main(sys.argv[1])

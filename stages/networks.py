@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from brl.config.params import read_params
-from brl.support.errors import one_line_errors
 from brl.support.files import network_code, sha256, written_whole
 from brl.support.paths import NETWORKS
+from brl.support.stage import stage
 
 
 def main() -> None:
@@ -35,5 +35,5 @@ def write(path: Path, content: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
+    with stage():
         main()

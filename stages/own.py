@@ -10,9 +10,9 @@ from pathlib import Path
 
 from brl.config.params import read_params
 from brl.datasets.own.description import DESCRIPTION_FILE, read_description
-from brl.support.errors import one_line_errors
 from brl.support.files import sha256, written_whole
 from brl.support.paths import DATASET_NAME, OWN, OWN_LIST, RAW
+from brl.support.stage import stage
 
 
 def main() -> None:
@@ -39,5 +39,5 @@ def digest_of(file: Path) -> str:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
+    with stage():
         main()

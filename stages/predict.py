@@ -7,9 +7,9 @@ from brl.config.params import read_params
 from brl.prediction import predict
 from brl.scores.scores import Scores, save_scores
 from brl.streams.weights import load_weights
-from brl.support.errors import one_line_errors
 from brl.support.files import sha256
 from brl.support.paths import STORE, stream_scores, tested_weights
+from brl.support.stage import stage
 
 
 def main(stream: str) -> None:
@@ -25,5 +25,5 @@ def main(stream: str) -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
+    with stage():
         main(sys.argv[1])

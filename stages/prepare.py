@@ -5,9 +5,9 @@ from brl.config.params import read_params
 from brl.datasets.data_report import by_class, findings
 from brl.datasets.prepare import prepare
 from brl.datasets.table import source_of
-from brl.support.errors import one_line_errors
 from brl.support.files import write_report
 from brl.support.paths import DATA_FINDINGS, DATA_TABLE, RAW, STORE
+from brl.support.stage import stage
 
 
 def main() -> None:
@@ -29,5 +29,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
+    with stage():
         main()

@@ -4,12 +4,13 @@ import sys
 from pathlib import Path
 
 from brl.config.params import Params, read_params
-from brl.support.errors import one_line_errors
 from brl.support.files import sha256, write_csv, written_whole
+from brl.support.locks import alone
 from brl.support.paths import STORE, pretrained_encoder, pretraining_curve
+from brl.support.stage import stage
 
 
-def pretrain_on_clips(params: Params, stream: str) -> None:
+def pretrain_on_clips(params: Params, stream: str, identity: str) -> None:
     """Pre-trains a stream; of several processes only the first writes and records the results."""
     # They import torch, which takes longer than all that most runs do.
     import pandas as pd
@@ -28,7 +29,6 @@ def pretrain_on_clips(params: Params, stream: str) -> None:
     pretraining = Pretraining.of(Job.of(params, stream))
     store = ClipStore.open(STORE)
     clips = without_held_out(store, read_clips(pretraining.listed, store), params)
-    identity = pretraining.fingerprint(store, params.train.validation)
     checkpoint = checkpoint_file(pretraining.job.stream, identity)
     if not is_first():
         pretrain(pretraining, store, clips, checkpoint)
@@ -59,11 +59,18 @@ def main(stream: str) -> None:
         write_nothing(pretrained_encoder(stream))
         write_nothing(pretraining_curve(stream))
         return
+    from brl.clips.store import ClipStore
+    from brl.pretraining.encoder import Pretraining
     from brl.training.distributed import run_requested
+    from brl.training.job import Job
+    from brl.training.resuming import checkpoint_file
 
-    run_requested(pretrain_on_clips, params, stream)
+    pretraining = Pretraining.of(Job.of(params, stream))
+    identity = pretraining.fingerprint(ClipStore.open(STORE), params.train.validation)
+    with alone(f"pretrain {stream}", checkpoint_file(pretraining.job.stream, identity)):
+        run_requested(pretrain_on_clips, params, stream, identity)
 
 
 if __name__ == "__main__":
-    with one_line_errors():
+    with stage():
         main(sys.argv[1])

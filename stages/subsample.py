@@ -16,9 +16,9 @@ from brl.subset.subsample import (
     profile_counts,
 )
 from brl.subset.subset import write_subset
-from brl.support.errors import one_line_errors
 from brl.support.files import write_csv
 from brl.support.paths import LONG_TAIL, SPLIT, STORE, SUBSET, TRAINING, UNSEEN_CLIPS
+from brl.support.stage import stage
 from brl.unseen.clips import divide, write_unseen
 
 
@@ -46,5 +46,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
+    with stage():
         main()

@@ -11,8 +11,8 @@ from brl.config.streams import CheckpointParams
 from brl.published.checkpoint import load_checkpoint
 from brl.streams.weights import Recipe, Trained, load_encoder, save_weights
 from brl.subset.subset import read_subset, read_summary
-from brl.support.errors import one_line_errors
 from brl.support.files import sha256, write_csv
+from brl.support.locks import alone
 from brl.support.paths import (
     STORE,
     TRAINING,
@@ -20,6 +20,7 @@ from brl.support.paths import (
     trained_weights,
     training_curve,
 )
+from brl.support.stage import stage
 from brl.tracking.description import SubsetRecord, of_training, started_by
 from brl.tracking.training import training_run
 from brl.training.checkpoint_file import remove_checkpoints
@@ -29,14 +30,19 @@ from brl.training.loop import train_stream
 from brl.training.resuming import checkpoint_file, data_hashes, fingerprint
 
 
-def train(params: Params, stream: str) -> None:
+def identity_of(job: Job) -> str:
+    """The hash of all that the training of a stream depends on."""
+    digest, _ = read_summary(TRAINING)
+    return fingerprint(job, data_hashes(job, ClipStore.open(STORE).digest, digest))
+
+
+def train(params: Params, stream: str, identity: str) -> None:
     """Trains a stream; of several processes only the first writes and records the results."""
     job = Job.of(params, stream)
     store = ClipStore.open(STORE)
     subset = read_subset(TRAINING, store)
     digest, summary = read_summary(TRAINING)
     start = load_encoder(pretrained_encoder(stream)) if job.pretrain else None
-    identity = fingerprint(job, data_hashes(job, store.digest, digest))
     checkpoint = checkpoint_file(job.stream, identity)
     if not is_first():
         train_stream(job, store, subset, checkpoint, start=start)
@@ -77,9 +83,11 @@ def main(stream: str) -> None:
     if job.stream.weights:
         use_checkpoint(job.stream.weights, job)
         return
-    run_requested(train, params, stream)
+    identity = identity_of(job)
+    with alone(f"train {stream}", checkpoint_file(job.stream, identity)):
+        run_requested(train, params, stream, identity)
 
 
 if __name__ == "__main__":
-    with one_line_errors():
+    with stage():
         main(sys.argv[1])

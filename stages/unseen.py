@@ -9,8 +9,8 @@ import numpy as np
 
 from brl.config.params import Params, read_params
 from brl.scores.scores import Scores, save_scores
-from brl.support.errors import one_line_errors
 from brl.support.paths import STORE, TRAINING, UNSEEN_CLIPS, unseen_scores
+from brl.support.stage import stage
 
 
 def scores_of(params: Params, stream: str) -> Scores:
@@ -36,5 +36,5 @@ def main(stream: str) -> None:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
+    with stage():
         main(sys.argv[1])

@@ -24,6 +24,7 @@ from brl.config.params import Params, read_params
 from brl.pretraining.encoder import Pretraining
 from brl.subset.subset import SUMMARY_FILE, read_summary
 from brl.support.errors import UserError
+from brl.support.locks import Lock
 from brl.support.paths import STORE, SUBSET, TRAINING, UNSEEN_CLIPS
 from brl.support.processes import is_gone
 from brl.support.text import console
@@ -94,12 +95,13 @@ def all_planned_runs(params: Params) -> Iterator[Run]:
 
 
 def old_checkpoints(current: set[str]) -> list[Leftover]:
-    """Checkpoints that belong to none of the `current` trainings, and damaged ones."""
+    """Checkpoints of no process at work: damaged ones, and those of no `current` training."""
     leftovers = []
     for file in [*checkpoint_files(checkpoints()), *checkpoint_files(unfinished_folder())]:
-        identity = file.name.split(".")[0].rsplit("-", 1)[-1]
+        training = file.name.split(".")[0]
+        identity, lock = training.rsplit("-", 1)[-1], Lock(file.with_name(f"{training}.pt"))
         damaged = file.suffix == DAMAGED
-        if identity in current and not damaged:
+        if (identity in current and not damaged) or lock.holder():
             continue
         of_comparison = () if damaged else (weights_file(identity), encoder_file(identity))
         begun_with = (note_of(each) for each in of_comparison if not each.exists())
@@ -108,7 +110,7 @@ def old_checkpoints(current: set[str]) -> list[Leftover]:
                 what=f"{file.name} ({file.stat().st_size / 1e6:.1f} MB)",
                 why="damaged" if damaged else "finished, or other parameters, data or code",
                 when=datetime.fromtimestamp(file.stat().st_mtime),
-                files=(file, *begun_with),
+                files=(file, lock.path, *begun_with),
             )
         )
     return leftovers

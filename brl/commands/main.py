@@ -61,17 +61,18 @@ def repro(jobs: int | None) -> None:
     from brl.commands import mirror, pipeline, results
 
     pipeline.set_up()
-    changed = pipeline.changed_stages()
-    if "download" not in changed:
-        mirror.warn_of_changes()
-    if any("@" in stage for stage in changed):
-        from brl.commands.repro import reproduce_streams
+    with pipeline.only_dvc():
+        changed = pipeline.changed_stages()
+        if "download" not in changed:
+            mirror.warn_of_changes()
+        if any("@" in stage for stage in changed):
+            from brl.commands.repro import reproduce_streams
 
-        reproduce_streams(jobs)
-    elif changed:
-        pipeline.run_dvc()
-    else:
-        click.echo("Nothing has changed, so nothing runs.")
+            reproduce_streams(jobs)
+        elif changed:
+            pipeline.run_dvc()
+        else:
+            click.echo("Nothing has changed, so nothing runs.")
     results.show()
     from brl.config.params import read_params
     from brl.tracking import present

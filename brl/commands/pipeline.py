@@ -1,27 +1,65 @@
 """Runs the pipeline, or some of its stages, with DVC."""
 
+import json
 import os
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
+
+import psutil
 
 from brl.commands.why import reasons
 from brl.config.check import check
 from brl.config.params import read_params
+from brl.support.locks import alone
 from brl.support.process_groups import Processes
 
 # Without --wait-for-lock DVC fails if the project is locked for 3 s, even at the end of a stage,
 # and the results of that stage are lost.
 DVC = (sys.executable, "-m", "brl.commands.dvc", "--wait-for-lock", "repro")
+SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def reproduce(*arguments: str) -> None:
     """Runs `dvc repro`; exits with its code if it fails, since it has printed the reason."""
     set_up()
-    run_dvc(*arguments)
+    with only_dvc():
+        run_dvc(*arguments)
+
+
+@contextmanager
+def only_dvc() -> Iterator[None]:
+    """Runs the block while no other DVC works in this folder; waits for one that does.
+
+    DVC itself would refuse a stage whose files another one uses, in three lines.
+    """
+    with alone("DVC", Path(".checkpoints/dvc")):
+        told = False
+        while users := dvc_processes():
+            if not told:
+                named = ", ".join(f"process {pid} ({command})" for pid, command in users.items())
+                print(f"DVC: {named} is at it; waits until that has ended", file=sys.stderr)
+                told = True
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        yield
+
+
+def dvc_processes() -> dict[int, str]:
+    """The DVC processes that use files of this folder, with their commands."""
+    try:
+        locks = json.loads(Path(".dvc/tmp/rwlock").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # the latter while DVC writes it
+        return {}
+    users = [*locks.get("write", {}).values(), *chain(*locks.get("read", {}).values())]
+    # As DVC does; of a process that was killed, the lines stay.
+    return {user["pid"]: user["cmd"] for user in users if psutil.pid_exists(user["pid"])}
 
 
 def run_dvc(*arguments: str) -> None:
-    """Runs `dvc repro` after `set_up`."""
+    """Runs `dvc repro` after `set_up`, in `only_dvc`."""
     with Processes() as processes:
         processes.run([*DVC, *arguments])
 

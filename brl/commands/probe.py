@@ -18,7 +18,8 @@ from brl.report.words import data_in_words, pretraining_in_words
 from brl.streams.weights import load_encoder
 from brl.subset.subset import read_summary
 from brl.support.errors import UserError
-from brl.support.files import sha256, write_csv, written_whole
+from brl.support.files import project_root, sha256, write_csv, written_whole
+from brl.support.locks import alone
 from brl.support.paths import PROBE, SUBSET, pretrained_encoder
 from brl.support.text import console
 from brl.tracking.description import Description, SubsetRecord, of_probe, surroundings
@@ -41,7 +42,8 @@ def probe() -> None:
     check_encoders(streams)
     subset = SubsetRecord(params.dataset.name, *read_summary(SUBSET))
     clips = Labelled.read(params.dataset.split, subset.digest)
-    results = [row for stream in streams for row in evaluations(params, stream, clips, subset)]
+    with alone("probe", project_root() / ".probe" / "probe"):
+        results = [row for stream in streams for row in evaluations(params, stream, clips, subset)]
     report(params, pd.DataFrame(results))
 
 
