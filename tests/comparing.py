@@ -13,7 +13,7 @@ import yaml
 
 from brl.clips.store import ClipStore
 from brl.commands import pipeline
-from brl.comparison import run as running
+from brl.comparison import share as sharing
 from brl.comparison.file import Comparison
 from brl.comparison.made import note, present_code
 from brl.comparison.plan import Run, content_of, planned_runs, read_comparison
@@ -141,5 +141,5 @@ class InThisProcess:
 def compute_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets `brl compare` train in this process, on the clips that are there."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(running, "ProcessPoolExecutor", InThisProcess)
+    monkeypatch.setattr(sharing, "ProcessPoolExecutor", InThisProcess)
     monkeypatch.setattr(pipeline, "reproduce", lambda *_: None)

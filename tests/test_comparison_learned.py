@@ -11,7 +11,7 @@ import pytest
 from brl.clips.store import ClipStore
 from brl.commands.clean import in_comparisons
 from brl.comparison import fuse as fusing
-from brl.comparison import run as running
+from brl.comparison import share as sharing
 from brl.comparison.data import encoder_file, weights_file
 from brl.comparison.fusions import fusions_of
 from brl.comparison.kept import KEPT
@@ -325,7 +325,7 @@ def test_a_class_with_too_few_clips_gets_one_line_before_any_training(grid):
 def test_a_fusion_is_one_run_above_its_streams(tracked, monkeypatch):
     grid = Grid(tracked)
     monkeypatch.chdir(tracked)
-    monkeypatch.setattr(running, "ProcessPoolExecutor", InThisProcess)
+    monkeypatch.setattr(sharing, "ProcessPoolExecutor", InThisProcess)
     grid.compare({"stacked": STACKED})
     (fusion,) = compute_all(grid)
     data, runs = Data.read(), grid.runs()

@@ -20,6 +20,8 @@ from brl.clips.store import ClipStore
 from brl.commands import pipeline
 from brl.commands.clean import in_comparisons
 from brl.comparison import run as running
+from brl.comparison import share as sharing
+from brl.comparison.data import unfinished_checkpoint
 from brl.comparison.made import Code, facts, made_by_other_code, note_of, steps_of
 from brl.comparison.plan import put
 from brl.comparison.results import finished
@@ -28,6 +30,7 @@ from brl.config.presets import METHODS, overwrite
 from brl.scores.scores import load_scores, rounded
 from brl.streams.weights import load_weights
 from brl.support.errors import UserError
+from brl.support.locks import Lock
 from brl.training.loop import Training
 from stages import classify, predict, pretrain, train
 from tests.command import brl
@@ -47,7 +50,7 @@ COMMAND = [sys.executable, "-c", PROGRAM, "compare", "tiny"]
 @pytest.fixture
 def grid(grid, monkeypatch) -> Grid:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(running, "ProcessPoolExecutor", InThisProcess)
+    monkeypatch.setattr(sharing, "ProcessPoolExecutor", InThisProcess)
     return grid
 
 
@@ -441,12 +444,75 @@ def test_ctrl_c_ends_at_once_and_keeps_checkpoints(grid, by):
 
 def test_workers_take_the_gpus_in_turn(monkeypatch):
     taken = []
-    monkeypatch.setattr(running, "keep_quiet", lambda: None)
+    monkeypatch.setattr(sharing, "keep_quiet", lambda: None)
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setattr("torch.cuda.set_device", taken.append)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     begun = get_context("spawn").Value("i", 0)
     for _ in range(3):
-        running._begin(begun)
+        sharing._begin(begun, os.getppid())
     assert taken == [0, 1, 0]
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_comparison_and_one_takes_over_from_a_killed_one(grid):
+    grid.compare({"cross_entropy": JOINT}, seeds=[0, 1, 2], settings={"train.epochs": 60})
+    alone = compute_all(grid)
+    (grid.folder / ".comparison").rename(grid.folder / "kept")
+    checkpoints = grid.folder / ".comparison/unfinished"
+    trained = grid.folder / ".comparison/trained"
+    first = subprocess.Popen(COMMAND, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    until(lambda: list(checkpoints.glob("[!.]*.pt")))
+    (key,) = (path.stem for path in checkpoints.glob("[!.]*.pt"))
+    workers = psutil.Process(first.pid).children(recursive=True)
+    for worker in workers:  # to be in the middle of its training for long
+        worker.suspend()
+    second = subprocess.Popen(COMMAND, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    until(lambda: len(list(trained.glob("*.safetensors"))) == 2)
+    assert second.poll() is None and not (trained / f"{key}.safetensors").exists()
+    first.kill()
+    first.wait()
+    for worker in workers:
+        worker.resume()
+    output, errors = second.communicate(timeout=300)
+    assert second.returncode == 0, errors
+    assert not any(worker.is_running() for worker in workers)
+    assert errors.count(": computed by process ") == 1
+    assert "| cross_entropy | 3 |" in output
+    for title, probabilities_there in probabilities(grid).items():
+        np.testing.assert_array_equal(probabilities_there, alone[title])
+    for file in trained.glob("*.safetensors"):
+        assert file.read_bytes() == (grid.folder / "kept/trained" / file.name).read_bytes()
+        assert len(note_of(file).read_text().splitlines()) == (2 if file.stem == key else 1)
+
+
+def test_what_another_process_computes_comes_last_and_is_not_computed_twice(
+    grid, epochs, monkeypatch, capsys
+):
+    grid.compare({"cross_entropy": JOINT, "mixup": JOINT})
+    data, (taken, _) = Data.read(), grid.runs()
+    lock = Lock(unfinished_checkpoint(data.trained_key(taken)))
+    assert lock.take()
+
+    def the_other_computes(_seconds: float) -> None:
+        assert epochs == [("mixup", 0), ("mixup", 1)]
+        present = {taken.network: Code.of(taken.network)}
+        running.compute_group([taken], "tiny", present)
+        lock.give_back()
+
+    monkeypatch.setattr(sharing.time, "sleep", the_other_computes)
+    assert len(compute_all(grid)) == 2
+    assert epochs[2:] == [("none", 0), ("none", 1)]
+    said = capsys.readouterr().err
+    assert said.count(f"cross_entropy joint, seed 0: computed by process {os.getpid()} on ") == 1
+    assert "cross_entropy joint, seed 0: has its scores" in said
+
+
+def test_what_another_process_leaves_when_it_is_killed_is_taken_over(grid, epochs, monkeypatch):
+    grid.compare({"cross_entropy": JOINT | {"settings": PRETRAINED}})
+    data, (run,) = Data.read(), grid.runs()
+    lock = Lock(unfinished_checkpoint(data.encoder_key(run)))
+    assert lock.take()
+    monkeypatch.setattr(sharing.time, "sleep", lambda _: lock.give_back())
+    assert len(compute_all(grid)) == 1 and len(epochs) == 3 + 2

@@ -3,6 +3,7 @@
 import sys
 
 from brl.commands import pipeline
+from brl.comparison.data import folder
 from brl.comparison.kept import restore
 from brl.comparison.learned import learned_fusions
 from brl.comparison.plan import planned_runs, read_comparison
@@ -10,6 +11,7 @@ from brl.comparison.report import write_report
 from brl.comparison.run import Data, compute
 from brl.config.params import read_params
 from brl.support.errors import UserError
+from brl.support.locks import alone
 from brl.support.paths import COMPARISON_REPORTS
 
 
@@ -43,6 +45,7 @@ def compare(name: str | None, jobs: int, *, trains: bool) -> None:
             failure = error
     if failure and not any(data.scores_file(run).exists() for run in runs):
         raise failure
-    print(write_report(report, name, comparison, runs, data))
+    with alone(f"report on {name}", folder() / name):
+        print(write_report(report, name, comparison, runs, data))
     if failure:
         raise failure

@@ -129,6 +129,11 @@ def unfinished_folder() -> Path:
     return folder() / "unfinished"
 
 
+def unfinished_checkpoint(key: str) -> Path:
+    """The checkpoint of an interrupted training, whose lock the process has that computes it."""
+    return unfinished_folder() / f"{key}.pt"
+
+
 def weights_file(key: str) -> Path:
     """The file for a training's weights."""
     return folder() / "trained" / f"{key}.safetensors"

@@ -35,6 +35,8 @@ def lacking(fusion: LearnedFusion, data: Data) -> set[Path]:
 def fuse_learned(streams: list[Run], _name: str, present: dict[str, Code]) -> list[str]:
     """Writes the scores of the learned fusion of these runs; returns a line with its accuracy."""
     fusion, data = LearnedFusion(tuple(streams)), Data.read()
+    if not is_to_fuse(fusion, data, present):  # another process has done it in the meantime
+        return [f"{fusion.title}: has its scores"]
     scores = mixed(fusion, data) if fusion.kind == "mixer" else stacked(fusion, data)
     kept = Scores(scores.names, scores.labels, rounded(scores.probabilities))
     precision = streams[0].params.predict.precision

@@ -10,24 +10,17 @@ hours of training. Scores take seconds: if code after the training has changed, 
 again from the kept weights. The report says what was made by other code.
 """
 
-import signal
 import sys
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from multiprocessing import active_children, get_context
-from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 from brl.classifier import adjusted
-from brl.comparison.data import Data, encoder_file, unfinished_folder, weights_file
+from brl.comparison.data import Data, encoder_file, unfinished_checkpoint, weights_file
 from brl.comparison.fuse import fuse_learned, is_to_fuse, lacking
 from brl.comparison.learned import LearnedFusion, learned_fusions
 from brl.comparison.made import (
@@ -41,6 +34,7 @@ from brl.comparison.made import (
     steps_of,
 )
 from brl.comparison.plan import Run, key_of
+from brl.comparison.share import Task, share
 from brl.config.params import Params
 from brl.prediction import predict
 from brl.pretraining.encoder import Pretraining, pretrain
@@ -54,8 +48,6 @@ from brl.streams.weights import (
 )
 from brl.support.errors import UserError
 from brl.support.files import sha256, write_csv
-from brl.support.processes import use_one_thread
-from brl.support.progress import keep_quiet, progress
 from brl.tracking.description import (
     Description,
     SubsetRecord,
@@ -81,30 +73,53 @@ def compute(runs: list[Run], data: Data, name: str, jobs: int) -> None:
 
     Encoders that they start from come first, each once, and fusions that learn from them last. A
     failed run does not stop the others. At the end, UserError is raised with the message of the
-    first failure.
+    first failure. Several processes that compute the same runs share them; see `share`.
     """
     present = present_code(runs)
     fusions = [each for each in learned_fusions(runs) if is_to_fuse(each, data, present)]
     waiting = runs_to_do(runs, fusions, data, present)
-    by_training: dict[str, list[Run]] = {}
-    for run in waiting:
-        by_training.setdefault(data.trained_key(run), []).append(run)
     of_fusions = {data.scores_file(run) for each in learned_fusions(runs) for run in each.unseen}
     learned = f", {len(fusions)} fusions to learn" if fusions else ""
     total = len(runs) + len(of_fusions)
     print(f"{name}: {total} runs, {len(waiting)} to do{learned}", file=sys.stderr)
-    groups = list(by_training.values())
-    encoders = {
-        data.encoder_key(group[0]): group[:1] for group in groups if lacks_encoder(group[0], data)
-    }
-    failed = list(_failures(pretrain_first, list(encoders.values()), name, present, jobs))
-    ready = [group for group in groups if not lacks_encoder(group[0], data)]
-    failed += _failures(compute_group, ready, name, present, jobs)
-    complete = [list(each.runs) for each in fusions if not lacking(each, data)]
-    failed += _failures(fuse_learned, complete, name, present, jobs)
+    tasks = tasks_of(waiting, fusions, data)
+    failed = list(share(tasks, name, present, jobs))
     if failed:
-        trainings = len(encoders) + len(groups) + len(complete)
-        raise UserError(f"{len(failed)} of {trainings} trainings failed: {failed[0]}")
+        raise UserError(f"{len(failed)} of {len(tasks)} trainings failed: {failed[0]}")
+
+
+def tasks_of(waiting: list[Run], fusions: list[LearnedFusion], data: Data) -> list[Task]:
+    """The encoders, trainings and learned fusions by which runs are computed, in this order."""
+    encoders: dict[str, Run] = {}
+    by_training: dict[str, list[Run]] = {}
+    for run in waiting:
+        by_training.setdefault(data.trained_key(run), []).append(run)
+        if lacks_encoder(run, data):
+            encoders.setdefault(data.encoder_key(run), run)
+    return [
+        *(Task(pretrain_first, [run], key, lambda: True) for key, run in encoders.items()),
+        *(
+            Task(compute_group, group, key, partial(_has_encoder, group[0], data))
+            for key, group in by_training.items()
+        ),
+        *(
+            Task(
+                fuse_learned,
+                list(each.runs),
+                data.fused_file(each).stem,
+                partial(_lacks_nothing, each, data),
+            )
+            for each in fusions
+        ),
+    ]
+
+
+def _has_encoder(run: Run, data: Data) -> bool:
+    return not lacks_encoder(run, data)
+
+
+def _lacks_nothing(fusion: LearnedFusion, data: Data) -> bool:
+    return not lacking(fusion, data)
 
 
 def runs_to_do(
@@ -131,71 +146,20 @@ def lacks_encoder(run: Run, data: Data) -> bool:
     return not encoder_file(data.encoder_key(run)).exists()
 
 
-def _failures(
-    work: Callable[[list[Run], str, dict[str, Code]], list[str]],
-    groups: list[list[Run]],
-    name: str,
-    present: dict[str, Code],
-    jobs: int,
-) -> Iterator[str]:
-    """Does the work for groups of runs; yields a message for each failure."""
-    if not groups:
-        return
-    context = get_context("spawn")
-    begun = context.Value("i", 0)
-    workers = min(jobs, len(groups))
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(begun,))
-    # Ctrl-C reaches the workers too. They inherit the handler that ignores it, stay silent, and
-    # are terminated below.
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    started = {pool.submit(work, group, name, present): group[0] for group in groups}
-    signal.signal(signal.SIGINT, handler)
-    bar = progress(as_completed(started), "trainings", total=len(started))
-    try:
-        for future in bar:
-            try:
-                message = "\n".join(future.result())
-            except BrokenProcessPool as error:
-                raise UserError(
-                    "a training's process was killed, perhaps because memory ran out; "
-                    "try fewer --jobs"
-                ) from error
-            except Exception as error:
-                if not isinstance(error, UserError | OSError):
-                    traceback.print_exception(error)
-                message = f"{started[future].title}: {error}"
-                yield message
-            bar.write(message, file=sys.stderr)
-    except BaseException:
-        for worker in active_children():
-            worker.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _begin(begun: "Synchronized[int]") -> None:
-    """Initialises a worker, which shares terminal, cores and GPUs with the other ones.
-
-    begun: the number of workers that have started before it.
-    """
-    keep_quiet()
-    with begun.get_lock():
-        number = begun.value
-        begun.value += 1
-    if torch.cuda.is_available():
-        torch.cuda.set_device(number % torch.cuda.device_count())
-    use_one_thread()
-
-
 def compute_group(group: list[Run], name: str, present: dict[str, Code]) -> list[str]:
     """Trains once, unless that training has finished, and scores every run of the group.
 
-    present: the code which the program was started with. Returns a line for each run.
+    present: the code which the program was started with. Returns a line for each run. What another
+    process has done in the meantime is not done again.
     """
     data, code = Data.read(), present[group[0].network]
     trained = trained_once(group[0], data, name, code.of_training(group[0]))
-    return [score(run, trained, data, code.scoring) for run in group]
+    return [
+        score(run, trained, data, code.scoring)
+        if is_to_do(run, data, code)
+        else f"{run.title}: has its scores"
+        for run in group
+    ]
 
 
 def pretrain_first(group: list[Run], name: str, present: dict[str, Code]) -> list[str]:
@@ -250,7 +214,7 @@ def _kept(
     encoder: one that it starts from; its costs are added.
     """
     key = file.stem
-    checkpoint = unfinished_folder() / f"{key}.pt"
+    checkpoint = unfinished_checkpoint(key)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     note(file, code, resumes=bool(kept(checkpoint)), train=about.params["train"]["precision"])
     begun = time.process_time()
