@@ -11,8 +11,8 @@ from dvc.repo import Repo
 
 from brl.clips.store import ClipStore
 from brl.commands import clean
+from brl.comparison.data import Data, unfinished_folder, weights_file
 from brl.comparison.made import note_of
-from brl.comparison.run import Data, unfinished_folder, weights_file
 from brl.subset.subset import read_summary
 from brl.support.processes import is_gone, this_process
 from brl.tracking.store import connect

@@ -79,7 +79,7 @@ def test_who_waits_says_for_whom_in_one_line_and_goes_on(tmp_path, holder, capsy
     assert done.is_set()
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"train joint: process {holder.pid} on ")
-    assert line.endswith(" is at it; waits until that has ended")
+    assert line.endswith(" is at it; waits for it")
 
 
 def test_processes_that_take_a_lock_in_turn_do_not_overlap(tmp_path):
@@ -108,6 +108,6 @@ def test_dvc_waits_for_another_dvc_and_says_so(tmp_path, monkeypatch, capsys, ho
     with pipeline.only_dvc():
         assert looks == [{holder.pid: "dvc repro"}]
     assert capsys.readouterr().err == (
-        f"DVC: process {holder.pid} (dvc repro) is at it; waits until that has ended\n"
+        f"DVC: process {holder.pid} (dvc repro) is at it; waits for it\n"
     )
     until(lambda: not Lock(Path(".checkpoints/dvc")).holder())

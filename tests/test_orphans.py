@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from brl.support.locks import Lock
 from tests.project import BRL, HERE, Project
 from tests.test_jobs import pids_in, until
 from tests.test_jobs_dvc import ENVIRONMENT, new_project
@@ -84,7 +85,7 @@ def test_a_successor_waits_for_an_orphan_that_cannot_end(project):
     orphan = training(project)
     orphan.suspend()
     killed.kill()
-    killed.communicate()
+    killed.wait()  # and not for its output, which the orphan holds open
     kept = checkpoints(project)[0].read_bytes()
     successor = launch(project, *DVC)
     assert successor.stdout is not None
@@ -112,7 +113,7 @@ def test_nothing_outlives_a_killed_launcher(project, command):
 def test_a_second_brl_repro_waits_for_the_first(project):
     project.edit({"train.epochs": 1})
     first = launch(project, *BRL, "repro", "--jobs", "2")
-    until((project.folder / ".checkpoints/dvc.lock").exists)
+    until(Lock(project.folder / ".checkpoints/dvc").holder)
     second = launch(project, *BRL, "repro")
     outputs = [process.communicate(timeout=300)[0] for process in (first, second)]
     assert [first.returncode, second.returncode] == [0, 0], outputs

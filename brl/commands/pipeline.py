@@ -41,7 +41,7 @@ def only_dvc() -> Iterator[None]:
         while users := dvc_processes():
             if not told:
                 named = ", ".join(f"process {pid} ({command})" for pid, command in users.items())
-                print(f"DVC: {named} is at it; waits until that has ended", file=sys.stderr)
+                print(f"DVC: {named} is at it; waits for it", file=sys.stderr)
                 told = True
             time.sleep(SECONDS_BETWEEN_LOOKS)
         yield

@@ -89,7 +89,7 @@ def alone(work: str, *files: Path) -> Iterator[None]:
             lock = Lock(file)
             if not lock.take():
                 holder = lock.holder() or "another process"
-                print(f"{work}: {holder} is at it; waits until that has ended", file=sys.stderr)
+                print(f"{work}: {holder} is at it; waits for it", file=sys.stderr)
                 lock.take(waits=True)
             stack.callback(lock.give_back)
         yield
