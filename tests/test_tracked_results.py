@@ -1,7 +1,9 @@
 """The runs of results: one result is one run, and what DVC restored is recorded afterwards."""
 
+import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,13 @@ from brl.scores.scores import Scores
 from brl.subset.subset import read_summary
 from brl.support import paths
 from brl.support.files import sha256
+from brl.tracking import unsent
 from brl.tracking.description import SubsetRecord, of_training
 from brl.tracking.present import find_pipeline, record
 from brl.tracking.results import Result, record_fused
 from brl.tracking.runs import Runs
 from brl.tracking.training import training_run
+from brl.tracking.view import run_address
 from tests.comparing import Grid
 from tests.recorded import write_results
 
@@ -215,3 +219,31 @@ def test_the_accuracies_of_many_classes_are_a_table(workspace):
     table = Runs().client.load_table(Runs().experiment_id, "by_class.json", [run_id])
     assert table["class"].tolist() == names
     assert table["accuracy"].tolist() == [100.0 if label % 2 == 0 else 0.0 for label in labels]
+
+
+@pytest.mark.parametrize("failing", [(True, False), (False, True), (True, True)])
+def test_what_the_store_did_not_take_is_the_same_when_it_is_sent(
+    workspace, mlflow_db, monkeypatch, failing
+):
+    """The store fails during the training, during the evaluation, or both."""
+    unsent.folder().mkdir()
+    shutil.copy(mlflow_db, unsent.folder())
+    works = workspace.train, partial(workspace.evaluate, LABELS)
+    for fails, work in zip(failing, works, strict=True):
+        with monkeypatch.context() as patch:
+            if fails:
+                patch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+            work()
+    record(workspace.params())
+    assert unsent.waiting() == 0
+    (stream,), (pipeline,) = recorded("stream"), recorded("pipeline")
+    assert stream.data.tags["mlflow.parentRunId"] == pipeline.info.run_id
+    assert pipeline.data.tags["run.joint"] == stream.info.run_id
+    link = f"[joint]({run_address(stream.info.experiment_id, stream.info.run_id)})"
+    assert pipeline.data.tags["mlflow.note.content"].endswith(link)
+    assert {stream.info.status, pipeline.info.status} == {"FINISHED"}
+    assert stream.data.metrics["accuracy/top1"] == pipeline.data.metrics["accuracy/top1"] == 100
+    assert stream.data.params["predict.num_clips"] == "1" and "device" in pipeline.data.tags
+    assert {"fingerprint", "weights.digest", "training.digest"} <= stream.data.tags.keys()
+    (point,) = Runs().client.get_metric_history(stream.info.run_id, "train/loss")
+    assert (point.step, point.value) == (1, 2.0)

@@ -155,7 +155,11 @@ def remove(leftovers: list[Leftover]) -> None:
     uri = tracking_uri()
     if run_ids and not uri.startswith("http"):
         command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", uri]
-        subprocess.run([*command, "--run-ids", ",".join(run_ids)], check=True, capture_output=True)
+        command += ["--run-ids", ",".join(run_ids)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            reason = (done.stderr.splitlines() or ["no reason given"])[-1]
+            raise UserError(f"{uri}: the artifacts of removed runs are still there ({reason})")
 
 
 def clean(*, removes: bool) -> None:

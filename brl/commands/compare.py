@@ -13,6 +13,7 @@ from brl.config.params import read_params
 from brl.support.errors import UserError
 from brl.support.locks import alone
 from brl.support.paths import COMPARISON_REPORTS
+from brl.tracking.unsent import tell_waiting
 
 
 def compare(name: str | None, jobs: int, *, trains: bool) -> None:
@@ -47,5 +48,6 @@ def compare(name: str | None, jobs: int, *, trains: bool) -> None:
         raise failure
     with alone(f"report on {name}", folder() / name):
         print(write_report(report, name, comparison, runs, data))
+    tell_waiting()
     if failure:
         raise failure

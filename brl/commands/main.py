@@ -75,9 +75,10 @@ def repro(jobs: int | None) -> None:
             click.echo("Nothing has changed, so nothing runs.")
     results.show()
     from brl.config.params import read_params
-    from brl.tracking import present
+    from brl.tracking import present, unsent
 
     present.record(read_params())
+    unsent.tell_waiting()
 
 
 @commands.command()
@@ -176,10 +177,11 @@ def probe() -> None:
 
 @commands.command()
 def record() -> None:
-    """Record the present results in MLflow, if they are not there.
+    """Record the present results in MLflow, and runs that it did not take.
 
     DVC restores results without running a stage: after `dvc pull`, from its cache, after
-    `dvc exp apply`. `brl repro` does this at its end.
+    `dvc exp apply`. Where MLflow failed during a run, what it did not take is in .mlflow_unsent.
+    `brl repro` does this at its end.
 
     \b
     Example:

@@ -16,6 +16,7 @@ from brl.config.check import check
 from brl.config.params import read_params
 from brl.support.locks import alone
 from brl.support.process_groups import Processes
+from brl.tracking.store import check_settings
 
 # Without --wait-for-lock DVC fails if the project is locked for 3 s, even at the end of a stage,
 # and the results of that stage are lost.
@@ -72,9 +73,11 @@ def changed_stages() -> list[str]:
 def set_up() -> None:
     """Checks params.yaml and prepares this folder and process for DVC.
 
-    Raises UserError for a mistake in params.yaml, which DVC would only find after the first stages.
+    Raises UserError for a mistake in params.yaml or in MLflow's variables, which DVC would only
+    find after the first stages.
     """
     check(read_params())
+    check_settings()
     work_without_git()
     # Stages run `python`: it must be this one, even if no environment is activated.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"

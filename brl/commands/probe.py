@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from itertools import groupby, product
 from operator import itemgetter
 from typing import Any
@@ -24,8 +25,8 @@ from brl.support.paths import PROBE, SUBSET, pretrained_encoder
 from brl.support.text import console
 from brl.tracking.description import Description, SubsetRecord, of_probe, surroundings
 from brl.tracking.results import Result, record_probe
-from brl.tracking.runs import Runs
 from brl.tracking.store import enabled
+from brl.tracking.unsent import recorded as in_store
 
 NAMES, LABELS = ("stream", "evaluation", "encoder"), "labels"
 
@@ -106,7 +107,7 @@ def recorded(about: Description, encoder: Encoder, evaluation: str, digest: str)
     classes = pd.DataFrame({"class": clips.store.classes, "train_clips": clips.subset.counts})
     result = Result.of(about, about.digest(sha256(file)), scores, classes, params.evaluate)
     if enabled():
-        record_probe(Runs(), result, digest, tags)
+        in_store(partial(record_probe, result=result, encoder=digest, tags=tags))
     return result
 
 

@@ -5,8 +5,10 @@ from typing import Any
 
 from brl.config.params import read_params
 from brl.support.errors import UserError
-from brl.tracking import present
-from brl.tracking.store import enabled
+from brl.tracking import present, unsent
+from brl.tracking.failures import failures_named
+from brl.tracking.runs import Runs
+from brl.tracking.store import enabled, tracking_uri
 
 # DVC's words for what is not in the workspace, as after `dvc repro --pull --allow-missing`.
 MISSING = ("deleted", "not in cache")
@@ -15,23 +17,36 @@ MISSING = ("deleted", "not in cache")
 def record() -> None:
     """Records what is not recorded.
 
-    Raises UserError if results are missing, or are not those of params.yaml and the present code.
+    First sends what the store did not take before. Raises UserError if the store fails, or if
+    results are missing, or are not those of params.yaml and the present code.
     """
     if not enabled():
         raise UserError("BRL_TRACKING=off: nothing is recorded; unset it")
     params = read_params()
+    if unsent.waiting():
+        unsent.send_waiting(Runs())
+        if changed_results():
+            return  # nothing else can be recorded
     check_up_to_date()
-    present.record(params)
+    results = present.Present.read(params)
+    if not present.are_recorded(results.digests):
+        with failures_named(tracking_uri()):
+            present.record_in(Runs(), results)
     print("MLflow has the results of the pipeline and of each of its streams.")
 
 
 def check_up_to_date() -> None:
     """Raises UserError if results are not those of params.yaml and the present code."""
-    if changed := [stage for stage, status in pipeline_status().items() if has_changed(status)]:
+    if changed := changed_results():
         raise UserError(
             f"the results are not those of params.yaml and the code ({', '.join(changed)} would "
             "run); first: make repro"
         )
+
+
+def changed_results() -> list[str]:
+    """The stages whose results are not those of params.yaml and the present code."""
+    return [stage for stage, status in pipeline_status().items() if has_changed(status)]
 
 
 def pipeline_status() -> dict[str, Any]:

@@ -41,7 +41,7 @@ def open_ui() -> None:
     """Serves MLflow until Ctrl-C; prints the URL only if runs are kept on a server."""
     uri = tracking_uri()
     if uri.startswith("http"):
-        print(comparison_url(CREDENTIALS.sub("://", uri.rstrip("/"))))
+        print(comparison_url(CREDENTIALS.sub("://", uri.partition("?")[0].rstrip("/"))))
         return
     port = free_port()
     print(f"The runs: {comparison_url(f'http://127.0.0.1:{port}')}\nCtrl-C ends it.", flush=True)

@@ -1,6 +1,7 @@
 """Records the results of a comparison in MLflow."""
 
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from brl.tracking.description import Description, of_pipeline, of_stream, of_tra
 from brl.tracking.results import Result, Weights, adopt, record_fused, record_stream
 from brl.tracking.runs import Runs
 from brl.tracking.store import enabled
+from brl.tracking.unsent import recorded
 
 # Clips that were held out of the training set are no test clips: their accuracy has another name.
 TESTED, HELD_OUT = "accuracy", "held_out"
@@ -24,7 +26,13 @@ def record(scored: list[Scored], runs: list[Run], data: Data, comparison: str) -
     """Records one run for each result: of a stream, or of a fusion, of a method from a seed."""
     if not enabled():
         return
-    store = Runs()
+    recorded(partial(record_in, scored=scored, runs=runs, data=data, comparison=comparison))
+
+
+def record_in(
+    store: Runs, scored: list[Scored], runs: list[Run], data: Data, comparison: str
+) -> None:
+    """Records the results in a store, unless it has them. Raises what the store raises."""
     fusions = fusions_of(runs)
     by_seed: dict[tuple[str, int], dict[str, Scored]] = {}
     for one in scored:

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pooch
 import requests
@@ -84,7 +85,7 @@ def fetch_checked(url: str, digest: str, folder: Path) -> Path:
     Raises UserError where it cannot be downloaded, or has another checksum.
     """
     pooch.get_logger().setLevel("WARNING")
-    name = url.rsplit("/", 1)[-1]
+    name = urlsplit(url).path.rsplit("/", 1)[-1]  # without a query, which may hold a token
 
     def downloader(url: str, target: str, _pooch: None) -> None:
         try:
@@ -112,10 +113,16 @@ def _origin(
                 + (_manual_steps(name, by_hand) if by_hand else needed)
             )
         return str(Path(mirror) / name), partial(_copy, source)
-    url = published if mirror is None else f"{mirror.rstrip('/')}/{name}"
+    url = published if mirror is None else _in_folder(mirror, name)
     if url is None:
         raise UserError(_manual_steps(name, by_hand))
     return url, partial(_download, name)
+
+
+def _in_folder(address: str, name: str) -> str:
+    """The address of a file in a folder; what follows a `?`, such as a token, stays last."""
+    parts = urlsplit(address)
+    return parts._replace(path=f"{parts.path.rstrip('/')}/{name}").geturl()
 
 
 def _manual_steps(name: str, by_hand: str) -> str:

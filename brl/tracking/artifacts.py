@@ -18,12 +18,16 @@ def is_sqlite(uri: str) -> bool:
     return uri.startswith("sqlite:")
 
 
-def artifacts_beside(uri: str) -> str:
-    """The address of the artifacts of a SQLite store."""
+def sqlite_file(uri: str) -> Path:
+    """The file of a SQLite store."""
     from sqlalchemy import make_url
 
-    database = Path(make_url(uri).database or "").resolve()
-    return (database.parent / FOLDER).as_uri()
+    return Path(make_url(uri).database or "").resolve()
+
+
+def artifacts_beside(uri: str) -> str:
+    """The address of the artifacts of a SQLite store."""
+    return (sqlite_file(uri).parent / FOLDER).as_uri()
 
 
 def follow_store(uri: str, experiment: "Experiment") -> None:
@@ -54,9 +58,10 @@ def follow_store(uri: str, experiment: "Experiment") -> None:
             for row in session.scalars(select(table).where(inside)):
                 old = getattr(row, column)
                 new = present + old.removeprefix(former)
-                if _path(new).exists() or not _path(old).exists():
+                if path_of(new).exists() or not path_of(old).exists():
                     setattr(row, column, new)
 
 
-def _path(address: str) -> Path:
+def path_of(address: str) -> Path:
+    """The folder of a local address of artifacts."""
     return Path(unquote(urlsplit(address).path))

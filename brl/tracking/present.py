@@ -6,6 +6,7 @@ DVC restores results without running a stage, so what is there is compared with 
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ from brl.tracking.description import (
 from brl.tracking.names import headline_metrics
 from brl.tracking.runs import RESULT, Runs
 from brl.tracking.store import enabled, experiment_name, tracking_uri
+from brl.tracking.unsent import recorded, waiting
 
 # It takes a second to import: not before something is recorded.
 if TYPE_CHECKING:
@@ -92,16 +94,22 @@ def record(params: Params, evaluated_now: bool = False) -> None:
     """Records the results in the workspace that are not recorded.
 
     params: those with which they were made. evaluated_now: whether they were evaluated by this
-    process; else the machine is not recorded, since nobody knows on which one they were.
+    process; else the machine is not recorded, since nobody knows on which one they were. A store
+    that fails is told, and what it lacks is sent later.
     """
     if not enabled():
         return
     present = Present.read(params)
-    if are_recorded(present.digests):
+    if are_recorded(present.digests) and not waiting():
         return
+    recorded(partial(record_in, present=present, evaluated_now=evaluated_now))
+
+
+def record_in(runs: Runs, present: Present, evaluated_now: bool = False) -> None:
+    """Records results in a store, unless it has them. Raises what the store raises."""
     from brl.tracking.results import Result, adopt, record_fused, record_stream
 
-    runs, counts = Runs(), read_counts(SUBSET)
+    params, counts = present.params, read_counts(SUBSET)
     of_streams: dict[str, str] = {}
     metrics: dict[str, float] = {}
     for stream, (about, digest) in present.streams.items():

@@ -21,8 +21,8 @@ from brl.scores.metrics import (
 )
 from brl.scores.scores import Scores
 from brl.tracking.description import Description
-from brl.tracking.names import MAX_CLASS_METRICS, accuracy_metrics
-from brl.tracking.runs import RESULT, Runs
+from brl.tracking.names import MAX_CLASS_METRICS, accuracy_metrics, flattened
+from brl.tracking.runs import RESULT, Runs, curve_points
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,9 @@ def record_stream(runs: Runs, result: Result, weights: Weights) -> str:
     It is the run of the training if that has no result yet. Another result of the same training is
     a run of its own, which links that run.
     """
-    digest = weights.training.digest(weights.tested)
-    finished = runs.search(f"tags.`training.digest` = '{digest}'", "status = 'FINISHED'")
-    waiting = [run.info.run_id for run in finished if RESULT not in run.data.tags]
-    if waiting:
-        _add_result(runs, waiting[0], result)
-        return waiting[0]
+    if waiting := runs.find_training(weights.training.digest(weights.tested)):
+        _add_result(runs, waiting.info.run_id, result)
+        return waiting.info.run_id
     if known := runs.find(f"tags.`{RESULT}` = '{result.digest}'"):
         return known.info.run_id
     return _new_stream(runs, result, weights)
@@ -112,11 +109,12 @@ def _new_stream(runs: Runs, result: Result, weights: Weights) -> str:
         tags["trained.run"] = trained.run_id
         link = runs.link(trained.run_id, trained.run_name)
         tags["mlflow.note.content"] = f"Trained in {link}"
+    else:  # by which the training's own run is found if it is in another store
+        tags["training.digest"] = weights.training.digest(weights.tested)
     run_id = runs.create_described(result.about, tags)
     if trained is None:
-        for row in weights.curve.to_dict("records"):
-            curve = {f"train/{name}": value for name, value in row.items() if name != "epoch"}
-            runs.log_metrics(run_id, curve, step=int(row["epoch"]))
+        rows = weights.curve.to_dict("records")
+        runs.log_points(run_id, [point for row in rows for point in curve_points(row)])
     kept = weights.file is not None and weights.file.exists()
     if kept and (trained is None or weights.trained != weights.tested):
         runs.client.log_artifact(run_id, str(weights.file))
@@ -178,7 +176,7 @@ def adopt(runs: Runs, parent: str, children: list[str], again: bool = False) -> 
 
 def _add_result(runs: Runs, run_id: str, result: Result) -> None:
     """Adds a result to a run; the digest last, since until then the result is not recorded."""
-    runs.log_params(run_id, result.about)
+    runs.log_params(run_id, flattened(result.about.params))
     runs.log_metrics(run_id, result.metrics)
     if len(by_class := result.by_class) > MAX_CLASS_METRICS:
         table = pd.DataFrame({"class": by_class.keys(), "accuracy": by_class.values()})

@@ -5,7 +5,7 @@ finished run anew.
 """
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from brl.support.processes import this_process
 from brl.support.text import in_markdown
@@ -16,16 +16,21 @@ from brl.tracking.view import run_address
 
 # MLflow takes seconds to import: not before something is recorded.
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import Metric, Run
 
 RESULT = "result.digest"  # the tag by which the run of a result is found
+OTHER_STORE = "id.elsewhere"  # the tag with the id that the run has in another store
+MOST_POINTS = 1000  # that MLflow's servers take at once
 
 
 class Runs:
-    """The runs of the project's experiment. Raises UserError if the store cannot be used."""
+    """The runs of the project's experiment in the user's store, or in the one at `uri`.
 
-    def __init__(self) -> None:
-        self.client, self.experiment_id = connect()
+    Raises StoreFailure if the store fails.
+    """
+
+    def __init__(self, uri: str | None = None) -> None:
+        self.client, self.experiment_id = connect(uri)
 
     def search(self, *conditions: str) -> "list[Run]":
         """The runs that meet all conditions, in MLflow's filter syntax; the newest first."""
@@ -34,6 +39,32 @@ class Runs:
     def find(self, *conditions: str) -> "Run | None":
         """The newest run that meets all conditions; None without one."""
         return next(iter(self.search(*conditions)), None)
+
+    def search_deleted(self, condition: str) -> "list[Run]":
+        """The deleted runs that meet a condition."""
+        from mlflow.entities import ViewType
+
+        found = self.client.search_runs([self.experiment_id], condition, ViewType.DELETED_ONLY)
+        return list(found)
+
+    def same(self, run_id: str) -> "Run | None":
+        """The run of this id, or the one that has it in another store; None if it was deleted."""
+        from mlflow import MlflowException
+
+        if not run_id:
+            return None
+        try:
+            run = self.client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return self.find(f"tags.`{OTHER_STORE}` = '{run_id}'")
+        return run if run.info.lifecycle_stage == "active" else None
+
+    def find_training(self, digest: str) -> "Run | None":
+        """The newest finished training of this digest that has no result yet."""
+        finished = self.search(f"tags.`training.digest` = '{digest}'", "status = 'FINISHED'")
+        return next((run for run in finished if RESULT not in run.data.tags), None)
 
     def create(self, name: str, tags: dict[str, str]) -> str:
         """Starts a run of this process, and returns its id."""
@@ -45,17 +76,25 @@ class Runs:
 
     def create_described(self, about: Description, tags: dict[str, str]) -> str:
         """Starts a run that says from the first moment on what it is about; returns its id."""
-        run_id = self.create(about.name, {"kind": about.kind, **about.tags, **tags})
-        self.log_params(run_id, about)
-        self.log_subset(run_id, about.subset)
+        run_id = self.create_of(about, tags)
+        self.describe(run_id, about)
         return run_id
 
-    def log_params(self, run_id: str, about: Description) -> None:
+    def create_of(self, about: Description, tags: dict[str, str]) -> str:
+        """Starts a run that is still to be described; returns its id."""
+        return self.create(about.name, {"kind": about.kind, **about.tags, **tags})
+
+    def describe(self, run_id: str, about: Description) -> None:
+        """Logs what a run is about, also where this was done in part."""
+        self.log_params(run_id, flattened(about.params))
+        self.log_subset(run_id, about.subset)
+
+    def log_params(self, run_id: str, params: dict[str, Any]) -> None:
         """Logs all parameters; those that the run has must have the same values."""
         from mlflow.entities import Param
 
-        params = [Param(name, in_mlflow(value)) for name, value in flattened(about.params).items()]
-        self.client.log_batch(run_id, params=params)
+        values = [Param(name, in_mlflow(value)) for name, value in params.items()]
+        self.client.log_batch(run_id, params=values)
 
     def set_tags(self, run_id: str, tags: dict[str, str]) -> None:
         """Sets tags of a run."""
@@ -65,12 +104,12 @@ class Runs:
 
     def log_metrics(self, run_id: str, metrics: dict[str, float], step: int = 0) -> None:
         """Adds metrics to a run, which may have finished."""
-        from mlflow.entities import Metric
-        from mlflow.utils.time import get_current_time_millis
+        self.log_points(run_id, points_at(step, metrics))
 
-        now = get_current_time_millis()
-        values = [Metric(name, value, now, step) for name, value in metrics.items()]
-        self.client.log_batch(run_id, metrics=values)
+    def log_points(self, run_id: str, points: "list[Metric]") -> None:
+        """Adds values of metrics to a run."""
+        for start in range(0, len(points), MOST_POINTS):
+            self.client.log_batch(run_id, metrics=points[start : start + MOST_POINTS])
 
     def log_subset(self, run_id: str, subset: SubsetRecord) -> None:
         """Logs the subset as the dataset of a run, and its numbers."""
@@ -86,3 +125,18 @@ class Runs:
     def link(self, run_id: str, text: str) -> str:
         """A link to a run, for the description of another one."""
         return f"[{in_markdown(text)}]({run_address(self.experiment_id, run_id)})"
+
+
+def points_at(step: int, metrics: dict[str, float]) -> "list[Metric]":
+    """Values of metrics, as of now."""
+    from mlflow.entities import Metric
+    from mlflow.utils.time import get_current_time_millis
+
+    now = get_current_time_millis()
+    return [Metric(name, value, now, step) for name, value in metrics.items()]
+
+
+def curve_points(row: dict[str, float]) -> "list[Metric]":
+    """The values of a row of a training curve, whose step is its `epoch`."""
+    measures = {f"train/{name}": value for name, value in row.items() if name != "epoch"}
+    return points_at(int(row["epoch"]), measures)
