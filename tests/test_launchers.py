@@ -68,7 +68,7 @@ def test_a_process_ends_with_each_process_up_to_its_launcher(tmp_path, variable,
     until((tmp_path / "on").exists)
     (shell,) = {int(pid) for pid in children_of(launcher.pid)}
     os.kill(launcher.pid if killed == "launcher" else shell, by)
-    until(lambda: not pids_in(tmp_path), seconds=10)
+    until(lambda: not pids_in(tmp_path), seconds=30)
     launcher.wait()
 
 
@@ -103,4 +103,4 @@ def test_workers_end_with_a_killed_program(tmp_path, program):
     until(lambda: len(list(tmp_path.glob("on*"))) == 2)
     process.kill()
     process.wait()
-    until(lambda: not pids_in(tmp_path), seconds=10)
+    until(lambda: not pids_in(tmp_path), seconds=30)

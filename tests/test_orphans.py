@@ -107,7 +107,7 @@ def test_nothing_outlives_a_killed_launcher(project, command):
     until(lambda: len(checkpoints(project)) == 2)
     launcher.kill()
     launcher.wait()
-    until(lambda: not pids_in(project.folder), seconds=10)
+    until(lambda: not pids_in(project.folder), seconds=30)
 
 
 def test_a_second_brl_repro_waits_for_the_first(project):

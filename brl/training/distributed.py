@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -129,7 +130,7 @@ def _run_connected(
 ) -> None:
     """Runs in each process: connects to the others and calls the function."""
     end_with(launcher)
-    signal.signal(signal.SIGINT, _interrupt_once)
+    signal.signal(signal.SIGINT, partial(_interrupt_once, launcher))
     # By default progress bars use a system-wide lock, which a killed process would leave locked.
     tqdm.set_lock(RLock())
     if torch.cuda.is_available():
@@ -148,11 +149,15 @@ def _run_connected(
     dist.destroy_process_group()
 
 
-def _interrupt_once(*_: Any) -> None:
+def _interrupt_once(launcher: int, *_: Any) -> None:
     """Handles Ctrl-C once.
 
     The terminal and the launcher both send the signal; the second one would interrupt the cleanup.
+    torch has it sent also when the launcher was killed. Then there is no cleanup, which could reach
+    the run of a successor.
     """
+    if os.getppid() != launcher:
+        os.kill(os.getpid(), signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise KeyboardInterrupt
 
