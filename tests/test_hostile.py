@@ -142,7 +142,7 @@ def test_colliding_keys_in_a_checkpoint_are_refused(tmp_path):
         {"train": {"clip_len": 10**9}},
         {"part": "tail"},
     ],
-    ids=str,
+    ids=lambda lies: next(iter(lies)),
 )
 def test_weights_whose_recipe_lies_are_refused(tmp_path, lies):
     trained = untrained().streams["joint"]
@@ -151,7 +151,7 @@ def test_weights_whose_recipe_lies_are_refused(tmp_path, lies):
         recipe[key] = recipe[key] | value if isinstance(value, dict) else value
     file = tmp_path / "joint.safetensors"
     save_file(trained.model.state_dict(), file, {"recipe": json.dumps(recipe)})
-    assert refused(load_weights, file) == f"{file}: not a weights file of this project"
+    assert f"{file}: not a weights file of this project" in refused(load_weights, file)
 
 
 def test_weights_that_are_not_numbers_are_refused(tmp_path):

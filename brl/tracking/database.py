@@ -1,6 +1,7 @@
 """Tracking stores that are databases: reached, and created whole or not at all."""
 
 from pathlib import Path
+from shlex import quote
 
 from filelock import FileLock
 
@@ -63,6 +64,6 @@ def remedy(uri: str, reason: str) -> str:
     if _is_empty(file):
         return ": it was removed"
     return (
-        f": its creation was interrupted, or it is damaged; set it aside, and a new one is made: "
-        f"mv {file} {file}.broken"
+        ": its creation was interrupted, or it is damaged; set it aside, and a new one is made: "
+        f"mv {quote(str(file))} {quote(f'{file}.broken')}"
     )
