@@ -10,7 +10,7 @@ from brl.support.paths import STORE, pretrained_encoder, pretraining_curve
 from brl.support.stage import stage
 
 
-def pretrain_on_clips(params: Params, stream: str, identity: str) -> None:
+def pretrain_on_clips(params: Params, stream: str) -> None:
     """Pre-trains a stream; of several processes only the first writes and records the results."""
     # They import torch, which takes longer than all that most runs do.
     import pandas as pd
@@ -29,6 +29,7 @@ def pretrain_on_clips(params: Params, stream: str, identity: str) -> None:
     pretraining = Pretraining.of(Job.of(params, stream))
     store = ClipStore.open(STORE)
     clips = without_held_out(store, read_clips(pretraining.listed, store), params)
+    identity = pretraining.fingerprint(store, params.train.validation)
     checkpoint = checkpoint_file(pretraining.job.stream, identity)
     if not is_first():
         pretrain(pretraining, store, clips, checkpoint)
@@ -68,7 +69,7 @@ def main(stream: str) -> None:
     pretraining = Pretraining.of(Job.of(params, stream))
     identity = pretraining.fingerprint(ClipStore.open(STORE), params.train.validation)
     with alone(f"pretrain {stream}", checkpoint_file(pretraining.job.stream, identity)):
-        run_requested(pretrain_on_clips, params, stream, identity)
+        run_requested(pretrain_on_clips, params, stream)
 
 
 if __name__ == "__main__":

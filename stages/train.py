@@ -36,13 +36,14 @@ def identity_of(job: Job) -> str:
     return fingerprint(job, data_hashes(job, ClipStore.open(STORE).digest, digest))
 
 
-def train(params: Params, stream: str, identity: str) -> None:
+def train(params: Params, stream: str) -> None:
     """Trains a stream; of several processes only the first writes and records the results."""
     job = Job.of(params, stream)
     store = ClipStore.open(STORE)
     subset = read_subset(TRAINING, store)
     digest, summary = read_summary(TRAINING)
     start = load_encoder(pretrained_encoder(stream)) if job.pretrain else None
+    identity = identity_of(job)
     checkpoint = checkpoint_file(job.stream, identity)
     if not is_first():
         train_stream(job, store, subset, checkpoint, start=start)
@@ -83,9 +84,8 @@ def main(stream: str) -> None:
     if job.stream.weights:
         use_checkpoint(job.stream.weights, job)
         return
-    identity = identity_of(job)
-    with alone(f"train {stream}", checkpoint_file(job.stream, identity)):
-        run_requested(train, params, stream, identity)
+    with alone(f"train {stream}", checkpoint_file(job.stream, identity_of(job))):
+        run_requested(train, params, stream)
 
 
 if __name__ == "__main__":
