@@ -90,7 +90,9 @@ class _Delivery:
             if folder.is_dir():
                 store.log_artifacts(new, str(folder))
             # Last the tags: until the digest is there, the result is not recorded.
-            self._store.set_tags(new, {**self._tags(run), **there.data.tags})
+            # The next checkpoint holds the id that the run has here.
+            tags = {**self._tags(run), **there.data.tags, OTHER_STORE: old}
+            self._store.set_tags(new, tags)
             if run.info.status != "RUNNING" and there.info.status != "FINISHED":
                 store.set_terminated(new, run.info.status, run.info.end_time)
         kept.set_tag(old, SENT_AS, new)
