@@ -34,6 +34,7 @@ from brl.streams.stream import offsets
 from brl.streams.weights import save_encoder
 from brl.support.errors import UserError
 from brl.support.progress import fraction_bar
+from brl.training.checkpoint_file import read_checkpoint
 from brl.training.job import Job
 from brl.training.loop import Training
 from tests.conftest import STREAMS
@@ -269,10 +270,7 @@ def test_a_killed_pretraining_ends_with_the_same_bytes(store, tmp_path, kind):
     for name, each in {"whole": whole, "resumed": resumed}.items():
         save_encoder(tmp_path / name, each)
     assert (tmp_path / "resumed").read_bytes() == (tmp_path / "whole").read_bytes()
-    ends = [
-        torch.load(tmp_path / name, weights_only=True)["objective"]
-        for name in ("whole.pt", "killed.pt")
-    ]
+    ends = [read_checkpoint(tmp_path / name)["objective"] for name in ("whole.pt", "killed.pt")]
     assert {"queue", "seen", "projection.0.weight", "key_projection.0.weight"} <= ends[0].keys()
     assert ends[0]["seen"] == 4 * 24
     assert kind == "contrastive" or ends[0]["prototypes"].abs().sum() > 0

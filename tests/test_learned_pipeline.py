@@ -126,6 +126,6 @@ def test_without_it_everything_is_as_it_was(project):
     project.edit({"classifier.kind": "none", "predict.num_clips": 1})
     project.reproduce()
     learned = project.folder / "fused/fusion.safetensors"
-    assert learned.stat().st_size < 100
+    assert learned.stat().st_size < 200  # a checksum of nothing
     shown = project.brl("check")
     assert shown.returncode == 0, shown.stderr

@@ -10,6 +10,7 @@ from brl.config.params import MethodParams, PrototypeParams
 from brl.models.common.build import build
 from brl.streams.weights import load_weights, save_weights
 from brl.training import prototypes as module
+from brl.training.checkpoint_file import read_checkpoint
 from brl.training.job import Job
 from brl.training.loop import Training, train_stream
 from brl.training.mixing import Targets
@@ -132,10 +133,7 @@ def test_an_interrupted_training_ends_in_the_same_bytes(store, subset, tmp_path)
     assert curve_again == curve
     for name, tensor in whole.model.state_dict().items():
         assert torch.equal(tensor, resumed.model.state_dict()[name]), name
-    ends = [
-        torch.load(tmp_path / name, weights_only=True)["objective"]
-        for name in ("whole.pt", "cut.pt")
-    ]
+    ends = [read_checkpoint(tmp_path / name)["objective"] for name in ("whole.pt", "cut.pt")]
     assert torch.equal(*(end["prototypes.prototypes"] for end in ends))
     assert [end["prototypes._extra_state"] for end in ends] == [curve[-1]["steps"]] * 2
 

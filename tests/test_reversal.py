@@ -17,6 +17,7 @@ from brl.streams.batch import Clips
 from brl.streams.frames import evaluation_frames
 from brl.streams.inputs import JointInputs
 from brl.streams.weights import load_weights, save_weights
+from brl.training.checkpoint_file import read_checkpoint
 from brl.training.loop import Training, train_stream
 from tests.conftest import STREAMS
 from tests.methods import method
@@ -139,7 +140,7 @@ def test_outputs_for_reversed_clips_only_exist_in_training(store, tmp_path, reve
     assert before.model.cls_head.fc_cls.weight.shape[0] == outputs
     assert before.objective.output_counts.tolist() == [8] * outputs
     trained, _ = train_stream(settings, store, training_part(store), tmp_path / "c.pt")
-    kept = torch.load(tmp_path / "c.pt", weights_only=True)["model"]["cls_head.fc_cls.weight"]
+    kept = read_checkpoint(tmp_path / "c.pt")["model"]["cls_head.fc_cls.weight"]
     assert torch.equal(trained.model.cls_head.fc_cls.weight, kept[:3]) and len(kept) == outputs
     save_weights(tmp_path / "w.safetensors", trained)
     again = load_weights(tmp_path / "w.safetensors")

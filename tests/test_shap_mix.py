@@ -17,6 +17,7 @@ from brl.clips.store import ClipStore
 from brl.config.presets import METHODS
 from brl.streams.weights import Recipe
 from brl.support.errors import UserError
+from brl.training.checkpoint_file import read_checkpoint
 from brl.training.job import Job
 from brl.training.loop import Training, train_stream
 from brl.training.mixing import Batch, unmixed
@@ -209,15 +210,12 @@ def test_an_interrupted_training_ends_in_the_same_bytes(store, subset, tmp_path)
 
     with pytest.raises(Interrupted):
         train_stream(settings(), store, subset, tmp_path / "cut.pt", interrupting(3))
-    before = torch.load(tmp_path / "cut.pt", weights_only=True)["objective"]
+    before = read_checkpoint(tmp_path / "cut.pt")["objective"]
     resumed, curve_again = train_stream(settings(), store, subset, tmp_path / "cut.pt")
     assert curve_again == curve
     for name, tensor in whole.model.state_dict().items():
         assert torch.equal(tensor, resumed.model.state_dict()[name]), name
-    ends = [
-        torch.load(tmp_path / name, weights_only=True)["objective"]
-        for name in ("whole.pt", "cut.pt")
-    ]
+    ends = [read_checkpoint(tmp_path / name)["objective"] for name in ("whole.pt", "cut.pt")]
     assert [list(end) for end in ends] == [["shap_mix.table"]] * 2
     assert torch.equal(*(end["shap_mix.table"] for end in ends))
     assert not torch.equal(before["shap_mix.table"], ends[0]["shap_mix.table"])

@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from contextlib import suppress
 from itertools import pairwise
 
@@ -49,10 +48,11 @@ def end_with(launcher: int) -> None:
 
 def _watch(line: list[psutil.Process]) -> None:
     """Kills this process when one of a line of processes, each the child of the next, has ended."""
+    never = threading.Event()
     with suppress(psutil.NoSuchProcess):
         # A killed process may stay as a zombie, but its children get another parent at once.
         while all(child.ppid() == parent.pid for child, parent in pairwise(line)):
-            time.sleep(POLL_SECONDS)
+            never.wait(POLL_SECONDS)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
