@@ -256,7 +256,7 @@ def test_test_clips_have_no_part_in_what_a_fusion_learns(grid, monkeypatch, syst
     monkeypatch.setattr(fusing, "fit", fitted)
     monkeypatch.setattr(fusing, "mix", mixed)
     grid.compare({"learned": BEST | {"system": system, "settings": source}})
-    spoilt = [replace(clip, label=2, joints=clip.joints * np.nan) for clip in clips[-12:]]
+    spoilt = [replace(clip, label=2, joints=-9 * clip.joints) for clip in clips[-12:]]
     other = replace(clips[0], joints=clips[3].joints)
     for chosen in (clips, clips[:-12] + spoilt, [other, *clips[1:]]):
         stored(grid.folder / "data/store", chosen)

@@ -239,7 +239,7 @@ def test_the_card_tells_the_figures_by_class_the_terms_and_the_versions(recogniz
         "| third | medium | 50 | 0 | – |",
         "| a\\|b | few | 7 | 2 | 50.0 |",
     ]
-    assert "least: a|b (50.0 %, 7 training clips), second (100.0 %, 150 training clips)." in card
+    assert "least: a\\|b (50.0 %, 7 training clips), second (100.0 %, 150 training clips)." in card
     assert "| a table |" in card and "207 clips" in card and "4 test clips" in card
     assert "MIT licence" in card and "generated" in card and "fewer than 20" in card
     assert "| commit | " in card and "| torch | " in card
