@@ -166,7 +166,10 @@ OWN_CASES = {
     "own: an array cut off": not_an_array(is_cut("own/clip01.npy")),
     "own: an empty array file": not_an_array(holds("own/clip01.npy", "")),
     "own: a text file for an array": not_an_array(holds("own/clip01.npy", "1 2 3\n")),
-    "own: a broken zip for an array": not_an_array(holds("own/clip01.npy", b"PK\x03\x04rest")),
+    "own: a broken zip for an array": own(
+        holds("own/clip01.npy", b"PK\x03\x04rest"), "download",
+        "clip clip01: clip01.npy: text that begins with PK ... can be read: an array (.npy)",
+    ),
     "own: an array of objects": own(
         array("own/clip01.npy", np.array([[SHELL]], object)), "download",
         "clip clip01: clip01.npy: holds Python objects, not numbers; must be one array of numbers",
@@ -187,7 +190,7 @@ OWN_CASES = {
         "clip clip01: clip01.npy: an array of shape (0, 5, 3); must have at least one frame",
     ),
     "own: a split that no column is": own(
-        params("dataset", split="xsub"), "subsample",
+        params("dataset", split="xsub"), "download",
         "params.yaml: dataset.split: custom has no split 'xsub'; known: default",
     ),
     "own: a class without a training clip": own(
@@ -197,8 +200,8 @@ OWN_CASES = {
 }  # fmt: skip
 
 
-def listed(content: str | bytes, words: str) -> Case:
-    return Case("listed", holds(LIST, content), "subsample", words)
+def listed(content: str | bytes, words: str, stage: str = "download") -> Case:
+    return Case("listed", holds(LIST, content), stage, words)
 
 
 LIST_CASES = {
@@ -209,11 +212,13 @@ LIST_CASES = {
         "clip00\nclip02\n", "mine.txt: clip02 is not a training clip of this split ... (1 of 2"
     ),
     "a list of a clip twice": listed("clip00\nclip03\nclip00\n", "mine.txt: clip00 occurs twice"),
-    "a list without a class": listed("clip00\n", "the class 'point' keeps no training clip; "),
-    "an empty list": listed("", "the class 'wave' keeps no training clip; "),
+    "a list without a class": listed(
+        "clip00\n", "the class 'point' keeps no training clip; ", "subsample"
+    ),
+    "an empty list": listed("", "the class 'wave' keeps no training clip; ", "subsample"),
     "a list that is not UTF-8": listed(b"caf\xe9\n", "lists/mine.txt: cannot be read ... must be"),
     "a list that is not there": Case(
-        "listed", lacks(LIST), "subsample",
+        "listed", lacks(LIST), "download",
         "params.yaml: subsample.list_file: lists/mine.txt: cannot be read ... must be a text file",
     ),
 }  # fmt: skip

@@ -156,7 +156,7 @@ def test_an_interrupted_fold_resumes(grid, epochs, monkeypatch):
     grid.compare(ROWS)
     with monkeypatch.context() as patch:
         patch.setattr(Training, "save", interrupted)
-        with pytest.raises(UserError, match=r"4 of 4 .*: stacked \w+, seed 0, without fold \d: "):
+        with pytest.raises(UserError, match=r"4 of 6 .*: stacked \w+, seed 0, without fold \d: "):
             compute_all(grid)
     data, runs = Data.read(), grid.runs()
     further = {data.trained_key(run) for each in learned_fusions(runs) for run in each.further}

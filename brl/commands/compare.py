@@ -3,7 +3,6 @@
 import sys
 
 from brl.commands import pipeline
-from brl.comparison.data import folder
 from brl.comparison.kept import restore
 from brl.comparison.learned import learned_fusions
 from brl.comparison.plan import planned_runs, read_comparison
@@ -14,6 +13,7 @@ from brl.support.errors import UserError
 from brl.support.locks import alone
 from brl.support.paths import COMPARISON_REPORTS
 from brl.tracking.unsent import tell_waiting
+from brl.training.resuming import checkpoints
 
 
 def compare(name: str | None, jobs: int, *, trains: bool) -> None:
@@ -46,7 +46,7 @@ def compare(name: str | None, jobs: int, *, trains: bool) -> None:
             failure = error
     if failure and not any(data.scores_file(run).exists() for run in runs):
         raise failure
-    with alone(f"report on {name}", folder() / name):
+    with alone(f"report on {name}", checkpoints() / f"report-{name}"):
         print(write_report(report, name, comparison, runs, data))
     tell_waiting()
     if failure:

@@ -71,7 +71,7 @@ def weights(stream: str, file: str) -> None:
 @click.command()
 @click.option("--deep", is_flag=True, help="Read all results, and name damaged files.")
 def check(deep: bool) -> None:
-    """Check params.yaml, own data, checkpoints and MLflow's address for mistakes.
+    """Check params.yaml, own data, checkpoints and MLflow's address.
 
     With --deep, compare raw files, clips, weights and scores with their checksums, too. DVC itself
     looks at times and sizes only. Of a damaged file, the command that brings it back is printed.

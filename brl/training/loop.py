@@ -215,7 +215,7 @@ class Training:
         what, step = "the loss is", first_not_finite(losses)
         if step is None:
             state = [*self.model.state_dict().values(), *self.objective.state_dict().values()]
-            if first_not_finite([tensor.sum() for tensor in state]) is None:
+            if first_not_finite([x.sum() for x in state if isinstance(x, Tensor)]) is None:
                 return
             what, step = "weights are", len(losses) - 1
         stream = self.job.stream.name
