@@ -177,7 +177,7 @@ def probe() -> None:
 
 @commands.command()
 def record() -> None:
-    """Record the present results in MLflow, and runs that it did not take.
+    """Record in MLflow what it lacks: present results, unsent runs.
 
     DVC restores results without running a stage: after `dvc pull`, from its cache, after
     `dvc exp apply`. Where MLflow failed during a run, what it did not take is in .mlflow_unsent.
