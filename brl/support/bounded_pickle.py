@@ -60,6 +60,7 @@ class BoundedUnpickler(pickle._Unpickler):  # the one in Python, whose steps can
     and numbers. A damaged pickle may raise nearly any exception.
     """
 
+    # Python's own stubs leave this table of the class out.
     dispatch: Any = pickle._Unpickler.dispatch.copy()  # type: ignore[misc]
     stack: list[Any]
     append: Callable[[Any], None]
