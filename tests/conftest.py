@@ -17,6 +17,7 @@ from tests.reference import (  # noqa: F401  # hooks
     pytest_runtest_makereport,
     pytest_terminal_summary,
 )
+from tests.warm import started_warm, warm_python
 from tests.web import Server, running_server
 
 if TYPE_CHECKING:
@@ -48,6 +49,19 @@ def elsewhere(tmp_path_factory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(tmp_path_factory.mktemp("root")))
         patch.setattr("os.fsync", lambda _: None)  # 20 ms each, and no test cuts the power
+        yield
+
+
+@pytest.fixture(scope="session")
+def warm_server() -> Iterator[Path]:
+    with warm_python() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def warm(warm_server) -> Iterator[None]:
+    """The stages of this module's pipelines start warm."""
+    with started_warm(warm_server):
         yield
 
 

@@ -56,7 +56,9 @@ class Project:
                 shutil.copytree(source, folder / name, ignore=ignored)
             else:
                 shutil.copy(source, folder / name)
-        os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        programs = str(Path(sys.executable).parent)
+        if programs not in os.environ["PATH"].split(os.pathsep):
+            os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
         Repo.init(str(folder), no_scm=True).close()
 
     def edit(self, changes: dict[str, Any]) -> None:
@@ -99,17 +101,18 @@ class Project:
 
     def brl(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Runs `brl ...` in the folder."""
-        return self._run(BRL, arguments, environment)
+        return self._run(BRL[1:], arguments, environment)
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Runs `python -m ...` in the folder."""
-        return self._run((sys.executable, "-m"), arguments, environment)
+        return self._run(("-m",), arguments, environment)
 
     def _run(
         self, program: tuple[str, ...], arguments: tuple[str, ...], environment: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
+        # The `python3` of the path, as for stages: see `tests.warm`.
         return subprocess.run(
-            [*program, *arguments],
+            ["python3", *program, *arguments],
             cwd=self.folder,
             env=os.environ | {"DVC_ROOT": str(self.folder)} | environment,
             capture_output=True,

@@ -100,7 +100,7 @@ def test_runs_on_other_classes_have_other_tags():
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch) -> Project:
+def project(tmp_path, monkeypatch, warm) -> Project:
     """A project with own clips of three classes; a third of them are for the test."""
     monkeypatch.setenv("BRL_TRACKING", "off")
     project = Project(tmp_path)

@@ -17,7 +17,7 @@ def of(*stages: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, warm):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRL_TRACKING", "off")
         project = Project(tmp_path_factory.mktemp("project"))

@@ -61,7 +61,7 @@ def test_a_missing_file_is_a_change_where_all_came_from_the_mirror(folders):
     assert changed(complete=False) == []
 
 
-def test_data_and_repro_say_so_and_again_takes_it_anew(tmp_path):
+def test_data_and_repro_say_so_and_again_takes_it_anew(tmp_path, warm):
     project, folder = Project(tmp_path / "project"), tmp_path / "mine"
     write_stick_figures(folder, clips=6)
     project.edit({"dataset.name": "custom", "dataset.split": "default"})

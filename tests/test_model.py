@@ -27,7 +27,7 @@ STARTS_WITHIN = 120  # seconds
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, warm):
     """A pipeline of two streams on own stick figures, recorded in MLflow."""
     project = Project(tmp_path_factory.mktemp("model") / "project")
     with pytest.MonkeyPatch.context() as patch:

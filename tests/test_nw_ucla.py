@@ -194,7 +194,7 @@ def test_an_invalid_clip_is_named(tmp_path, content):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, warm):
     shared("data/all_sqe.zip")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRL_TRACKING", "on")

@@ -323,7 +323,7 @@ def test_real_clips_as_own_data_give_the_same_store(tmp_path):
 
 
 @pytest.mark.slow
-def test_real_clips_as_own_data_give_the_same_results(tmp_path, monkeypatch):
+def test_real_clips_as_own_data_give_the_same_results(tmp_path, monkeypatch, warm):
     """The last example of docs/own_data.md: the whole pipeline twice, with the same seed."""
     shared("data/all_sqe.zip")
     monkeypatch.setenv("BRL_TRACKING", "off")

@@ -27,7 +27,7 @@ TRAINED = {*of("train"), *of("folds")}
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, warm):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRL_TRACKING", "off")
         project = Project(tmp_path_factory.mktemp("project"))

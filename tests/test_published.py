@@ -194,7 +194,7 @@ def test_a_mistake_in_the_section_is_explained(folder, params_file):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory):
+def project(tmp_path_factory, warm):
     """A project with own clips, whose joint stream will use a checkpoint."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRL_TRACKING", "off")

@@ -33,7 +33,7 @@ def follow(recipe: str, folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_dataset_a_network_and_a_loss_are_what_the_recipes_touch(tmp_path, monkeypatch):
+def test_a_dataset_a_network_and_a_loss_are_what_the_recipes_touch(tmp_path, monkeypatch, warm):
     monkeypatch.setenv("BRL_TRACKING", "off")
     project = Project(tmp_path / "project")
     touched = [

@@ -52,7 +52,7 @@ def test_changed_code_starts_afresh(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("mistake", ["no archive", "no zip", "broken clip"])
-def test_broken_raw_files_end_a_stage_in_one_line(tmp_path, mistake):
+def test_broken_raw_files_end_a_stage_in_one_line(tmp_path, mistake, warm):
     project = Project(tmp_path / "project")
     mirror = tmp_path / "mirror"
     mirror.mkdir()
