@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brl.support.files import written_whole
-from brl.support.text import shortened
+from brl.support.text import shortened, without_joiners
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ def fonts_for(names: Iterable[str]) -> Iterator[None]:
 
 def in_picture(name: str) -> str:
     """A name as a picture shows it: no longer than there is room for."""
-    return shortened(name, LONGEST_LABEL)
+    return shortened(without_joiners(name), LONGEST_LABEL)
 
 
 @cache

@@ -65,12 +65,61 @@ def test_a_folder_of_classes_becomes_own_data(folder):
 
 def test_what_is_there_is_not_overwritten(folder):
     save(folder / "a.npy", body())
-    for name in ("dataset.yaml", "clips.csv"):
-        (folder / name).write_text("mine")
-        assert f"own/{name}: is there already and stays as it is" in refused("data", "new", "own")
-        assert (folder / name).read_text() == "mine"
-        (folder / name).unlink()
-    assert [path.name for path in folder.iterdir()] == ["a.npy"]
+    (folder / "dataset.yaml").write_text("mine")
+    assert "own/dataset.yaml: is there already and stays" in refused("data", "new", "own")
+    assert (folder / "dataset.yaml").read_text() == "mine"
+    assert {path.name for path in folder.iterdir()} == {"a.npy", "dataset.yaml"}
+
+
+LISTED = """name,label,split,width,height
+a,wave,train,640,480
+b,,test,640,480
+c,wave,,640,480
+d,point,train,640,480
+"""
+
+
+def test_a_list_that_is_there_tells_clips_labels_and_parts(folder):
+    """As after `brl data from-video`; the list stays as it is."""
+    for name in "abcde":
+        pixels = np.dstack([200 + 100 * body("coco17")[..., :2], np.ones((6, 17))])
+        save(folder / f"{name}.npy", pixels)
+    (folder / "clips.csv").write_text(LISTED)
+    description, _, said = begun(folder)
+    assert (folder / "clips.csv").read_text() == LISTED
+    assert description == {
+        "classes": ["point", "wave"], "layout": "coco17", "normalize": "image",
+    }  # fmt: skip
+    assert "own/clips.csv: label: line 3\n" in said
+    assert "own/clips.csv: split: train or test, or empty: line 4\n" in said
+    assert "width" not in said
+    (folder / "clips.csv").write_text(LISTED.replace("b,,", "b,1,"))
+    read = own.open_own(Path("nothing fetched"))
+    assert [clip.label for item in read.items for clip in read.read(item)] == [1, 1, 1, 0]
+
+
+def test_labels_that_are_numbers_count_all_classes_up_to_the_last(folder):
+    for name in "ab":
+        save(folder / f"{name}.npy", body())
+    (folder / "clips.csv").write_text("name,label,split\na,0,train\nb,2,test\n")
+    description, _, _ = begun(folder)
+    assert description["classes"] == ["label 0", "label 1", "label 2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("mine", "clips.csv: no column 'name'"),
+        ("name,split\nb,train\n", "clips.csv: line 2: there is no file b.npy in own"),
+        ("name,split,file\na,train,x.txt\n", "own/x.txt: no recording of a known format"),
+    ],
+)
+def test_a_list_that_is_none_gets_one_line(folder, content, message):
+    save(folder / "a.npy", body())
+    (folder / "x.txt").write_text("notes")
+    (folder / "clips.csv").write_text(content)
+    assert message in refused("data", "new", "own")
+    assert not (folder / "dataset.yaml").exists()
 
 
 def test_numbered_classes_are_named_in_one_place(folder):

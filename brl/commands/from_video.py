@@ -15,7 +15,6 @@ from brl.support.progress import progress
 # Layouts of the joints that networks of the model zoo give, by their number.
 LAYOUT_NAMES = {17: "coco17", 21: "hand21", 26: "halpe26", 133: "coco_wholebody133"}
 AS_SCORED = "`dimensions: 2`, `scored: true`, "  # hands are also seen in 3D, without scores
-MOST_LINES = 8  # that a message names
 
 
 def from_video(
@@ -52,11 +51,12 @@ def from_video(
     click.echo(f"{clips.path}: {count['new']} new clips, {count['kept']} were there")
     for column in ("label", "split"):
         if lines := clips.lines_without(column):
-            click.echo(f"Without a {column}: {_shown(lines)} of {clips.path}")
+            click.echo(f"Without a {column}: {lines} of {clips.path}")
     if not (folder / DESCRIPTION_FILE).exists():
         click.echo(
             f"Still to write: {folder / DESCRIPTION_FILE} with the classes, `layout: {layout}`, "
-            f"{AS_SCORED if layout == 'hand21' else ''}`normalize: image` (docs/own_data.md)"
+            f"{AS_SCORED if layout == 'hand21' else ''}`normalize: image` (docs/own_data.md); "
+            f"brl data new {folder} begins it"
         )
     if count["failed"]:
         raise UserError(f"{count['failed']} of {len(videos)} videos gave no clip; named above")
@@ -68,10 +68,3 @@ def _layout(num_joints: int, pose: Path | None) -> str:
         known = ", ".join(f"{count} ({name})" for count, name in LAYOUT_NAMES.items())
         raise UserError(f"{pose}: a network of {num_joints} joints; can be {known}")
     return LAYOUT_NAMES[num_joints]
-
-
-def _shown(lines: Sequence[int]) -> str:
-    """The first of the line numbers, and how many more there are."""
-    more = len(lines) - MOST_LINES
-    shown = ", ".join(map(str, lines[:MOST_LINES]))
-    return f"line {shown} and {more} more" if more > 0 else f"line {shown}"

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from brl.datasets.own.clip_list import CLIPS_FILE
 from brl.datasets.own.description import DESCRIPTION_FILE
+from brl.inspection.listed import look_into_list
 from brl.inspection.start import Start, look_into
 from brl.inspection.written import refuse_to_overwrite, to_fill_in, write_files
 from brl.support.paths import OWN
@@ -24,7 +25,7 @@ def begin(folder: Path) -> None:
     holds no recordings that can be one set of own data.
     """
     refuse_to_overwrite(folder)
-    start = look_into(folder)
+    start = look_into_list(folder) if (folder / CLIPS_FILE).exists() else look_into(folder)
     write_files(folder, start)
     out = console(soft_wrap=True)
     table = Table("", "assumed", "because of", "to change it")

@@ -29,7 +29,9 @@ class Start:
     formats  how many of them each format has
     passed   files that look like recordings and are none
     names    those of the clips, unique
+    classes  the different classes, in order
     sizes    width and height of each clip's image; empty texts where they are not told
+    listed   whether clips.csv is there already
     """
 
     files: list[PurePath]
@@ -37,14 +39,11 @@ class Start:
     passed: list[Path]
     names: list[str]
     labels: Labels
+    classes: list[str]
     parts: Parts
     sizes: list[tuple[str, str]]
     bodies: Bodies
-
-    @property
-    def classes(self) -> list[str]:
-        """The different labels, in order."""
-        return in_order([label for label in self.labels.values if label])
+    listed: bool = False
 
 
 def look_into(folder: Path) -> Start:
@@ -83,7 +82,8 @@ def look_into(folder: Path) -> Start:
     bodies = bodies_in(recordings)
     if bodies.frame == "unit":
         sizes = [("1", "1")] * len(names)
-    return Start(files, formats, passed, names, labels, parts, sizes, bodies)
+    classes = in_order([label for label in labels.values if label])
+    return Start(files, formats, passed, names, labels, classes, parts, sizes, bodies)
 
 
 def _refuse_whole(folder: Path) -> None:

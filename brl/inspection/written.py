@@ -10,7 +10,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from yaml.nodes import ScalarNode
 from yaml.resolver import Resolver
 
-from brl.datasets.own.clip_list import CLIPS_FILE
+from brl.datasets.own.clip_list import CLIPS_FILE, lines_without
 from brl.datasets.own.description import DESCRIPTION_FILE
 from brl.inspection.names import pairs_in
 from brl.inspection.start import Start
@@ -22,13 +22,12 @@ RENAME = " Give them their names, in this order."
 
 
 def refuse_to_overwrite(folder: Path) -> None:
-    """Raises UserError where one of the two files is there."""
-    for name in (DESCRIPTION_FILE, CLIPS_FILE):
-        if (folder / name).exists():
-            raise UserError(
-                f"{folder / name}: is there already and stays as it is; to have both files written "
-                "anew, remove it"
-            )
+    """Raises UserError where there is a description."""
+    if (folder / DESCRIPTION_FILE).exists():
+        raise UserError(
+            f"{folder / DESCRIPTION_FILE}: is there already and stays as it is; to have it written "
+            "anew, remove it"
+        )
 
 
 def to_fill_in(start: Start) -> dict[str, list[str]]:
@@ -36,7 +35,9 @@ def to_fill_in(start: Start) -> dict[str, list[str]]:
     description, clips = [], []
     if not start.classes:
         description.append("classes: [NAME, NAME, ...]")
-        clips.append(f"label: {start.labels.doubt or 'nothing tells it'}")
+    if not all(start.labels.values):
+        reason = start.labels.doubt or "nothing tells it"
+        clips.append(f"label: {lines_without(start.labels.values) if start.listed else reason}")
     bodies = start.bodies
     if bodies.names and not bodies.parents:
         description.append(
@@ -50,7 +51,9 @@ def to_fill_in(start: Start) -> dict[str, list[str]]:
         )
     if bodies.normalize == "center" and bodies.center is None:
         description.append("center: the joint in the middle of the hips, or else near it")
-    if not start.parts.told_by:
+    if start.listed and not all(start.parts.values):
+        clips.append(f"split: train or test, or empty: {lines_without(start.parts.values)}")
+    elif not start.parts.told_by:
         reason = start.parts.doubt or "nothing tells people, places or days"
         clips.append(f"split: train or test; {reason}")
     if bodies.normalize == "image" and not all(map(all, start.sizes)):
@@ -59,12 +62,13 @@ def to_fill_in(start: Start) -> dict[str, list[str]]:
 
 
 def write_files(folder: Path, start: Start) -> None:
-    """Writes both files."""
+    """Writes both files, or the description for a list that is there."""
     with written_whole(folder / DESCRIPTION_FILE) as unfinished:
         yaml = YAML()
         yaml.width = 100
         yaml.dump(_description(start), unfinished)
-    write_csv(_clips(start), folder / CLIPS_FILE)
+    if not start.listed:
+        write_csv(_clips(start), folder / CLIPS_FILE)
 
 
 def _description(start: Start) -> CommentedMap:

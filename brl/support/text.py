@@ -10,16 +10,31 @@ LONGEST_NAME = 200
 NAME_RULE = f"must be one line of printable text, {LONGEST_NAME} letters at most"
 MARKDOWN = re.compile(r"[\\`*\[\]<>|$~]|(?<![^\W_])_|_(?![^\W_])")
 FORMULA = ("=", "+", "-", "@")
+# Persian and the scripts of India have invisible letters within words, which part or join others.
+JOINER = re.compile("(?<=\\w)[\u200c\u200d](?=\\w)")
+
+
+def is_printable(text: str) -> bool:
+    """Whether a text is one line of letters, signs and spaces."""
+    return JOINER.sub("", text).isprintable()
 
 
 def is_name(text: str) -> bool:
     """Whether a text can be the name of a class, a clip, a split or a dataset."""
-    return text.isprintable() and text.strip() != "" and len(text) <= LONGEST_NAME
+    return is_printable(text) and text.strip() != "" and len(text) <= LONGEST_NAME
 
 
 def printable(text: str) -> str:
     """The text with all that is not printable escaped: controls, marks of direction, surrogates."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return "".join(
+        char if char.isprintable() or JOINER.match(text, place) else ascii(char)[1:-1]
+        for place, char in enumerate(text)
+    )
+
+
+def without_joiners(text: str) -> str:
+    """The text as it is drawn where letters are not joined anyway."""
+    return JOINER.sub("", text)
 
 
 def shortened(text: str, most: int) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from brl.datasets.own.clip_list import CLIPS_FILE
+from brl.datasets.own.clip_list import CLIPS_FILE, lines_without
 from brl.support.errors import UserError
 from brl.support.files import write_csv
 from brl.video.clips import Made
@@ -42,9 +42,9 @@ class ClipList:
         line |= size | {"label": line["label"] or made.video.label}
         write_csv(pd.DataFrame(self.rows, columns=self.columns), self.path)
 
-    def lines_without(self, column: str) -> list[int]:
-        """The numbers of the lines where a value is missing; the header is line 1."""
-        return [number for number, row in enumerate(self.rows, 2) if not row.get(column, "-")]
+    def lines_without(self, column: str) -> str:
+        """The lines where a value is missing, in words; empty if there is none."""
+        return lines_without([row.get(column, "-") for row in self.rows])
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -8,9 +8,12 @@ import numpy as np
 from brl.clips.layout import Layout
 from brl.datasets.padded import is_padded
 from brl.datasets.pickles import shown
+from brl.datasets.recordings.numpy_files import ZIP
 from brl.datasets.recordings.recording import Format, Recording
 from brl.datasets.recordings.table import FORMATS, SUFFIXES
 from brl.support.errors import UserError
+
+RESULTS, FRAMES = "alphapose-results.json", "sep-json"  # what AlphaPose calls its output
 
 
 def read_recording(path: Path, layout: Layout, where: str) -> np.ndarray:
@@ -60,9 +63,13 @@ def find_recordings(paths: Iterable[Path]) -> list[Path]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """The recordings in a folder, or the folder itself if it is one."""
+    """The recordings in a folder, or the folder itself if it is one.
+
+    AlphaPose writes the same frames into one file and into a folder beside it: the file counts.
+    """
     inside = sorted(folder.rglob("*"))
     clips = {each for each in (folder, *inside) if each.is_dir() and _is_recording(each)}
+    twice = {each for each in clips if each.name == FRAMES and (each.parent / RESULTS).is_file()}
     files = [
         each
         for each in inside
@@ -73,7 +80,10 @@ def _inside(folder: Path) -> list[Path]:
     ]
     # Of tables, many are lists of clips or of results.
     return sorted(
-        [*clips, *(each for each in files if each.suffix != ".csv" or _is_recording(each))]
+        [
+            *(clips - twice),
+            *(each for each in files if each.suffix != ".csv" or _is_recording(each)),
+        ]
     )
 
 
@@ -93,6 +103,8 @@ def _seen(recording: Recording) -> str:
         return "an empty file"
     if recording.head.startswith(b"\x80"):
         return "a pickle (a whole dataset in one is own data: docs/own_data.md)"
+    if recording.head.startswith(ZIP):
+        return "a zip archive that is cut off, or holds no arrays"
     if b"\0" in recording.head:
         return "a binary file"
     return f"text that begins with {shown(recording.head[:40].decode(errors='replace'))}"
