@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export BRL_LAUNCHER := $(shell echo $$PPID)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset weights why verify dag data-check test test-fast lint compare probe summary model bench-data bench-training bench-accuracy bench-repro bench-networks release ui clean clean-runs
+.PHONY: help setup repro results preset weights why verify dag data-check test test-fast test-oldest test-newest audit lint compare probe summary model bench-data bench-training bench-accuracy bench-repro bench-networks release ui clean clean-runs
 
 help:  ## what there is; `brl --help` says more
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -60,6 +60,23 @@ test: setup  ## all tests, a process a core
 test-fast: setup  ## the tests that run no whole pipeline
 	@OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile -m 'not slow'
 
+# Tools that are no dependencies: what they install lies in environments of its own.
+.venv-tools/installed: Makefile
+	@$(PYTHON) -m venv .venv-tools
+	@.venv-tools/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
+	@touch $@
+
+test-oldest test-newest audit: export PATH := $(CURDIR)/.venv-tools/bin:$(PATH)
+
+test-oldest: .venv-tools/installed  ## the fast tests with the oldest versions of pyproject.toml: 6 GB
+	@bash .ci/versions oldest
+
+test-newest: .venv-tools/installed  ## the same with the newest: PYTHON=python3.13 is another Python
+	@PYTHON="$(PYTHON)" bash .ci/versions newest
+
+audit: .venv-tools/installed  ## known vulnerabilities of what requirements.txt installs
+	@bash .ci/audit
+
 lint: setup  ## format and check
 	@ruff format --check .
 	@ruff check .
@@ -96,4 +113,4 @@ clean:  ## remove results and caches; keeps recorded runs, .comparison and the v
 	rm -rf data pretrained models curves classifiers scores fused logs release .checkpoints .probe
 	rm -rf .dvc/cache .dvc/tmp
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
-	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

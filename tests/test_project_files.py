@@ -2,11 +2,14 @@
 
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import click
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from brl.commands import main
 from tests.project import HERE
@@ -166,6 +169,25 @@ def test_dev_tools_are_those_that_are_pinned():
     pinned = text_of(HERE / "requirements.txt").partition("# tests and checks")[2]
     of_extra = {re.split(r"[<>=]", requirement)[0] for requirement in extra["dev"]}
     assert of_extra == {line.partition("==")[0] for line in pinned.split()}
+
+
+def test_what_is_pinned_is_in_the_ranges():
+    project = tomllib.loads(text_of(HERE / "pyproject.toml"))["project"]
+    listed = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    ranges = {canonicalize_name(each.name): each.specifier for each in map(Requirement, listed)}
+    lines = text_of(HERE / "requirements.txt").splitlines()
+    pinned = dict(line.split("==") for line in lines if "==" in line)
+    assert {canonicalize_name(name) for name in pinned} == ranges.keys()
+    for name, version in pinned.items():
+        assert version in ranges[canonicalize_name(name)], name
+
+
+def test_the_oldest_versions_run_on_the_oldest_python_with_all_extras():
+    project = tomllib.loads(text_of(HERE / "pyproject.toml"))["project"]
+    script = text_of(HERE / ".ci/versions")
+    assert f"python={project['requires-python'].removeprefix('>=')} " in script
+    (extras,) = re.findall(r'-e "\.\[(.+)\]"', script)
+    assert set(extras.split(",")) == project["optional-dependencies"].keys()
 
 
 def test_packages_for_motion_capture_are_pinned():
