@@ -110,7 +110,7 @@ ui: setup  ## compare the runs in MLflow
 	@brl ui
 
 clean:  ## remove results and caches; keeps recorded runs, .comparison and the virtual environment
-	rm -rf data pretrained models curves classifiers scores fused logs release .checkpoints .probe
+	rm -rf data pretrained models curves classifiers scores fused made logs release .checkpoints .probe
 	rm -rf .dvc/cache .dvc/tmp
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

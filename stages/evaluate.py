@@ -8,6 +8,7 @@ from brl.clips.store import ClipStore
 from brl.config.params import Params, read_params
 from brl.report.data import DataReport
 from brl.report.figure import draw_by_class
+from brl.report.made import STAGES
 from brl.report.page import write_page
 from brl.report.results import ENSEMBLE, Results
 from brl.scores.metrics import Headline, shot_groups
@@ -26,11 +27,13 @@ from brl.support.paths import (
     RESULTS,
     STORE,
     SUBSET,
+    stage_note,
     stream_metrics,
     stream_scores,
     training_curve,
 )
 from brl.support.stage import stage
+from brl.tracking.notes import read_note
 from brl.tracking.present import record
 
 CURVES = REPORTS / "curves.csv"
@@ -57,6 +60,10 @@ def read_results(params: Params) -> Results:
         curves={name: pd.read_csv(training_curve(name)) for name in params.streams},
         store=ClipStore.open(STORE),
         data=DataReport.read(REPORTS),
+        made={
+            work: {name: read_note(stage_note(work, name)) for name in params.streams}
+            for work in STAGES
+        },
     )
 
 

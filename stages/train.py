@@ -17,13 +17,16 @@ from brl.support.paths import (
     STORE,
     TRAINING,
     pretrained_encoder,
+    stage_note,
     trained_weights,
     training_curve,
 )
 from brl.support.stage import stage
 from brl.tracking.description import SubsetRecord, of_training, started_by
+from brl.tracking.machine import surroundings
+from brl.tracking.notes import begin_note, keep_note, unfinished_note, write_note
 from brl.tracking.training import training_run
-from brl.training.checkpoint_file import remove_checkpoints
+from brl.training.checkpoint_file import kept, remove_checkpoints
 from brl.training.distributed import is_first, run_requested
 from brl.training.job import Job
 from brl.training.loop import train_stream
@@ -51,13 +54,18 @@ def train(params: Params, stream: str) -> None:
     about = of_training(params, stream, SubsetRecord(params.dataset.name, digest, summary))
     if job.pretrain:
         about = started_by(about, pretrained_encoder(stream))
+    note = unfinished_note(checkpoint)
+    made_by = surroundings(train=job.train.precision)
+    begin_note(note, made_by, resumes=bool(kept(checkpoint)))
     with training_run(about, identity) as run:
         trained, curve = train_stream(
             job, store, subset, checkpoint, run.log_epoch, start=start, on_start=run.start
         )
         weights = write(trained, pd.DataFrame(curve))
         run.finish(weights, sha256(weights))
+    keep_note(note, stage_note("train", stream))
     remove_checkpoints(checkpoint)
+    note.unlink()
 
 
 def use_checkpoint(checkpoint: CheckpointParams, job: Job) -> None:
@@ -66,6 +74,7 @@ def use_checkpoint(checkpoint: CheckpointParams, job: Job) -> None:
     recipe = Recipe.on(store, stream=job.stream, model=job.model, train=job.train)
     curve = pd.DataFrame(columns=["epoch", "loss", "accuracy", "lr"])
     write(load_checkpoint(checkpoint, recipe), curve)
+    write_note(stage_note("train", job.stream.name), [{"trained": "elsewhere"}])
 
 
 def write(trained: Trained, curve: pd.DataFrame) -> Path:

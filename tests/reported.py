@@ -21,6 +21,17 @@ from tests.tiny import PARAMS
 
 STREAMS = ("joint", "bone", "joint_motion")
 TESTED = 6  # test clips of a class
+# As `brl.tracking.machine.surroundings` says it.
+MADE_BY = {
+    "device": "Processor 9",
+    "device.features": "AVX2",
+    "threads": "1",
+    "processes": "1",
+    "python": "3.11.7",
+    "torch": "2.13.0",
+    "numpy": "2.4.6",
+    "git.commit": f"{'0123456789' * 4}",
+}
 GROUPS = EvaluateParams(many_shot_above=100, few_shot_below=20)
 
 
@@ -81,6 +92,7 @@ def results(folder: Path, names: list[str], params: Params = PARAMS) -> Results:
     classes = pd.DataFrame({"class": names, "train_clips": counts})
     classes["group"] = shot_groups(counts, GROUPS)
     streams = {name: scores_of(store, np.log(counts), seed) for seed, name in enumerate(STREAMS)}
+    made = {stream: [MADE_BY] for stream in STREAMS}
     curve = pd.DataFrame({"epoch": [1, 2, 3], "loss": [3, 2, 1], "accuracy": [20, 50, 80]})
     return Results(
         params=params,
@@ -90,6 +102,7 @@ def results(folder: Path, names: list[str], params: Params = PARAMS) -> Results:
         curves=dict.fromkeys(STREAMS, curve),
         store=store,
         data=data_of(store),
+        made={"train": made, "predict": made},
     )
 
 

@@ -15,6 +15,7 @@ from brl.comparison.data import Data, unfinished_folder, weights_file
 from brl.comparison.made import note_of
 from brl.subset.subset import read_summary
 from brl.support.processes import is_gone, this_process
+from brl.tracking.notes import unfinished_note, write_note
 from brl.tracking.store import connect
 from brl.training.job import Job
 from brl.training.resuming import checkpoint_file, fingerprint
@@ -91,6 +92,7 @@ def test_what_failed_is_shown_then_removed_and_what_goes_on_stays(grid):
         file = checkpoint_file(STREAMS["bone"], identity)
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(b"0" * 3_000_000)
+    write_note(unfinished_note(file), [])  # of the former one
     all_runs = names()
 
     shown = cleaned()

@@ -124,6 +124,7 @@ def test_the_outputs_are_those_of_the_code():
     per_stream = ("pretrained_encoder", "pretraining_curve", "trained_weights", "training_curve")
     per_stream += ("tested_weights", "stream_scores", "fold_networks", "unseen_scores")
     in_code = {getattr(paths, name)("joint") for name in per_stream}
+    in_code |= {paths.stage_note(stage, "joint") for stage in ("pretrain", "train", "predict")}
     in_code |= {
         paths.RAW,
         paths.OWN_LIST,

@@ -21,7 +21,7 @@ from tests.reported import class_names, data_of, results, store_of
 from tests.tiny import PARAMS
 
 SECTIONS = [
-    "numbers", "classes", "streams", "confusion", "clips", "data", "calibration", "curves",
+    "numbers", "classes", "streams", "confusion", "clips", "data", "calibration", "curves", "made",
 ]  # fmt: skip
 
 

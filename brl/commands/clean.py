@@ -28,6 +28,7 @@ from brl.support.locks import Lock
 from brl.support.paths import STORE, SUBSET, TRAINING, UNSEEN_CLIPS
 from brl.support.processes import is_gone
 from brl.support.text import console
+from brl.tracking.notes import unfinished_note
 from brl.tracking.store import connect, tracking_uri
 from brl.training.checkpoint_file import DAMAGED, checkpoint_files
 from brl.training.job import Job
@@ -99,12 +100,14 @@ def old_checkpoints(current: set[str]) -> list[Leftover]:
     leftovers = []
     for file in [*checkpoint_files(checkpoints()), *checkpoint_files(unfinished_folder())]:
         training = file.name.split(".")[0]
-        identity, lock = training.rsplit("-", 1)[-1], Lock(file.with_name(f"{training}.pt"))
+        identity, checkpoint = training.rsplit("-", 1)[-1], file.with_name(f"{training}.pt")
+        lock = Lock(checkpoint)
         damaged = file.suffix == DAMAGED
         if (identity in current and not damaged) or lock.holder():
             continue
         of_comparison = () if damaged else (weights_file(identity), encoder_file(identity))
-        begun_with = (note_of(each) for each in of_comparison if not each.exists())
+        begun_with = [note_of(each) for each in of_comparison if not each.exists()]
+        begun_with += [] if damaged else [unfinished_note(checkpoint)]
         leftovers.append(
             Leftover(
                 what=f"{file.name} ({file.stat().st_size / 1e6:.1f} MB)",

@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 
 from brl.comparison.learned import LearnedFusion, learned_fusions
-from brl.comparison.made import noted, write_note
+from brl.comparison.made import note_of, noted
 from brl.comparison.plan import Run
 from brl.comparison.run import Data, weights_file
 from brl.scores.scores import Scores, load_scores, save_scores
 from brl.support.checked import read_npz
 from brl.support.files import written_whole
+from brl.tracking.notes import write_note
 
 KEPT = "scores.npz"
 
@@ -130,10 +131,10 @@ def restore(report: Path, runs: list[Run], data: Data) -> int:
     taken = missing.keys() & kept.numbers.keys()
     for key in taken:
         path, run = missing[key]
-        write_note(path, kept.listed[key]["scored_by"])
+        write_note(note_of(path), kept.listed[key]["scored_by"])
         for training, lines in trainings_of(kept.listed[key]).items():
             if not weights_file(training).exists():
-                write_note(weights_file(training), lines)
+                write_note(note_of(weights_file(training)), lines)
         save_scores(path, kept.of(key, data.store.names[data.parts(run)[1]]))
     return len(taken)
 

@@ -5,7 +5,6 @@ it: a hash of the code, and the facts of `brl.tracking.machine.surroundings`. A 
 training adds `seconds`, its processor time, and `steps`, those of the whole training.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,9 @@ from brl.comparison.learned import LearnedFusion, learned_fusions
 from brl.comparison.plan import Run, key_of
 from brl.scores.metrics import overall
 from brl.scores.scores import Scores, save_scores
-from brl.support.errors import UserError
-from brl.support.files import sha256, stage_code, written_whole
+from brl.support.files import sha256, stage_code
 from brl.tracking.machine import surroundings
+from brl.tracking.notes import Line, begin_note, read_note, write_note
 
 
 @dataclass(frozen=True)
@@ -111,23 +110,16 @@ def note(file: Path, code: str, *, resumes: bool = False, **precisions: str) -> 
 
     resumes: whether it goes on with the work of another process, whose line stays.
     """
-    path = note_of(file)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a" if resumes else "w", encoding="utf-8") as lines:
-        lines.write(json.dumps({"code": code} | surroundings(**precisions)) + "\n")
+    line = {"code": code} | surroundings(**precisions)
+    begin_note(note_of(file), line, resumes=resumes)
 
 
 def note_end(file: Path, seconds: float, steps: float) -> None:
     """Notes the processor time of this process, whose line is the last one, and all steps."""
     *others, own = noted(file)
-    write_note(file, [*others, own | {"seconds": f"{seconds:.2f}", "steps": f"{steps:.0f}"}])
-
-
-def write_note(file: Path, lines: list[dict[str, str]]) -> None:
-    """Writes the whole note of a file."""
-    with written_whole(note_of(file)) as unfinished:
-        text = "".join(json.dumps(line) + "\n" for line in lines)
-        unfinished.write_text(text, encoding="utf-8")
+    write_note(
+        note_of(file), [*others, own | {"seconds": f"{seconds:.2f}", "steps": f"{steps:.0f}"}]
+    )
 
 
 def note_of(file: Path) -> Path:
@@ -135,16 +127,9 @@ def note_of(file: Path) -> Path:
     return file.with_suffix(".made")
 
 
-def noted(file: Path) -> list[dict[str, str]]:
-    """The lines of a file's note; empty if it has none. Raises UserError where it is damaged."""
-    path = note_of(file)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines]
-    except ValueError as error:
-        raise UserError(
-            f"{path}: damaged; remove it: what made {file.stem} is then unknown"
-        ) from error
+def noted(file: Path) -> list[Line]:
+    """The lines of a file's note, see `read_note`."""
+    return read_note(note_of(file))
 
 
 def steps_of(file: Path) -> float:

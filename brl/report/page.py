@@ -19,6 +19,7 @@ from brl.report.analysis import (
 )
 from brl.report.columns import COLUMNS
 from brl.report.data import HEADINGS
+from brl.report.made import made_by
 from brl.report.results import ENSEMBLE, Results
 from brl.report.skeletons import View, bones, moving_bodies
 from brl.report.words import data_in_words, fusion_in_words, method_in_words
@@ -66,6 +67,7 @@ def contents(results: Results) -> dict[str, Any]:
         "data_headings": HEADINGS,
         "data": parts,
         "findings": findings,
+        "made": made_by(results.made),
         **drawings(results, order, calibrated),
     }
 

@@ -9,6 +9,7 @@ import pandas as pd
 from brl.clips.store import ClipStore
 from brl.config.params import Params
 from brl.report.data import DataReport
+from brl.report.made import Notes
 from brl.scores.metrics import Headline, ShotLimits, accuracy_by_class, headline
 from brl.scores.scores import Scores
 
@@ -24,6 +25,7 @@ class Results:
     fused    scores of the ensemble
     curves   training curve of each stream; without rows if the stream was not trained here
     data     what all clips of the dataset are like
+    made     what made the outputs of stages, by stage and stream
     """
 
     params: Params
@@ -33,6 +35,7 @@ class Results:
     curves: dict[str, pd.DataFrame]
     store: ClipStore
     data: DataReport
+    made: Notes
 
     @property
     def names(self) -> list[str]:

@@ -14,6 +14,7 @@ TRAINING = Path("data/training/subset")
 SPLIT = Path("data/training/split/train.csv")
 UNSEEN_CLIPS = Path("data/unseen.csv")
 SCORES = Path("scores")
+NOTES = Path("made")
 FUSED_SCORES = Path("fused/scores.npz")
 FUSION = Path("fused/fusion.safetensors")
 
@@ -78,3 +79,8 @@ def stream_scores(stream: str) -> Path:
 def stream_metrics(stream: str) -> Path:
     """Test accuracy of a stream."""
     return STREAM_METRICS / f"{stream}.json"
+
+
+def stage_note(stage: str, stream: str) -> Path:
+    """What made the output of a stage for a stream: see `brl.tracking.notes`."""
+    return NOTES / stage / f"{stream}.jsonl"

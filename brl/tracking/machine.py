@@ -3,6 +3,7 @@
 import platform
 import resource
 import subprocess
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,15 +64,17 @@ def features(device: "torch.device") -> str:
 
 
 def commit() -> dict[str, str]:
-    """The present commit as `git.commit`, with -dirty if files differ; empty without git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    """The present commit as `git.commit`, with -dirty if files differ; empty without git.
+
+    Reports do not count: the pipeline writes them, so its first run would differ from its second.
+    """
+    git = partial(subprocess.run, cwd=project_root(), capture_output=True, text=True)
     try:
-        described = subprocess.run(
-            command, cwd=project_root(), capture_output=True, text=True, check=True
-        )
+        head = git(["git", "rev-parse", "HEAD"], check=True).stdout.strip()
+        differs = git(["git", "diff", "--quiet", "HEAD", "--", ".", ":(exclude)reports"]).returncode
     except (OSError, subprocess.CalledProcessError):
         return {}
-    return {"git.commit": described.stdout.strip()}
+    return {"git.commit": f"{head}-dirty" if differs else head}
 
 
 def peak_memory_mb() -> float:
