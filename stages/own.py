@@ -10,7 +10,7 @@ from pathlib import Path
 
 from brl.config.params import read_params
 from brl.datasets.own.description import DESCRIPTION_FILE, read_description
-from brl.support.files import sha256, written_whole
+from brl.support.files import is_unfinished, sha256, written_whole
 from brl.support.paths import DATASET_NAME, OWN, OWN_LIST, RAW
 from brl.support.stage import stage
 
@@ -20,7 +20,8 @@ def main() -> None:
     dataset = read_params().dataset
     is_own = dataset.name == "custom"
     is_read = is_own and dataset.mirror is None
-    files = sorted(file for file in OWN.rglob("[!.]*") if file.is_file()) if is_read else []
+    files = sorted(OWN.rglob("[!.]*")) if is_read else []
+    files = [file for file in files if file.is_file() and not is_unfinished(file)]
     with written_whole(OWN_LIST) as unfinished:
         digests = {str(file): digest_of(file) for file in files}
         unfinished.write_text(json.dumps(digests, indent=2), encoding="utf-8")

@@ -18,7 +18,7 @@ from brl.comparison.data import folder
 from brl.comparison.kept import KEPT
 from brl.support.checked import read_npz, read_safetensors
 from brl.support.errors import Damaged, UserError
-from brl.support.files import project_root
+from brl.support.files import is_unfinished, project_root
 from brl.support.paths import COMPARISON_REPORTS, STORE
 from brl.support.progress import progress
 
@@ -78,6 +78,7 @@ def computed() -> list[tuple[Path, str]]:
     """The files of comparisons and probes, each with the command that brings it back."""
     root = project_root()
     kept = [*folder().rglob("*.safetensors"), *folder().rglob("*.npz")]
+    kept = [file for file in kept if not is_unfinished(file)]
     kept += (root / ".probe").glob("*.npz")
     reported = (root / COMPARISON_REPORTS).glob(f"*/{KEPT}")
     return [

@@ -22,7 +22,7 @@ import torch
 from brl.comparison.data import unfinished_checkpoint
 from brl.comparison.made import Code
 from brl.comparison.plan import Run
-from brl.support.errors import UserError
+from brl.support.errors import UserError, in_words
 from brl.support.launchers import end_with
 from brl.support.locks import Lock
 from brl.support.processes import use_one_thread
@@ -118,7 +118,7 @@ def _done(
             except Exception as error:
                 if not isinstance(error, UserError | OSError):
                     traceback.print_exception(error)
-                failure = f"{task.title}: {error}"
+                failure = f"{task.title}: {in_words(error)}"
                 lines = [failure]
             if lines is not None:
                 bar.write("\n".join(lines), file=sys.stderr)

@@ -14,6 +14,7 @@ import requests
 from tqdm import tqdm
 
 from brl.support.files import project_root, written_whole
+from brl.support.locks import alone
 
 ATTEMPTS = 5  # in a row without a new byte
 PAUSE = 1.0  # seconds before the next attempt; doubled after each one without a new byte
@@ -29,10 +30,19 @@ def download(url: str, name: str, target: Path) -> None:
     name: the file's name, for the progress bar. The first bytes of a broken transfer are kept in
     the project's .checkpoints/downloads, since DVC empties a stage's outputs when it starts the
     stage. The next attempt, also one of a later call, requests the rest. The download starts again
-    where the server cannot resume it or has another version by then.
+    where the server cannot resume it or has another version by then. Another process that downloads
+    the same file is waited for.
     Raises requests.RequestException where another attempt would not help, or after the last one.
     """
     unfinished = Unfinished(url, name)
+    with alone(f"download of {name}", unfinished.content):
+        _receive(url, unfinished, name)
+        shutil.move(unfinished.content, target)
+        unfinished.forget()
+
+
+def _receive(url: str, unfinished: "Unfinished", name: str) -> None:
+    """Makes attempts until all bytes are there; raises what `download` raises."""
     largest = failures = 0
     while True:
         try:
@@ -47,8 +57,6 @@ def download(url: str, name: str, target: Path) -> None:
             time.sleep(PAUSE * 2 ** (failures - 1))
         except ValueError as error:  # a redirect to no address, a chunk of negative length
             raise requests.RequestException(f"not HTTP: {error}") from error
-    shutil.move(unfinished.content, target)
-    unfinished.forget()
 
 
 class Unfinished:

@@ -62,13 +62,19 @@ def to_fill_in(start: Start) -> dict[str, list[str]]:
 
 
 def write_files(folder: Path, start: Start) -> None:
-    """Writes both files, or the description for a list that is there."""
-    with written_whole(folder / DESCRIPTION_FILE) as unfinished:
-        yaml = YAML()
-        yaml.width = 100
-        yaml.dump(_description(start), unfinished)
+    """Writes both files, or none; only the description for a list that is there."""
+    clips = folder / CLIPS_FILE
     if not start.listed:
-        write_csv(_clips(start), folder / CLIPS_FILE)
+        write_csv(_clips(start), clips)
+    try:
+        with written_whole(folder / DESCRIPTION_FILE) as unfinished:
+            yaml = YAML()
+            yaml.width = 100
+            yaml.dump(_description(start), unfinished)
+    except BaseException:
+        if not start.listed:
+            clips.unlink()
+        raise
 
 
 def _description(start: Start) -> CommentedMap:

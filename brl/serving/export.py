@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +155,9 @@ def export(recognizer: Recognizer, path: Path, clips: Sequence[np.ndarray]) -> f
             tell(f"{path.name}: converting them to ONNX, the longest step")
             write_onnx(program, unfinished, description(recognizer))
         else:
-            torch.export.save(program, unfinished, extra_files=description(recognizer))
+            content = BytesIO()  # a file of torch's own would not say why it cannot be written
+            torch.export.save(program, content, extra_files=description(recognizer))
+            unfinished.write_bytes(content.getbuffer())
         tell(f"{path.name}: comparing it with the networks")
         difference = largest_difference(recognizer, unfinished, clips)
         if not difference <= LARGEST_DIFFERENCE:
@@ -289,10 +292,13 @@ def store_of(recipe: Recipe) -> ClipStore:
 def export_project(path: Path) -> None:
     """Exports the trained streams to an .onnx or .pt2 file; prints the largest difference.
 
-    Raises UserError for another suffix, missing weights or clips, or a graph that differs.
+    Raises UserError for another suffix, a folder of that name, missing weights or clips, or a graph
+    that differs.
     """
     if path.suffix not in FORMATS:
         raise UserError(f"{path}: ends in {path.suffix or 'nothing'}; must be .onnx or .pt2")
+    if path.is_dir():  # told before the minutes that an export takes
+        raise UserError(f"{path}: it is a folder and stays; give another name, or remove it")
     recognizer = Recognizer.of_project(read_params())
     clips = extreme_clips(store_of(recognizer.recipe))
     difference = export(recognizer, path, clips)

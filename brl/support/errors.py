@@ -1,5 +1,7 @@
 """Errors for the user: one line, no traceback."""
 
+import errno
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +34,36 @@ class Damaged(UserError):
         )
 
 
+AGAIN = "then run the same command again"
+REMEDIES = {
+    errno.ENOSPC: f"free some space, {AGAIN}",
+    errno.EDQUOT: f"free some space of your quota, {AGAIN}",
+    errno.EFBIG: f"raise the limit of a file's size (ulimit -f, or the file system's), {AGAIN}",
+    errno.EACCES: f"give this user the right to it, {AGAIN}",
+    errno.EPERM: f"give this user the right to it, {AGAIN}",
+    errno.EROFS: f"make the file system writable, {AGAIN}",
+    errno.EIO: f"the disk, or the way to it, fails: see that it works, {AGAIN}",
+    errno.EISDIR: "it is a folder and stays: give another name, or remove it",
+}
+
+
+class NotWritten(OSError):
+    """A file (`filename`) that the disk did not take; what was there before is unchanged."""
+
+    def __str__(self) -> str:
+        return in_words(self)
+
+
+def in_words(error: Exception) -> str:
+    """An error for the user: an OSError with the file that it names, and what to do about it."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    place = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+    what = "not written: " if isinstance(error, NotWritten) else ""
+    remedy = REMEDIES.get(error.errno or 0)
+    return f"{place}{what}{error.strerror}{f'; {remedy}' if remedy else ''}"
+
+
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Ends the program with one line instead of a traceback where the cause is not a bug.
@@ -42,7 +74,7 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except (UserError, OSError) as error:
-        print(f"error: {_one_line(str(error))}", file=sys.stderr)
+        print(f"error: {_one_line(in_words(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted; run the same command again to resume", file=sys.stderr)

@@ -1,19 +1,31 @@
 """Atomic writes, file hashes, the project's root, and the code that a stage depends on."""
 
+import errno
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import yaml
 
+from brl.support.errors import NotWritten
+from brl.support.locks import Lock
 from brl.support.text import in_spreadsheet
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# The folder in which something is being written, beside its place: 16 letters keep two apart.
+UNFINISHED = re.compile(r"\..+\.[0-9a-f]{16}\.partial")
+LONGEST_STEM = 40  # letters; names of files have 255 bytes
+# What a disk says without naming the file; the others name it.
+OF_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES)
 
 
 def project_root() -> Path:
@@ -48,26 +60,83 @@ def stage_code(stage: str, network: str) -> list[Path]:
 def written_whole(path: Path) -> Iterator[Path]:
     """Yields a temporary path, which becomes `path` when the block ends without an error.
 
-    It lies in the same folder, so that the final step is an atomic rename. Before it all bytes are
-    on disk: a power cut leaves the old content or the new one. Missing parent folders are created.
-    On an error the temporary file or folder is removed and `path` stays as it was.
+    It has the same name, in a folder `.STEM.TOKEN.partial` beside `path`, so that the final step is
+    an atomic rename. Before it all bytes are on disk: a power cut leaves the old content or the new
+    one. Missing parent folders are created. On an error the folder is removed and `path` stays as
+    it was. The folder is locked: what a killed process left is removed by the next one that writes
+    beside it. A file does not replace a folder, nor a folder a file.
+
+    Raises NotWritten where the disk does not take it, also if the block found that out.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays last: numpy and matplotlib choose the format by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    workshop = path.with_name(f".{path.stem[:LONGEST_STEM]}.{token_hex(8)}.partial")
+    unfinished, lock = workshop / path.name, Lock(workshop)
     try:
-        yield temporary
-        for each in (*temporary.rglob("*"), temporary):
-            _to_disk(each)
-        if path.is_dir():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
-        _to_disk(path.parent)
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path.parent.absolute())
+        lock.take()
+        try:
+            workshop.mkdir()
+            yield unfinished
+            _put_in_place(unfinished, path)
+        finally:
+            shutil.rmtree(workshop, ignore_errors=True)
+            lock.give_back()
+    except OSError as error:
+        place = _not_written(error, unfinished, path)
+        if place is None:
+            raise
+        raise NotWritten(error.errno, error.strerror, str(place)) from error
+
+
+def _put_in_place(unfinished: Path, path: Path) -> None:
+    """Renames a finished file or folder; a folder replaces its earlier version."""
+    for each in (*unfinished.rglob("*"), unfinished):
+        _to_disk(each)
+    former = unfinished.with_name(".former")
+    replaces = unfinished.is_dir() and path.is_dir()
+    if replaces:
+        os.replace(path, former)
+    try:
+        os.replace(unfinished, path)
+    except OSError:
+        if replaces:
+            os.replace(former, path)
+        raise
+    _to_disk(path.parent)
+
+
+def _not_written(error: OSError, unfinished: Path, path: Path) -> Path | None:
+    """What could not be written of `path`, a file or a file in it; None: the error is of another.
+
+    Many errors of a full disk name no file.
+    """
+    names = [name for name in (error.filename, error.filename2) if isinstance(name, str | Path)]
+    if not names:
+        return path if error.errno in OF_DISK else None
+    workshop = unfinished.parent.absolute()
+    for name in map(Path, map(os.path.abspath, names)):
+        if name.is_relative_to(unfinished.absolute()):
+            return path / name.relative_to(unfinished.absolute())
+        if name in (workshop, Lock(workshop).path, path.absolute(), *path.absolute().parents):
+            return path
+    return None
+
+
+@cache
+def _remove_leftovers(folder: Path) -> None:
+    """Removes what killed processes left unfinished in a folder; a process looks once."""
+    for left in folder.glob(".*.partial*"):
+        workshop = left.with_name(left.name.removesuffix(".lock"))
+        lock = Lock(workshop)
+        with suppress(OSError):  # of another user
+            if UNFINISHED.fullmatch(workshop.name) and lock.take():
+                shutil.rmtree(workshop, ignore_errors=True)
+                lock.give_back()
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a path is, or lies in, what a process writes or was killed while it wrote."""
+    return any(map(UNFINISHED.fullmatch, path.parts))
 
 
 def _to_disk(path: Path) -> None:

@@ -41,17 +41,20 @@ class Lock:
                 os.close(descriptor)
                 raise
             os.close(descriptor)  # another process has removed it: the next one is at its path
-        os.truncate(descriptor, 0)
-        os.write(descriptor, f"{this_process()}\n{datetime.now():%Y-%m-%d %H:%M}".encode())
         self._descriptor = descriptor
+        with suppress(OSError):  # a full disk: the lock holds, and tells nothing
+            os.truncate(descriptor, 0)
+            os.write(descriptor, f"{this_process()}\n{datetime.now():%Y-%m-%d %H:%M}".encode())
         return True
 
     def give_back(self) -> None:
         """Gives the lock to the next process."""
         assert self._descriptor is not None
-        self.path.unlink(missing_ok=True)  # before another process can have it
-        os.close(self._descriptor)
-        self._descriptor = None
+        try:
+            self.path.unlink(missing_ok=True)  # before another process can have it
+        finally:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def holder(self) -> str | None:
         """The process that has the lock, in words; None if it is free."""

@@ -39,12 +39,10 @@ def open_database(uri: str) -> None:
 def _create(file: Path) -> None:
     """Creates a store under another name, which becomes `file` when all its tables are there.
 
-    Whoever calls it holds the lock: what it finds half made belongs to a process that was killed.
+    Whoever calls it holds the lock.
     """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    for left in file.parent.glob(f".{file.stem}.*.partial*"):
-        left.unlink()
     with written_whole(file) as unfinished:
         address = f"sqlite:///{unfinished.resolve()}"
         store = SqlAlchemyStore(address, artifacts_beside(f"sqlite:///{file.resolve()}"))

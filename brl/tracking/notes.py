@@ -20,9 +20,7 @@ def unfinished_note(checkpoint: Path) -> Path:
 
 def begin_note(path: Path, line: Line, *, resumes: bool) -> None:
     """Notes a process that begins; resumes: whether the lines of earlier ones stay."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a" if resumes else "w", encoding="utf-8") as lines:
-        lines.write(json.dumps(line) + "\n")
+    write_note(path, [*(read_note(path) if resumes else []), line])
 
 
 def write_note(path: Path, lines: Iterable[Line]) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 
 import torch
 
+from brl.support.errors import NotWritten
 from brl.support.files import written_whole
 from brl.training.distributed import is_first
 
 BEFORE, DAMAGED = ".before", ".damaged"
+FULL = (errno.ENOSPC, errno.EDQUOT)
 DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -28,14 +30,47 @@ def kept(path: Path) -> list[Path]:
 
 
 def checkpoint_files(folder: Path) -> list[Path]:
-    """All checkpoints in a folder, and what is left of unfinished and damaged ones."""
+    """All checkpoints in a folder, and what is left of damaged ones."""
     return [file for file in sorted(folder.glob("*")) if file.suffix in (".pt", BEFORE, DAMAGED)]
 
 
+def try_to_write(path: Path, content: dict[str, Any], *, tells: bool) -> bool:
+    """Writes a checkpoint if the disk takes it: a full one must not end the training.
+
+    tells: whether to say so if not. Returns whether it is written.
+    """
+    try:
+        write_checkpoint(path, content)
+    except NotWritten as error:
+        if tells:
+            print(
+                f"warning: {path}: not written: {error.strerror}; the training goes on, and tries "
+                "again after each epoch; interrupted, it would resume from the checkpoint before",
+                file=sys.stderr,
+                flush=True,
+            )
+        return False
+    return True
+
+
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Writes a checkpoint; the one that was there becomes the one before."""
+    """Writes a checkpoint; the one that was there becomes the one before.
+
+    Where two have room but not three, the one before makes room first. Raises NotWritten where the
+    disk does not take it; the last one is still there then.
+    """
     buffer = BytesIO()
     torch.save(content, buffer)
+    try:
+        _write(path, buffer)
+    except NotWritten as error:
+        if error.errno not in FULL or not before(path).exists() or not path.exists():
+            raise
+        before(path).unlink()
+        _write(path, buffer)
+
+
+def _write(path: Path, buffer: BytesIO) -> None:
     with written_whole(path) as unfinished:
         with unfinished.open("wb") as file:
             file.write(hashlib.sha256(buffer.getbuffer()).digest())

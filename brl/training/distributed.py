@@ -25,7 +25,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from brl.streams.device import best_device
-from brl.support.errors import UserError
+from brl.support.errors import UserError, in_words
 from brl.support.launchers import end_with
 
 # When a process fails, those connected to it fail at once. They wait this long before they end, so
@@ -141,7 +141,7 @@ def _run_connected(
     try:
         function(*arguments)
     except (UserError, OSError) as reason:
-        error.write_text(str(reason), encoding="utf-8")
+        error.write_text(in_words(reason), encoding="utf-8")
         raise
     except Exception:
         time.sleep(SECONDS_BEFORE_EXIT)

@@ -19,7 +19,7 @@ from brl.streams.weights import Recipe, Trained
 from brl.subset.subset import Subset
 from brl.support.errors import UserError
 from brl.support.progress import FractionBar, fraction_bar
-from brl.training.checkpoint_file import kept, read_checkpoint, set_aside, write_checkpoint
+from brl.training.checkpoint_file import kept, read_checkpoint, set_aside, try_to_write
 from brl.training.distributed import (
     gather_batch,
     is_first,
@@ -62,7 +62,8 @@ def train_stream(
     """Trains one stream on a subset; resumes from `checkpoint` if that file exists.
 
     checkpoint  replaced after each epoch; may be resumed with another number of processes. A
-                damaged one is set aside, and the one before it is used
+                damaged one is set aside, and the one before it is used. Where the disk does not
+                take it, the training goes on, and says so once
     on_epoch    called after each epoch with a row of the curve: `epoch` (from 1), `loss`, the
                 objective's measures in % (`accuracy`), `lr`, `steps` of the optimizer so far, and
                 `validation` if there is a validation part. A resumed training first calls it for
@@ -147,6 +148,7 @@ class Training:
         self.curve: list[CurveRow] = []
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self.run = ""  # the name under which the training is recorded
+        self.is_kept = True  # whether the last checkpoint was written
 
     def run_epoch(self, bar: FractionBar) -> CurveRow:
         """Trains one epoch; appends its row to the curve and returns it.
@@ -256,7 +258,7 @@ class Training:
         return order.tensor_split(math.ceil(len(order) / self.job.train.batch_size))
 
     def save(self, checkpoint: Path) -> None:
-        """Writes the state of the training to a checkpoint."""
+        """Writes the state of the training to a checkpoint, if the disk takes it."""
         content = {
             "epoch": self.epoch,
             "curve": self.curve,
@@ -268,7 +270,7 @@ class Training:
             "best": self.best,
             "run": self.run,
         }
-        write_checkpoint(checkpoint, content)
+        self.is_kept = try_to_write(checkpoint, content, tells=self.is_kept)
 
     def restore(self, checkpoint: Path) -> None:
         """Restores the state that `save` wrote."""

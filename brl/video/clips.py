@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -83,8 +84,10 @@ def _make_clip(video: Video, file: Path, networks: tuple[Path, Path | None, int]
         is_new = not file.exists()
         if is_new:
             joints = _bodies(chain([first], frames), estimator, str(video.path))
+            content = BytesIO()  # a file of NumPy's own would not say why it cannot be written
+            np.save(content, joints)
             with written_whole(file) as unfinished:
-                np.save(unfinished, joints)
+                unfinished.write_bytes(content.getbuffer())
         else:
             _check_joints(file, estimator.num_joints)
     except UserError as error:

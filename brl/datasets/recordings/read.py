@@ -12,6 +12,7 @@ from brl.datasets.recordings.numpy_files import ZIP
 from brl.datasets.recordings.recording import Format, Recording
 from brl.datasets.recordings.table import FORMATS, SUFFIXES
 from brl.support.errors import UserError
+from brl.support.files import is_unfinished
 
 RESULTS, FRAMES = "alphapose-results.json", "sep-json"  # what AlphaPose calls its output
 
@@ -67,7 +68,7 @@ def _inside(folder: Path) -> list[Path]:
 
     AlphaPose writes the same frames into one file and into a folder beside it: the file counts.
     """
-    inside = sorted(folder.rglob("*"))
+    inside = sorted(each for each in folder.rglob("*") if not is_unfinished(each))
     clips = {each for each in (folder, *inside) if each.is_dir() and _is_recording(each)}
     twice = {each for each in clips if each.name == FRAMES and (each.parent / RESULTS).is_file()}
     files = [
