@@ -58,7 +58,7 @@ test: setup  ## all tests, a process a core
 	@OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile
 
 test-fast: setup  ## the tests that run no whole pipeline
-	@OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile -m 'not slow'
+	@OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile -m 'not slow and not faults'
 
 # Tools that are no dependencies: what they install lies in environments of its own.
 .venv-tools/installed: Makefile
