@@ -9,9 +9,10 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
-from brl.config.params import read_params
+from brl.config.params import Params, read_params
 from brl.support.errors import UserError
 from brl.support.files import written_whole
+from brl.support.yaml_file import read_yaml
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def edit_params(params_file: Path, change: Callable[[CommentedMap], None]) -> No
     change(content)
     with written_whole(params_file) as unfinished:
         yaml.dump(content, unfinished)
-        read_params(unfinished)
+        read_yaml(unfinished, Params, name=str(params_file))
 
 
 def overwrite(content: dict[str, Any], changes: dict[str, Any]) -> None:
