@@ -13,7 +13,7 @@ import brl  # noqa: F401  # before torch: it chooses how threads wait
 from brl.config.params import read_params
 from brl.streams.stream import Stream
 from brl.tracking.store import connect
-from tests.faults import count_failed_writes  # noqa: F401  # hook
+from tests.faults import pytest_count_failed_writes  # noqa: F401  # hook
 from tests.reference import (  # noqa: F401  # hooks
     pytest_runtest_makereport,
     pytest_terminal_summary,

@@ -21,7 +21,7 @@ FAILED_WRITES = "failed_writes"  # a property of tests: how many they fail
 
 
 @pytest.hookimpl(specname="pytest_terminal_summary")
-def count_failed_writes(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_count_failed_writes(terminalreporter: pytest.TerminalReporter) -> None:
     """Says how many writes were failed in all."""
     passed = terminalreporter.stats.get("passed", [])
     failed = [dict(report.user_properties).get(FAILED_WRITES, 0) for report in passed]
@@ -41,12 +41,12 @@ class FailingDisk:
         self.count = 0
         self.failed: tuple[str, Path] | None = None
 
-    def meets(self, kind: str, place: Any) -> None:
+    def meets(self, kind: str, place: Any, *source: Any) -> None:
         """Counts an operation on a path or a descriptor; raises OSError if it is to fail."""
         if isinstance(place, int):
             place, named = os.readlink(f"/proc/self/fd/{place}"), ()
-        else:
-            named = (os.fspath(place),)
+        else:  # of a rename, the source is named first
+            named = (*source, None, place) if source else (place,)
         path = Path(os.path.abspath(os.fsdecode(place)))
         if not path.is_relative_to(self.root) or (
             self.code == errno.EACCES and kind not in BY_NAME
@@ -102,7 +102,7 @@ def failing(disk: FailingDisk) -> Iterator[FailingDisk]:
             else:
                 writes = name != "mkdir" or not os.path.lexists(arguments[0])
             if writes:
-                disk.meets(kind, arguments[place])
+                disk.meets(kind, arguments[place], *arguments[:place])
             return function(*arguments, **named)
 
         patch.setattr(os, name, call)
