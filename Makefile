@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export BRL_LAUNCHER := $(shell echo $$PPID)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset weights why verify dag data-check test test-fast test-oldest test-newest audit lint compare probe summary model bench-data bench-training bench-accuracy bench-repro bench-networks release ui clean clean-runs
+.PHONY: help setup repro results preset weights why verify dag data-check test test-fast test-oldest test-newest audit test-faults fuzz lint compare probe summary model bench-data bench-training bench-accuracy bench-repro bench-networks release ui clean clean-runs
 
 help:  ## what there is; `brl --help` says more
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -76,6 +76,14 @@ test-newest: .venv-tools/installed  ## the same with the newest: PYTHON=python3.
 
 audit: .venv-tools/installed  ## known vulnerabilities of what requirements.txt installs
 	@bash .ci/audit
+
+test-faults: setup  ## what happens when processes are killed and files fail: 25 minutes
+	@python -c 'import pgserver, psycopg2' 2> /dev/null || pip install --quiet -e '.[faults]'
+	@OMP_NUM_THREADS=1 RELIABILITY=reports/benchmarks/reliability.json python -m pytest -n auto --dist loadfile -m faults
+
+fuzz: setup  ## damaged files for all readers, led by the code that they reach: MINUTES=60
+	@python -c 'import atheris' 2> /dev/null || pip install --quiet -e '.[fuzz]'
+	@python -m tests.fuzz $(or $(MINUTES),60)
 
 lint: setup  ## format and check
 	@ruff format --check .

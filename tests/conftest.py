@@ -2,7 +2,7 @@
 
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,8 @@ import brl  # noqa: F401  # before torch: it chooses how threads wait
 from brl.config.params import read_params
 from brl.streams.stream import Stream
 from brl.tracking.store import connect
-from tests.faults import pytest_count_failed_writes  # noqa: F401  # hook
-from tests.reference import (  # noqa: F401  # hooks
-    pytest_runtest_makereport,
-    pytest_terminal_summary,
-)
+from tests.figures import FIGURE, write_figures
+from tests.reference import pytest_runtest_makereport, tell_not_shown  # noqa: F401  # a hook
 from tests.warm import started_warm, warm_python
 from tests.web import Server, running_server
 
@@ -25,6 +22,7 @@ if TYPE_CHECKING:
     from brl.clips.store import ClipStore
     from brl.subset.subset import Subset
     from tests.comparing import Grid
+    from tests.killed import Killed, Measured
 
 # No time limit an example: the machine's load must not fail a test. The same examples each run.
 settings.register_profile("project", deadline=None, derandomize=True, max_examples=50)
@@ -44,6 +42,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in long)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was not shown, and what tests of faults counted."""
+    tell_not_shown(terminalreporter)
+    write_figures(terminalreporter)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def elsewhere(tmp_path_factory) -> Iterator[None]:
     """What is kept at the project's root (checksums, checkpoints, runs) stays out of this one."""
@@ -51,6 +55,21 @@ def elsewhere(tmp_path_factory) -> Iterator[None]:
         patch.setenv("DVC_ROOT", str(tmp_path_factory.mktemp("root")))
         patch.setattr("os.fsync", lambda _: None)  # 20 ms each, and no test cuts the power
         yield
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Counts what a test of faults did, for reports/benchmarks/reliability.json."""
+    return lambda what, number=1: record_property(FIGURE, [what, number])
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory, worker_id) -> "tuple[Killed, dict[str, Measured]]":
+    """A pipeline that ran as it should, and the measures of its stages; all processes share it."""
+    from tests.killed import built  # takes seconds to import
+
+    folder = tmp_path_factory.getbasetemp()
+    return built(folder if worker_id == "master" else folder.parent)
 
 
 @pytest.fixture(scope="session")

@@ -17,16 +17,6 @@ import pytest
 ERRORS = (errno.ENOSPC, errno.EACCES, errno.EIO)
 # Of these, a lack of permission says something; what is open already can be written.
 BY_NAME = ("open", "mkdir", "rename")
-FAILED_WRITES = "failed_writes"  # a property of tests: how many they fail
-
-
-@pytest.hookimpl(specname="pytest_terminal_summary")
-def pytest_count_failed_writes(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says how many writes were failed in all."""
-    passed = terminalreporter.stats.get("passed", [])
-    failed = [dict(report.user_properties).get(FAILED_WRITES, 0) for report in passed]
-    if any(failed):
-        terminalreporter.line(f"{sum(failed)} writes failed, in {sum(map(bool, failed))} tests")
 
 
 class FailingDisk:

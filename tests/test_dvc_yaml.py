@@ -6,9 +6,11 @@ from typing import get_args
 
 import pytest
 import yaml
+from dvc.repo import Repo
 
 from brl.config.params import ModelParams
 from brl.support import paths
+from tests.project import HERE
 
 NETWORKS = get_args(ModelParams.model_fields["name"].annotation)
 STAGES = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -142,3 +144,11 @@ def test_the_outputs_are_those_of_the_code():
     assert in_code | {paths.LONG_TAIL} <= outputs
     folders = {paths.STORE, paths.SUBSET, paths.TRAINING, paths.REPORTS}
     assert {output for output in outputs if output.parent not in folders} <= in_code
+
+
+@pytest.mark.parametrize("left", [".joint.12.partial.safetensors", ".Qecmk34by9zbYuy-4ekhkA.tmp"])
+def test_what_a_killed_program_left_in_a_folder_is_no_dependency(left):
+    """Stages depend on whole folders of results: else `ensemble` would run again, and note it."""
+    with Repo(str(HERE)) as repo:
+        assert repo.dvcignore.is_ignored_file(str(HERE / "classifiers" / left))
+        assert not repo.dvcignore.is_ignored_file(str(HERE / "classifiers/joint.safetensors"))

@@ -1,5 +1,6 @@
 """What pose estimators write: each format gives the joints that it holds, or a one-line error."""
 
+import io
 import json
 import pickle
 from dataclasses import replace
@@ -434,6 +435,13 @@ def nested(depth):
     return "[" * depth + "]" * depth
 
 
+def without_its_start() -> bytes:
+    """A zip that tells of a file before its own start."""
+    file = io.BytesIO()
+    np.savez(file, first=np.ones(2), second=np.ones(2))
+    return file.getvalue()[file.getvalue().index(b"PK\x03\x04", 1) :]
+
+
 HOSTILE = {
     "lists in lists": ("a.json", nested(100_000).encode(), "not valid JSON"),
     "many absent bodies": (
@@ -443,6 +451,7 @@ HOSTILE = {
     "a pickle": ("a.pkl", pickle.dumps(print), r"a pickle \(a whole dataset .*\); can be read"),
     "a pickle called an array": ("a.npy", pickle.dumps(print), "not a whole array file"),
     "half a zip": ("a.npz", b"PK\x03\x04", "not a whole array file"),
+    "a zip without its start": ("a.npz", without_its_start(), "not a whole array file"),
     "text with a wrong name": ("a.skeleton", b"hello", "line 1: 'hello'; must be the number of"),
 }  # fmt: skip
 

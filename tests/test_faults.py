@@ -32,7 +32,7 @@ from brl.support.stage import stage
 from brl.training.checkpoint_file import BEFORE, kept, read_checkpoint, write_checkpoint
 from brl.training.loop import train_stream
 from tests.comparing import compute_here
-from tests.faults import ERRORS, FAILED_WRITES, FailingDisk, contents, failing, restore
+from tests.faults import ERRORS, FailingDisk, contents, failing, restore
 from tests.moving import moving_body
 from tests.own_data import write_stick_figures
 from tests.project import HERE, SMALL
@@ -222,9 +222,9 @@ def test_light_stages_are_all_or_nothing(tmp_path, monkeypatch):
 @pytest.mark.faults
 @pytest.mark.parametrize("code", ERRORS, ids=errno.errorcode.get)
 @pytest.mark.parametrize("name", STAGES)
-def test_every_write_of_every_stage(project, name, code, record_property):
+def test_every_write_of_every_stage(project, name, code, figure):
     failed = endings(partial(run, name), project, code, count(1))
-    record_property(FAILED_WRITES, failed)
+    figure("writes failed", failed)
     assert failed > 3
 
 
@@ -247,7 +247,7 @@ def test_new_data_are_all_or_nothing(tmp_path, monkeypatch):
     "words",
     ["preset nw_ucla", "weights joint none", "export a.onnx", "export a.pt2", "release"],
 )
-def test_every_write_of_commands(project, monkeypatch, words, code, record_property):
+def test_every_write_of_commands(project, monkeypatch, words, code, figure):
     for place in ("torch.export.export", "torch.onnx.export"):  # they take seconds
         monkeypatch.setattr(place, once(pkgutil.resolve_name(place)))
     monkeypatch.setattr("brl.serving.export.largest_difference", lambda *_: 0.0)
@@ -255,29 +255,29 @@ def test_every_write_of_commands(project, monkeypatch, words, code, record_prope
     if words.startswith("weights"):
         edit_params(Path("params.yaml"), take_weights)
     failed = endings(partial(brl_command, *words.split()), project, code, count(1))
-    record_property(FAILED_WRITES, failed)
+    figure("writes failed", failed)
     assert failed > 3
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("code", ERRORS, ids=errno.errorcode.get)
-def test_every_write_of_new_data(tmp_path, monkeypatch, code, record_property):
+def test_every_write_of_new_data(tmp_path, monkeypatch, code, figure):
     monkeypatch.chdir(tmp_path)
     save_recordings(tmp_path)
     failed = endings(partial(brl_command, "data", "new", "recordings"), tmp_path, code, count(1))
-    record_property(FAILED_WRITES, failed)
+    figure("writes failed", failed)
     assert failed > 5
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("code", ERRORS, ids=errno.errorcode.get)
-def test_every_write_of_a_comparison(grid, monkeypatch, code, record_property):
+def test_every_write_of_a_comparison(grid, monkeypatch, code, figure):
     """What it computed before stays, and it goes on from there."""
     compute_here(monkeypatch)
     monkeypatch.setattr("time.process_time", lambda: 0.0)  # which it notes
     work = partial(brl_command, "compare", "tiny")
     failed = endings(work, grid.folder, code, count(1))
-    record_property(FAILED_WRITES, failed)
+    figure("writes failed", failed)
     assert failed > 10
 
 

@@ -1,13 +1,18 @@
 """Whatever a file holds, its reader returns data or raises UserError.
 
 A few examples are tried in every run. `FUZZ=1000000 pytest tests/test_fuzzing.py` tries more, each
-time others.
+time others; `make fuzz` tries those that reach new code of the readers (tests/fuzz.py).
 """
 
+import io
 import json
 import os
 import pickle
 import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,7 +27,6 @@ from brl.datasets.recordings.read import read_recording
 from brl.published.checkpoint import read_state
 from brl.support.errors import UserError
 from brl.support.yaml_file import load_yaml
-from tests.checkpoints import saved
 from tests.test_pickles import PLAIN
 
 MORE = int(os.environ.get("FUZZ", "0"))
@@ -30,7 +34,7 @@ fuzzed = settings(
     max_examples=MORE or 100,
     derandomize=not MORE,
     deadline=10_000,  # ms
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.too_slow],
 )
 INSTRUCTIONS = [bytes([each]) for each in pickle._Unpickler.dispatch]
 
@@ -52,65 +56,31 @@ def mutated(draw, wholes: list[bytes], pieces: list[bytes]) -> bytes:
 PICKLED = [pickle.dumps(PLAIN, protocol) for protocol in (0, 2, 4, 5)]
 
 
-@fuzzed
-@given(mutated(PICKLED, INSTRUCTIONS))
-def test_mutated_pickles(tmp_path, content):
-    file = tmp_path / "a.pkl"
-    file.write_bytes(content)
-    try:
-        repr(load_plain(file))
-        read_annotations(file)
-    except UserError as error:
-        assert str(error).startswith("a.pkl: ")
+def read_pickle(file: Path) -> None:
+    repr(load_plain(file))
+    read_annotations(file)
 
 
-@fuzzed
-@given(st.lists(st.sampled_from(INSTRUCTIONS) | st.binary(max_size=2), max_size=60).map(b"".join))
-def test_random_instructions(tmp_path, content):
-    (tmp_path / "a.pkl").write_bytes(content + b".")
-    try:
-        repr(load_plain(tmp_path / "a.pkl"))
-    except UserError as error:
-        assert str(error).startswith("a.pkl: ")
-
-
-@pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory) -> list[bytes]:
+@cache
+def checkpoints() -> list[bytes]:
     """Small ones of both formats of torch.save."""
     import torch
 
-    file = tmp_path_factory.mktemp("checkpoint") / "a.pth"
     contents = []
     for new in (True, False):
-        saved(file, {"a.b": torch.ones(2, 3)}, _use_new_zipfile_serialization=new)
-        contents.append(file.read_bytes())
+        file = io.BytesIO()
+        state = {"state_dict": {"a.b": torch.ones(2, 3)}}
+        torch.save(state, file, _use_new_zipfile_serialization=new)
+        contents.append(file.getvalue())
     return contents
-
-
-def test_mutated_checkpoints(tmp_path, checkpoints):
-    @fuzzed
-    @given(mutated(checkpoints, INSTRUCTIONS))
-    def holds(content):
-        (tmp_path / "a.pth").write_bytes(content)
-        try:
-            read_state(tmp_path / "a.pth")
-        except UserError as error:
-            assert "a.pth: " in str(error)
-
-    holds()
 
 
 YAML = [b"a: 1\nb: &b [1, 2.5, 1e-05]\nc:\n  <<: {d: 2020-01-01}\n  e: *b\nf: !!binary YQ==\n"]
 WORDS = [*b"a: |*a|&a |!!int |!!set |!!timestamp |<<: |[|{|? |- |0x|1:|e400|\n|'|\"|#".split(b"|")]
 
 
-@fuzzed
-@given(mutated(YAML, WORDS))
-def test_mutated_yaml(content):
-    try:
-        repr(load_yaml(content.decode("utf-8", errors="replace"), "a.yaml"))
-    except UserError as error:
-        assert str(error).startswith("a.yaml:")
+def read_yaml(file: Path) -> None:
+    repr(load_yaml(file.read_bytes().decode("utf-8", errors="replace"), str(file)))
 
 
 JOINTS = np.ones((2, 25, 3)).tolist()
@@ -126,39 +96,88 @@ RECORDINGS = [
     )
 ]
 VALUES = [b"null", b"1e400", b"-1", b"9" * 5000, b"[]", b"{}", b'"a"', b"true", b",", b"[", b"NaN"]
+HEADER = [
+    b"|O",
+    b"<f4",
+    b"<M8",
+    b"True",
+    b"(2,)",
+    b"9" * 30,
+    b"-1",
+    b"{",
+    b"\xff\xff",
+    b"NUMPY",
+    b"\1",
+]
 
 
-@fuzzed
-@given(mutated(RECORDINGS, VALUES))
-def test_mutated_recordings(tmp_path, content):
-    (tmp_path / "a.json").write_bytes(content)
-    try:
-        read_recording(tmp_path / "a.json", NTU25, "a.json")
-    except UserError as error:
-        assert str(error).startswith("a.json: ")
+def read_joints(file: Path) -> None:
+    read_recording(file, NTU25, str(file))
 
 
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory) -> bytes:
-    file = tmp_path_factory.mktemp("archive") / "a.zip"
+@cache
+def array(compressed: bool | None) -> bytes:
+    """A recording as .npy, or if it is said whether it is compressed as .npz."""
+    file, joints = io.BytesIO(), np.ones((2, 25, 3), dtype=np.float32)
+    if compressed is None:
+        np.save(file, joints)
+    else:
+        (np.savez_compressed if compressed else np.savez)(file, keypoint=joints)
+    return file.getvalue()
+
+
+@cache
+def archive() -> bytes:
+    file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
         made.writestr("a/b.txt", b"text" * 100)
         made.writestr("c.txt", b"more")
-    return file.read_bytes()
+    return file.getvalue()
 
 
-def test_mutated_archives(tmp_path, archive):
-    path = tmp_path / "a.zip"
+ZIPPED = [b"\0\0", b"\xff\xff\xff\xff", b"PK\1\2", b"../"]
 
-    @fuzzed
-    @given(mutated([archive], [b"\0\0", b"\xff\xff\xff\xff", b"PK\1\2", b"../"]))
-    def holds(content):
-        path.unlink(missing_ok=True)
-        path.write_bytes(content)
+
+def read_archive(file: Path) -> None:
+    for name in members(file):
+        member(file, name)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader of files of this name, and the files that it is given."""
+
+    name: str
+    read: Callable[[Path], object]
+    files: Callable[[], st.SearchStrategy[bytes]]
+
+    def holds(self, content: bytes) -> None:
+        """Reads a file in the present folder; fails unless that gives data or a UserError."""
+        file = Path(self.name)
+        file.unlink(missing_ok=True)
+        file.write_bytes(content)
         try:
-            for name in members(path):
-                member(path, name)
+            self.read(file)
         except UserError as error:
-            assert str(error).startswith("a.zip: ")
+            assert str(error).startswith(f"{file}:")
 
-    holds()
+
+PARTS = st.sampled_from(INSTRUCTIONS) | st.binary(max_size=2)
+INSTRUCTED = st.lists(PARTS, max_size=60).map(lambda parts: b"".join(parts) + b".")
+READERS = {
+    "pickles": Reader("a.pkl", read_pickle, lambda: mutated(PICKLED, INSTRUCTIONS)),
+    "instructions": Reader("a.pkl", read_pickle, lambda: INSTRUCTED),
+    "checkpoints": Reader("a.pth", read_state, lambda: mutated(checkpoints(), INSTRUCTIONS)),
+    "yaml": Reader("a.yaml", read_yaml, lambda: mutated(YAML, WORDS)),
+    "recordings": Reader("a.json", read_joints, lambda: mutated(RECORDINGS, VALUES)),
+    "npy": Reader("a.npy", read_joints, lambda: mutated([array(None)], HEADER)),
+    "npz": Reader("a.npz", read_joints, lambda: mutated([array(True), array(False)], HEADER)),
+    "archives": Reader("a.zip", read_archive, lambda: mutated([archive()], ZIPPED)),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_damaged_files(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    reader = READERS[name]
+    fuzzed(given(reader.files())(lambda content: reader.holds(content)))()

@@ -24,6 +24,7 @@ IN_PROJECT = re.compile(
     r"^(?:brl|stages|benchmarks|comparisons|docs|lists|presets|reports|tests)/[a-z0-9_./-]*$"
 )
 COMMAND = re.compile(r"(?:^|[\s(])brl ([a-z]+)\b([^&#(]*)")
+ON_DEMAND = {"faults", "fuzz"}  # extras that make test-faults and make fuzz install
 STILTED = ("as it comes", "had no say", "goes on from", "lies there", "a network a stream")
 
 
@@ -98,9 +99,9 @@ def test_commands_in_the_docs_are_commands_of_brl():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_of_old_are_gone(page):
-    """One way to do a thing: make has two targets that need be known, brl the rest."""
+    """One way to do a thing: make has a few targets that need be known, brl the rest."""
     text = text_of(page)
-    assert set(re.findall(r"`make ([\w-]+)", text)) <= {"repro", "test"}
+    assert set(re.findall(r"`make ([\w-]+)", text)) <= {"repro", "test", "test-faults", "fuzz"}
     assert "python -m brl" not in text
 
 
@@ -173,7 +174,9 @@ def test_dev_tools_are_those_that_are_pinned():
 
 def test_what_is_pinned_is_in_the_ranges():
     project = tomllib.loads(text_of(HERE / "pyproject.toml"))["project"]
-    listed = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    extras = project["optional-dependencies"]
+    tested = [requirements for name, requirements in extras.items() if name not in ON_DEMAND]
+    listed = [*project["dependencies"], *chain(*tested)]
     ranges = {canonicalize_name(each.name): each.specifier for each in map(Requirement, listed)}
     lines = text_of(HERE / "requirements.txt").splitlines()
     pinned = dict(line.split("==") for line in lines if "==" in line)
@@ -187,7 +190,7 @@ def test_the_oldest_versions_run_on_the_oldest_python_with_all_extras():
     script = text_of(HERE / ".ci/versions")
     assert f"python={project['requires-python'].removeprefix('>=')} " in script
     (extras,) = re.findall(r'-e "\.\[(.+)\]"', script)
-    assert set(extras.split(",")) == project["optional-dependencies"].keys()
+    assert set(extras.split(",")) == project["optional-dependencies"].keys() - ON_DEMAND
 
 
 def test_packages_for_motion_capture_are_pinned():

@@ -64,6 +64,14 @@ def in_words(error: Exception) -> str:
     return f"{place}{what}{error.strerror}{f'; {remedy}' if remedy else ''}"
 
 
+def is_of_disk(error: Exception) -> bool:
+    """Whether a file cannot be read, whatever it holds: it is away, forbidden, or on a bad sector.
+
+    What a damaged file holds may have its reader seek to a place before the start.
+    """
+    return isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
+
+
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Ends the program with one line instead of a traceback where the cause is not a bug.

@@ -12,7 +12,7 @@ from brl.datasets.arrays import as_joints
 from brl.datasets.pickles import shown
 from brl.datasets.recordings.joint_names import places_of_joints
 from brl.datasets.recordings.recording import Format, Recording
-from brl.support.errors import UserError
+from brl.support.errors import UserError, is_of_disk
 from brl.support.packages import optional_package
 
 KEY = 0x50  # the second byte of the file, and of its block of parameters
@@ -61,9 +61,9 @@ def _from_file(recording: Recording, take: Callable[[Any], Taken]) -> Taken:
         with recording.path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they are about parameters that are not needed here
             return take(c3d.Reader(file))
-    except OSError:
-        raise
     except Exception as error:  # a damaged file may raise nearly any exception
+        if is_of_disk(error):
+            raise
         raise UserError(
             f"{recording.where}: not a whole C3D file ({type(error).__name__}: {shown(str(error))})"
         ) from error

@@ -11,7 +11,7 @@ from brl.datasets.arrays import as_joints
 from brl.datasets.pickles import shown
 from brl.datasets.recordings.landmarks import as_channels
 from brl.datasets.recordings.recording import Format, Recording
-from brl.support.errors import UserError
+from brl.support.errors import UserError, is_of_disk
 
 MAGIC, ZIP = b"\x93NUMPY", b"PK\x03\x04"
 LARGEST = 2**30  # bytes of an unpacked array: a small file could ask for all memory
@@ -32,9 +32,9 @@ def mapped(path: Path, where: str) -> np.ndarray:
     """The array of a .npy file, mapped. Raises UserError where the file is damaged."""
     try:
         return np.lib.format.open_memmap(path, mode="r")
-    except OSError:
-        raise
     except Exception as error:  # a damaged file may raise nearly any exception
+        if is_of_disk(error):
+            raise
         raise _damaged(where, error) from error
 
 
@@ -57,9 +57,11 @@ def read_zipped(recording: Recording, layout: Layout) -> np.ndarray:
             check_methods(held.zip, where)
             size = sum(info.file_size for info in held.zip.infolist())
             arrays = {name: held[name] for name in held.files} if size <= LARGEST else {}
-    except (OSError, UserError):
+    except UserError:
         raise
     except Exception as error:  # a damaged file may raise nearly any exception
+        if is_of_disk(error):
+            raise
         raise _damaged(where, error) from error
     if size > LARGEST:
         raise UserError(f"{where}: arrays of {size} bytes; must be {LARGEST} or fewer")
