@@ -98,6 +98,16 @@ def test_a_list_that_is_there_tells_clips_labels_and_parts(folder):
     assert [clip.label for item in read.items for clip in read.read(item)] == [1, 1, 1, 0]
 
 
+def test_a_list_with_pixels_for_coordinates_from_0_to_1_is_to_be_changed(folder):
+    for name in "abcd":
+        flat = body("coco17")[..., :2]
+        unit = (flat - flat.min()) / np.ptp(flat)
+        save(folder / f"{name}.npy", np.dstack([unit, np.ones((6, 17))]))
+    (folder / "clips.csv").write_text(LISTED)
+    _, _, said = begun(folder)
+    assert "own/clips.csv: width, height: 1 and 1, as coordinates go from 0 to 1\n" in said
+
+
 def test_labels_that_are_numbers_count_all_classes_up_to_the_last(folder):
     for name in "ab":
         save(folder / f"{name}.npy", body())

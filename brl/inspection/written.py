@@ -56,7 +56,9 @@ def to_fill_in(start: Start) -> dict[str, list[str]]:
     elif not start.parts.told_by:
         reason = start.parts.doubt or "nothing tells people, places or days"
         clips.append(f"split: train or test; {reason}")
-    if bodies.normalize == "image" and not all(map(all, start.sizes)):
+    if bodies.frame == "unit" and {*start.sizes} != {("1", "1")}:
+        clips.append("width, height: 1 and 1, as coordinates go from 0 to 1")
+    elif bodies.normalize == "image" and not all(map(all, start.sizes)):
         clips.append("width, height: the size of the images in pixels")
     return {DESCRIPTION_FILE: description, CLIPS_FILE: clips}
 
