@@ -13,8 +13,11 @@ import brl  # noqa: F401  # before torch: it chooses how threads wait
 from brl.config.params import read_params
 from brl.streams.stream import Stream
 from brl.tracking.store import connect
-from tests.figures import FIGURE, write_figures
-from tests.reference import pytest_runtest_makereport, tell_not_shown  # noqa: F401  # a hook
+from tests.figures import FIGURE, pytest_write_figures  # noqa: F401  # a hook
+from tests.reference import (  # noqa: F401  # hooks
+    pytest_runtest_makereport,
+    pytest_terminal_summary,
+)
 from tests.warm import started_warm, warm_python
 from tests.web import Server, running_server
 
@@ -40,12 +43,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with whole pipelines come first: short ones then fill what is left of each worker."""
     long = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in long)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was not shown, and what tests of faults counted."""
-    tell_not_shown(terminalreporter)
-    write_figures(terminalreporter)
 
 
 @pytest.fixture(scope="session", autouse=True)

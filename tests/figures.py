@@ -14,7 +14,8 @@ FIGURE = "figure"
 BEGUN = time.monotonic()
 
 
-def write_figures(terminalreporter: pytest.TerminalReporter) -> None:
+@pytest.hookimpl(specname="pytest_terminal_summary")
+def pytest_write_figures(terminalreporter: pytest.TerminalReporter) -> None:
     """Shows the sums of all figures; writes them if every test passed and none was skipped."""
     sums: dict[str, float] = {}
     for report in terminalreporter.stats.get("passed", []):

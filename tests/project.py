@@ -112,7 +112,7 @@ class Project:
     ) -> subprocess.CompletedProcess[str]:
         # The `python3` of the path, as for stages: see `tests.warm`.
         return subprocess.run(
-            ["python3", *program, *arguments],
+            [shutil.which("python3") or "", *program, *arguments],
             cwd=self.folder,
             env=os.environ | {"DVC_ROOT": str(self.folder)} | environment,
             capture_output=True,

@@ -38,7 +38,7 @@ def pytest_runtest_makereport(
     return report
 
 
-def tell_not_shown(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One line for each test that needs an absent file; parametrised ones are counted."""
     files: dict[str, list[str]] = {}
     claims: dict[str, str] = {}

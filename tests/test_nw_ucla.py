@@ -317,7 +317,7 @@ def test_a_killed_training_resumes_in_its_own_run(project):
 def test_weights_without_a_run_in_the_tracking_store_get_one(project, monkeypatch):
     """After a `dvc pull`, or with a new tracking store, no run is missing."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project.folder}/elsewhere.db")
-    project.edit({"predict.num_clips": 2})
+    project.edit({"ensemble.weights.skip": 7})
     assert "train@joint" not in project.reproduce()
     runs = tracked(project)
     assert sorted(runs["tags.kind"]) == ["pipeline", "stream", "stream"]

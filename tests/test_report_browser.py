@@ -67,7 +67,7 @@ def test_no_error_and_every_section_shows_something(browser, page, size):
     heights = browser.execute_script(
         "return [...document.querySelectorAll('section')].map(s => [s.id, s.offsetHeight])"
     )
-    assert len(heights) == 8 and all(height > 80 for _, height in heights), heights
+    assert len(heights) == 9 and all(height > 60 for _, height in heights), heights
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
