@@ -280,7 +280,7 @@ def test_every_write_of_new_data(tmp_path, monkeypatch, code, figure):
 @pytest.mark.faults
 @pytest.mark.parametrize("code", ERRORS, ids=errno.errorcode.get)
 def test_every_write_of_a_comparison(grid, monkeypatch, code, figure):
-    """What it computed before stays, and it goes on from there."""
+    """Finished runs are kept, and the next call resumes from them."""
     compute_here(monkeypatch)
     monkeypatch.setattr("time.process_time", lambda: 0.0)  # which it notes
     work = partial(brl_command, "compare", "tiny")

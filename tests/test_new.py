@@ -116,6 +116,14 @@ def test_labels_that_are_numbers_count_all_classes_up_to_the_last(folder):
     assert description["classes"] == ["label 0", "label 1", "label 2"]
 
 
+def test_labels_that_are_large_numbers_are_names(folder):
+    for name in "ab":
+        save(folder / f"{name}.npy", body())
+    (folder / "clips.csv").write_text("name,label,split\na,99,train\nb,99999999999,test\n")
+    description, _, _ = begun(folder)
+    assert description["classes"] == ["99", "99999999999"]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -15,6 +15,8 @@ from brl.inspection.parts import Parts
 from brl.inspection.start import Start
 from brl.support.errors import UserError
 
+MOST_NUMBERED = 1000  # larger numbers are names, not places in a list of classes
+
 
 def look_into_list(folder: Path) -> Start:
     """Finds what a folder's list of clips and the joints tell.
@@ -48,8 +50,8 @@ def _labels(values: list[str]) -> tuple[Labels, list[str]]:
     told = [value for value in values if value]
     if not told:
         return Labels(values), []
-    if all(value.isdecimal() for value in told):
-        classes = [f"label {number}" for number in range(max(map(int, told)) + 1)]
+    if all(value.isdecimal() for value in told) and (last := max(map(int, told))) < MOST_NUMBERED:
+        classes = [f"label {number}" for number in range(last + 1)]
         return Labels(values, CLIPS_FILE, numbered=True), classes
     return Labels(values, CLIPS_FILE), in_order(told)
 
