@@ -67,6 +67,14 @@ def test_help_imports_nothing_heavy():
         assert "click" in loaded and not heavy & loaded
 
 
+def test_the_check_of_settings_imports_only_what_it_needs():
+    """`brl repro` with nothing to do, and `brl why`, begin with it."""
+    code = "import sys, brl.commands.pipeline; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"torch", "mlflow", "pandas", "sklearn", "requests", "dvc.repo", "scipy.optimize"}
+    assert not heavy & set(done.stdout.split())
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

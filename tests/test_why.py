@@ -1,5 +1,6 @@
 """`brl why` on a small pipeline that DVC has run."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -69,6 +70,13 @@ def edit(change) -> None:
     content = yaml.load(Path("params.yaml"))
     change(content)
     yaml.dump(content, Path("params.yaml"))
+
+
+def test_the_pipeline_is_at_work(folder):
+    lock = {str(folder / "first.txt"): {"pid": os.getpid(), "cmd": "dvc repro"}}
+    Path(".dvc/tmp/rwlock").write_text(json.dumps({"write": lock}))
+    with pytest.raises(UserError, match=r"^DVC is at work in this folder"):
+        why.reasons()
 
 
 def test_the_graph_shows_streams_as_one(folder, capsys):

@@ -27,10 +27,12 @@ Reasons = dict[str, list[str]]
 def reasons() -> Reasons:
     """The stages that would run now, in order, each with its reasons in words.
 
-    Raises UserError if params.yaml is not valid, or if DVC cannot read the pipeline.
+    Raises UserError if params.yaml is not valid, if DVC cannot read the pipeline, or if it is at
+    work in this folder.
     """
     read_params()
     from dvc.exceptions import DvcException
+    from dvc.lock import LockError
     from dvc.repo import Repo
 
     try:
@@ -42,6 +44,8 @@ def reasons() -> Reasons:
             }
             made_by = {out.def_path: stage.addressing for stage in stages for out in stage.outs}
             status = repo.status()
+    except LockError as error:
+        raise UserError("DVC is at work in this folder; ask again when it is done") from error
     except DvcException as error:
         raise UserError(f"DVC cannot read the pipeline here: {error}") from error
     locked = _read("dvc.lock").get("stages", {})

@@ -11,11 +11,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pooch
-import requests
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from brl.fetching.download import download
 from brl.support.addresses import without_passwords
 from brl.support.errors import UserError
 from brl.support.files import project_root, sha256, written_whole
@@ -51,6 +48,8 @@ def fetch_file(
     while the file still has a temporary name.
     Raises UserError where the file cannot be fetched or differs from the recorded one.
     """
+    import pooch
+
     pooch.get_logger().setLevel("WARNING")
     origin, downloader = _origin(name, published, mirror, by_hand)
     arrivals = _arrivals()
@@ -84,6 +83,11 @@ def fetch_checked(url: str, digest: str, folder: Path) -> Path:
 
     Raises UserError where it cannot be downloaded, or has another checksum.
     """
+    import pooch
+    import requests
+
+    from brl.fetching.download import download
+
     pooch.get_logger().setLevel("WARNING")
     name = urlsplit(url).path.rsplit("/", 1)[-1]  # without a query, which may hold a token
 
@@ -138,6 +142,10 @@ def _copy(source: Path, _url: str, target: str, _pooch: None) -> None:
 
 
 def _download(name: str, url: str, target: str, _pooch: None) -> None:
+    import requests
+
+    from brl.fetching.download import download
+
     try:
         download(url, name, Path(target))
     except requests.RequestException as error:

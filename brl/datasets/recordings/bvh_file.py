@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+import scipy  # loads its modules where they are used
 
 from brl.clips.layout import Layout
 from brl.datasets.arrays import as_joints
@@ -74,7 +74,7 @@ def joint_positions(motion: Any) -> tuple[list[str], np.ndarray]:
         raise ValueError(
             f"numbers of shape {values.shape} for {motion.nframes} frames of {columns[-1]} channels"
         )
-    placed: dict[Any, tuple[Rotation, np.ndarray]] = {}
+    placed: dict[Any, tuple[Any, np.ndarray]] = {}
     for joint, first, end in zip(joints, columns, columns[1:], strict=False):
         rotation, position = _in_parent(joint, values[:, first:end])
         if joint.parent in placed:
@@ -84,11 +84,12 @@ def joint_positions(motion: Any) -> tuple[list[str], np.ndarray]:
     return list(map(_name, joints)), np.stack([position for _, position in placed.values()], axis=1)
 
 
-def _in_parent(joint: Any, values: np.ndarray) -> tuple[Rotation, np.ndarray]:
+def _in_parent(joint: Any, values: np.ndarray) -> tuple[Any, np.ndarray]:
     """Rotation and position (T, 3) of a joint in its parent's frame of reference.
 
-    values: (T, channels) of this joint. Rotations are multiplied in the order of the channels, in
-    degrees. A position channel replaces the offset, as in Blender and most other programs.
+    The first is a `Rotation` of SciPy. values: (T, channels) of this joint. Rotations follow the
+    order of the channels, in degrees. A position channel replaces the offset, as in Blender and
+    most other programs.
     """
     channels = _channels(joint)
     position = np.tile(np.array(joint["OFFSET"], dtype=np.float64), (len(values), 1))
@@ -97,9 +98,10 @@ def _in_parent(joint: Any, values: np.ndarray) -> tuple[Rotation, np.ndarray]:
             position[:, place] = values[:, channels.index(f"{axis}position")]
     turns = [number for number, name in enumerate(channels) if name.endswith("rotation")]
     if not turns:
-        return Rotation.identity(len(values)), position
+        return scipy.spatial.transform.Rotation.identity(len(values)), position
     axes = "".join(channels[number][0] for number in turns)
-    return Rotation.from_euler(axes, values[:, turns], degrees=True), position
+    rotation = scipy.spatial.transform.Rotation.from_euler(axes, values[:, turns], degrees=True)
+    return rotation, position
 
 
 def _name(joint: Any) -> str:

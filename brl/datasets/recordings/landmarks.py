@@ -9,9 +9,9 @@ left_hand_0_x, right_hand_0_x.
 import io
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from brl.clips.layout import Layout
 from brl.datasets.arrays import as_joints
@@ -22,6 +22,9 @@ from brl.datasets.recordings.joint_names import names_of
 from brl.datasets.recordings.people import Skeleton, as_skeleton, bodies_of, frame_numbers
 from brl.datasets.recordings.recording import Format, Recording
 from brl.support.errors import UserError
+
+if TYPE_CHECKING:  # it takes half a second, and few recordings are tables
+    import pandas as pd
 
 SCORES = ("visibility", "vis", "v", "score", "confidence", "conf", "c")
 AXES = "|".join(("x", "y", "z", *SCORES))
@@ -55,6 +58,8 @@ def read(recording: Recording, layout: Layout) -> np.ndarray:
     if there is no column for it; the same frame several times shows several people. With a layout
     of 21 joints, each hand in a line is a body.
     """
+    import pandas as pd
+
     text = recording.path.read_text(encoding="utf-8-sig", errors="replace")
     names = _first_line(recording)
     header = None if _are_numbers(names) else 0
@@ -105,7 +110,7 @@ def _joints_in(joints: np.ndarray) -> int:
     return joints.shape[1] if joints.ndim == 3 else 0
 
 
-def _in_columns(table: pd.DataFrame, where: str) -> pd.DataFrame:
+def _in_columns(table: "pd.DataFrame", where: str) -> "pd.DataFrame":
     """A table with a line per joint, as one with a line per frame and person.
 
     Its columns are x, y, ... of each joint, such as x_12. Raises UserError where it has no columns
@@ -132,7 +137,7 @@ def _in_columns(table: pd.DataFrame, where: str) -> pd.DataFrame:
     return wide.reset_index()
 
 
-def _values(table: pd.DataFrame, layout: Layout, where: str) -> dict[str, np.ndarray]:
+def _values(table: "pd.DataFrame", layout: Layout, where: str) -> dict[str, np.ndarray]:
     """Coordinates and scores of the layout's joints, (lines, V, D + 1); those of hands by hand."""
     columns = _columns(table.columns)
     axes = ["x", "y", "z"][: layout.dimensions]
@@ -200,7 +205,7 @@ def _other_joints(labels: Sequence[str], layout: Layout, where: str) -> UserErro
     )
 
 
-def _frames(table: pd.DataFrame, where: str) -> list[int]:
+def _frames(table: "pd.DataFrame", where: str) -> list[int]:
     """The frame number of each line."""
     name = next((each for each in table if _plain(each) in FRAMES), None)
     if name is None:
@@ -210,7 +215,7 @@ def _frames(table: pd.DataFrame, where: str) -> list[int]:
     return [number[text] for text in texts]
 
 
-def _people(table: pd.DataFrame) -> list[tuple[str, ...]]:
+def _people(table: "pd.DataFrame") -> list[tuple[str, ...]]:
     """Who each line shows, and which hand; two lines of a frame that say the same are followed."""
     names = {_plain(name): name for name in table}
     told = [next((names[key] for key in keys if key in names), None) for keys in (PEOPLE, HANDS)]
@@ -250,8 +255,10 @@ def _are_numbers(values: Sequence[str]) -> bool:
         return False
 
 
-def _numbers(values: pd.DataFrame | pd.Series) -> np.ndarray:
+def _numbers(values: "pd.DataFrame | pd.Series") -> np.ndarray:
     """The numbers of columns, float64; NaN where there is none."""
+    import pandas as pd
+
     columns = values if isinstance(values, pd.Series) else values.stack(future_stack=True)
     return pd.to_numeric(columns, errors="coerce").to_numpy(np.float64).reshape(values.shape)
 

@@ -1,7 +1,7 @@
 """Follows people over time: which skeletons of different frames are one body."""
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+import scipy  # loads its modules where they are used
 
 LONGEST_ABSENCE = 30  # frames after which a person who comes back is another body
 FARTHEST = 1.0  # from one sighting to the next, in diagonals of the person's box
@@ -36,7 +36,7 @@ def follow(frames: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         current = [track for track in current if frames[last[track]] >= oldest]
         cost = costs(boxes[[last[track] for track in current]], boxes[members])
         tracks[members] = -1
-        for row, column in zip(*linear_sum_assignment(cost), strict=True):
+        for row, column in zip(*scipy.optimize.linear_sum_assignment(cost), strict=True):
             if cost[row, column] < IMPOSSIBLE:
                 tracks[members[column]] = current[row]
                 last[current[row]] = members[column]
