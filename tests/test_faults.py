@@ -10,7 +10,7 @@ import pkgutil
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from io import StringIO
 from itertools import count
@@ -21,10 +21,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from dvc.utils.serialize import _common, _yaml, modify_yaml
 
 from brl.clips.layouts import LAYOUTS
-from brl.commands.dvc import keep_yaml_whole
 from brl.commands.main import commands
 from brl.config.presets import edit_params
 from brl.support.errors import NotWritten, one_line_errors
@@ -313,22 +311,3 @@ def test_the_older_checkpoint_makes_room_for_a_new_one(tmp_path):
     with failing(FailingDisk(tmp_path, 1, errno.ENOSPC, lasting=True)), pytest.raises(NotWritten):
         write_checkpoint(path, {"epoch": 4})
     assert [read_checkpoint(file)["epoch"] for file in kept(path)] == [3]
-
-
-def test_a_full_disk_does_not_cost_the_lock_file_of_dvc(tmp_path, monkeypatch):
-    for module in (_common, _yaml):
-        monkeypatch.setattr(module, "_dump_data", module._dump_data)
-    keep_yaml_whole()
-    file = tmp_path / "dvc.lock"
-    with modify_yaml(str(file)) as content:
-        content["stages"] = "all"
-    before = file.read_bytes()
-    for number in count(1):
-        disk = FailingDisk(tmp_path, number, errno.ENOSPC)
-        with suppress(NotWritten), failing(disk), modify_yaml(str(file)) as content:
-            content["stages"] = "others"
-        if disk.failed is None:
-            break
-        assert file.read_bytes() in (before, b"stages: others\n")
-        file.write_bytes(before)
-    assert number > 4 and file.read_bytes() == b"stages: others\n"

@@ -1,4 +1,4 @@
-"""DVC as `brl` runs it: it ends with `brl`, and a full disk does not cost dvc.lock."""
+"""DVC as `brl` runs it: it ends with `brl`, and writes dvc.lock fast, whole or not at all."""
 
 import sys
 from collections.abc import Callable
@@ -16,11 +16,16 @@ def write_yaml_whole(path: str, data: Any, dumper: Callable[..., None], **option
         dumper(data, file, **options)
 
 
-def keep_yaml_whole() -> None:
-    """Has DVC write YAML whole or not at all."""
+def mend_lock_file() -> None:
+    """Has DVC write dvc.lock whole or not at all, and read it fast before it does.
+
+    DVC reads the file with care for comments, which it never has. That takes a second, after each
+    stage.
+    """
     from dvc.utils.serialize import _common, _yaml
 
     _common._dump_data = _yaml._dump_data = write_yaml_whole
+    _yaml.parse_yaml_for_update = _yaml.parse_yaml
 
 
 def main() -> int:
@@ -28,7 +33,7 @@ def main() -> int:
     end_with_launcher()
     from dvc.cli import main
 
-    keep_yaml_whole()
+    mend_lock_file()
     sys.argv[0] = "dvc"  # DVC names it to the processes that it blocks
     return main(sys.argv[1:])
 
