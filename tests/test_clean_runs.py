@@ -177,3 +177,14 @@ def test_without_the_clips_no_checkpoint_is_called_stale(grid):
     (grid.folder / "data/store/meta.json").unlink()
     assert "Checkpoints are kept" in cleaned("--yes")
     assert file.exists()
+
+
+def test_artifacts_that_mlflow_cannot_remove_are_told(grid, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("Read-only file system")
+
+    a_run("failed", "FAILED")
+    monkeypatch.setattr("mlflow.cli.gc.main", fail)
+    done = brl("clean", "--yes")
+    assert done.exit_code == 1
+    assert "are still there (Read-only file system)" in done.stderr.splitlines()[-1]

@@ -3,12 +3,11 @@
 Runs and checkpoints that the next `make repro` or `brl compare` would resume are kept.
 """
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from io import StringIO
 from pathlib import Path
 
 from rich.table import Table
@@ -157,12 +156,23 @@ def remove(leftovers: list[Leftover]) -> None:
         client.delete_run(run_id)
     uri = tracking_uri()
     if run_ids and not uri.startswith("http"):
-        command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", uri]
-        command += ["--run-ids", ",".join(run_ids)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            reason = (done.stderr.splitlines() or ["no reason given"])[-1]
-            raise UserError(f"{uri}: the artifacts of removed runs are still there ({reason})")
+        remove_for_good(uri, run_ids)
+
+
+def remove_for_good(uri: str, run_ids: list[str]) -> None:
+    """Has MLflow remove what it keeps of deleted runs: rows of the database, and artifacts."""
+    from mlflow.cli import gc
+
+    arguments = ["--backend-store-uri", uri, "--run-ids", ",".join(run_ids)]
+    try:
+        # Not in another process, whose command line would show a password.
+        with redirect_stdout(StringIO()):
+            gc.main(arguments, "mlflow gc", standalone_mode=False)
+    except Exception as error:  # of MLflow, SQLAlchemy or the file system
+        reason = str(error) or type(error).__name__
+        raise UserError(
+            f"{uri}: the artifacts of removed runs are still there ({reason})"
+        ) from error
 
 
 def clean(*, removes: bool) -> None:
