@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.table import Table
 
 from brl.commands.differences import differences
@@ -125,9 +124,9 @@ def _inside(path: str) -> list[str]:
 
 
 def _read(path: str) -> dict[str, Any]:
-    if not Path(path).exists():
-        return {}
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    from dvc.utils.serialize import load_yaml  # five times as fast as PyYAML
+
+    return load_yaml(path) if Path(path).exists() else {}
 
 
 def lines(stages: Reasons) -> dict[tuple[str, str], list[str]]:
