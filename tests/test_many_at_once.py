@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from brl.tracking.description import SubsetRecord, of_training
 from brl.tracking.runs import Runs
 from brl.tracking.training import training_run
 from brl.tracking.unsent import open_store, waiting
+from tests.postgresql import a_server
 
 pytestmark = pytest.mark.faults
 PROCESSES, RUNS, EPOCHS = 8, 50, 5
@@ -46,14 +46,8 @@ def sqlite(tracked) -> str:
 
 @pytest.fixture
 def postgresql() -> Iterator[str]:
-    pgserver = pytest.importorskip("pgserver", reason="needs the extra `faults`: pgserver")
-    pytest.importorskip("psycopg2", reason="needs the extra `faults`: psycopg2-binary")
-    # Its server runs as a user of its own, who may not enter pytest's folders.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        os.chmod(folder, 0o755)
-        server = pgserver.get_server(f"{folder}/data")
-        yield server.get_uri().replace("postgresql:", "postgresql+psycopg2:")
-        server.cleanup()
+    with a_server() as address:
+        yield address
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgresql"])

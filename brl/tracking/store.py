@@ -16,6 +16,7 @@ from brl.support.files import project_root
 from brl.tracking.artifacts import artifacts_beside, follow_store, is_sqlite
 from brl.tracking.database import database_lock, open_database
 from brl.tracking.failures import failures_named
+from brl.tracking.postgresql import wait_no_longer
 from brl.tracking.uri import check_uri, is_database
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def _opened(uri: str | None = None) -> tuple["MlflowClient", "Experiment | None"
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     import mlflow
 
+    wait_no_longer()
     if uri is None:
         mlflow.set_tracking_uri(address)
     with database_lock(address) if is_database(address) else nullcontext():
