@@ -77,7 +77,7 @@ test-newest: .venv-tools/installed  ## the same with the newest: PYTHON=python3.
 audit: .venv-tools/installed  ## known vulnerabilities of what requirements.txt installs
 	@bash .ci/audit
 
-test-faults: setup  ## what happens when processes are killed and files fail: 25 minutes
+test-faults: setup  ## what happens when processes are killed and files fail: 40 minutes
 	@python -c 'import pgserver, psycopg2' 2> /dev/null || pip install --quiet -e '.[faults]'
 	@OMP_NUM_THREADS=1 RELIABILITY=reports/benchmarks/reliability.json python -m pytest -n auto --dist loadfile -m faults
 
