@@ -8,7 +8,7 @@ from brl.support.files import sha256, write_csv, written_whole
 from brl.support.locks import alone
 from brl.support.paths import STORE, pretrained_encoder, pretraining_curve, stage_note
 from brl.support.stage import stage
-from brl.tracking.notes import write_note
+from brl.tracking.notes import begin_note, keep_note, unfinished_note, write_note
 
 
 def pretrain_on_clips(params: Params, stream: str) -> None:
@@ -23,9 +23,9 @@ def pretrain_on_clips(params: Params, stream: str) -> None:
     from brl.tracking.description import SubsetRecord, of_pretraining
     from brl.tracking.machine import surroundings
     from brl.tracking.training import training_run
+    from brl.training.checkpoint_file import kept, remove_checkpoints
     from brl.training.distributed import is_first
     from brl.training.job import Job
-    from brl.training.noted import noted
     from brl.training.resuming import checkpoint_file
 
     pretraining = Pretraining.of(Job.of(params, stream))
@@ -38,11 +38,10 @@ def pretrain_on_clips(params: Params, stream: str) -> None:
         return
     digest = sha256(pretraining.listed)
     subset = SubsetRecord(params.dataset.name, digest, {"clips": len(clips)})
+    note = unfinished_note(checkpoint)
     made_by = surroundings(train=params.train.precision)
-    with (
-        noted(checkpoint, made_by, stage_note("pretrain", stream)),
-        training_run(of_pretraining(params, stream, subset), identity) as run,
-    ):
+    begin_note(note, made_by, resumes=bool(kept(checkpoint)))
+    with training_run(of_pretraining(params, stream, subset), identity) as run:
         pretrained, curve = pretrain(
             pretraining, store, clips, checkpoint, run.log_epoch, on_start=run.start
         )
@@ -50,6 +49,9 @@ def pretrain_on_clips(params: Params, stream: str) -> None:
         save_encoder(encoder, pretrained)
         write_csv(pd.DataFrame(curve), pretraining_curve(stream))
         run.finish(encoder, sha256(encoder))
+    keep_note(note, stage_note("pretrain", stream))
+    remove_checkpoints(checkpoint)
+    note.unlink()
 
 
 def write_nothing(path: Path) -> None:

@@ -24,12 +24,12 @@ from brl.support.paths import (
 from brl.support.stage import stage
 from brl.tracking.description import SubsetRecord, of_training, started_by
 from brl.tracking.machine import surroundings
-from brl.tracking.notes import write_note
+from brl.tracking.notes import begin_note, keep_note, unfinished_note, write_note
 from brl.tracking.training import training_run
+from brl.training.checkpoint_file import kept, remove_checkpoints
 from brl.training.distributed import is_first, run_requested
 from brl.training.job import Job
 from brl.training.loop import train_stream
-from brl.training.noted import noted
 from brl.training.resuming import checkpoint_file, data_hashes, fingerprint
 
 
@@ -54,16 +54,18 @@ def train(params: Params, stream: str) -> None:
     about = of_training(params, stream, SubsetRecord(params.dataset.name, digest, summary))
     if job.pretrain:
         about = started_by(about, pretrained_encoder(stream))
+    note = unfinished_note(checkpoint)
     made_by = surroundings(train=job.train.precision)
-    with (
-        noted(checkpoint, made_by, stage_note("train", stream)),
-        training_run(about, identity) as run,
-    ):
+    begin_note(note, made_by, resumes=bool(kept(checkpoint)))
+    with training_run(about, identity) as run:
         trained, curve = train_stream(
             job, store, subset, checkpoint, run.log_epoch, start=start, on_start=run.start
         )
         weights = write(trained, pd.DataFrame(curve))
         run.finish(weights, sha256(weights))
+    keep_note(note, stage_note("train", stream))
+    remove_checkpoints(checkpoint)
+    note.unlink()
 
 
 def use_checkpoint(checkpoint: CheckpointParams, job: Job) -> None:
