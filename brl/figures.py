@@ -51,6 +51,7 @@ def fonts_for(names: Iterable[str]) -> Iterator[None]:
     }
     with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
+        warnings.filterwarnings("ignore", r".* does not support \w+ natively")  # before 3.11
         yield
 
 
