@@ -105,8 +105,8 @@ def train_turn(params: Params, inputs: Inputs, model: nn.Module) -> Callable[[],
     """A turn of training steps: batch, forward pass, gradients, update."""
     device, generator = best_device(), Generator(best_device())
     optimizer = sgd(list(model.parameters()), params.train)
-    indices = torch.arange(params.train.batch_size, device=device)
-    labels = inputs.labels[indices]
+    indices = torch.arange(params.train.batch_size)
+    labels = inputs.labels[indices].to(device)
 
     def turn() -> None:
         for _ in range(STEPS):
@@ -125,7 +125,7 @@ def train_turn(params: Params, inputs: Inputs, model: nn.Module) -> Callable[[],
 def batch_turn(params: Params, inputs: Inputs) -> Callable[[], None]:
     """A turn of many training batches, as one takes only a millisecond or two."""
     generator = Generator(best_device())
-    indices = torch.arange(params.train.batch_size, device=best_device())
+    indices = torch.arange(params.train.batch_size)
 
     def turn() -> None:
         for _ in range(BATCHES):

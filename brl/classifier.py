@@ -118,13 +118,13 @@ def _features(trained: Trained, part: TrainingPart) -> tuple[Tensor, Tensor]:
     recipe = trained.recipe
     inputs = recipe.inputs(part.store, part.subset.clips, device)
     generator = Generator(device).manual_seed(part.seed)
-    views = torch.arange(len(inputs), device=device).repeat(VIEWS)
+    views = torch.arange(len(inputs)).repeat(VIEWS)
     features = []
     for indices in progress(views.split(recipe.train.batch_size), "batches"):
         clips, present = inputs.train_batch(indices, generator)
         with arithmetic(recipe.train.precision, device):
             features.append(trained.model.clip_features(clips, present).float())
-    return torch.cat(features), inputs.labels[views]
+    return torch.cat(features), inputs.labels[views].to(device)
 
 
 def _batches(labels: Tensor, counts: Tensor, seed: int) -> list[Tensor]:

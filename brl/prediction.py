@@ -38,10 +38,10 @@ def probabilities(
     Further outputs, for clips played backwards, are ignored. Puts the network into eval mode.
     """
     batches = [
-        mean_of_views(logits, clips, num_classes).cpu()
+        mean_of_views(logits, clips, num_classes)
         for logits, clips in _of_views(model, model, inputs, params)
     ]
-    return torch.cat(batches).numpy()
+    return torch.cat(batches).cpu().numpy()
 
 
 @torch.inference_mode()
@@ -51,10 +51,10 @@ def features(model: Network, inputs: Inputs, params: PredictParams) -> np.ndarra
     Those of a clip are the mean over its test views. Puts the network into eval mode.
     """
     batches = [
-        rows.unflatten(0, (clips, -1)).mean(dim=1).cpu()
+        rows.unflatten(0, (clips, -1)).mean(dim=1)
         for rows, clips in _of_views(model, model.clip_features, inputs, params)
     ]
-    return torch.cat(batches).numpy()
+    return torch.cat(batches).cpu().numpy()
 
 
 def _of_views(
@@ -70,9 +70,7 @@ def _of_views(
     model.eval()
     device = inputs.device
     clips_per_batch = max(1, params.batch_size // params.num_clips)
-    for indices in progress(
-        torch.arange(len(inputs), device=device).split(clips_per_batch), "batches"
-    ):
+    for indices in progress(torch.arange(len(inputs)).split(clips_per_batch), "batches"):
         clips, present = inputs.test_batch(indices, params.num_clips)
         with arithmetic(params.precision, device):
             rows = compute(clips, present).float()

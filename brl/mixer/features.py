@@ -42,7 +42,8 @@ def joint_means(network: Network, bodies: Tensor) -> Tensor:
 
 def over_present(by_body: Tensor, present: Tensor) -> Tensor:
     """The mean (N, D) over present bodies (N, M) of values (N, M, D), zero for absent ones."""
-    return by_body.sum(dim=1) / present.sum(dim=1, keepdim=True)
+    bodies = present.sum(dim=1, keepdim=True)
+    return by_body.sum(dim=1) / bodies.to(by_body.device, non_blocking=True)
 
 
 def batches(
@@ -55,7 +56,7 @@ def batches(
     first = next(iter(inputs.values()))
     models = {name: each.model.to(first.device).eval() for name, each in streams.items()}
     size = max(1, params.batch_size // params.num_clips)
-    indices = torch.arange(len(first), device=first.device).split(size)
+    indices = torch.arange(len(first)).split(size)
     for batch in progress(indices, "batches"):
         with torch.inference_mode(), arithmetic(params.precision, first.device):
             features = {
@@ -71,8 +72,8 @@ def features_of(
     """A stream's frame features (n, I, T', C') float32 of the I test views of clips (n,)."""
     name = trained.recipe.stream.name
     inputs = {name: trained.recipe.inputs(store, clips, best_device())}
-    rows = [features[name].cpu() for features in batches({name: trained}, inputs, params)]
-    return torch.cat(rows).numpy()
+    rows = [features[name] for features in batches({name: trained}, inputs, params)]
+    return torch.cat(rows).cpu().numpy()
 
 
 def unseen_features(

@@ -71,9 +71,11 @@ class Contrastive(Objective):
 
     def _view(self, indices: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         layout, clip_len = self.recipe.layout, self.recipe.train.clip_len
-        frames = draw_stretches(self.inputs.lengths[indices], clip_len, generator)
+        device = self.inputs.device
+        lengths = self.inputs.lengths[indices].to(device, non_blocking=True)
+        frames = draw_stretches(lengths, clip_len, generator)
         channels = self.recipe.channels
-        change = draw_changes(len(indices), layout, channels, indices.device, generator)
+        change = draw_changes(len(indices), layout, channels, device, generator)
         return self.inputs.changed_batch(indices, frames, change)
 
     def outputs(self, network: Network, clips: Tensor, present: Tensor) -> tuple[Tensor, ...]:

@@ -64,7 +64,7 @@ class Hallucinated(Contrastive):
     def batch(self, indices: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Draws]:
         """Two views of each clip, its bodies, and what hallucination draws."""
         clips, present, _ = super().batch(indices, generator)
-        shape, device = (len(indices), HALLUCINATED), indices.device
+        shape, device = (len(indices), HALLUCINATED), clips.device
         others = torch.randint(len(self.prototypes) - 1, shape, device=device, generator=generator)
         left = LEFT_OUT * torch.rand(shape, device=device, generator=generator)
         seed = torch.randint(2**31, (), device=device, generator=generator)

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from brl.clips.layouts import masked_parts
 from brl.config.pretrain import MaskedParams
 from brl.config.streams import check_masked
+from brl.models.common.batch_norm import places
 from brl.models.common.network import Backbone, Network, by_clip
 from brl.streams.inputs import Inputs
 from brl.streams.weights import Recipe
@@ -67,7 +68,7 @@ class MaskedParts(Objective):
         """The loss of each clip, (N,): the mean of its present bodies."""
         clips, masked = clips[..., :-1], clips[:, 0, 0, :, -1] > 0
         bodies, computed = computed_bodies(network, clips, present)
-        clip_of = computed.nonzero()[:, 0]  # B
+        clip_of, _ = places(computed, clips.device)  # B
         hidden = masked[clip_of]  # B V
         whole = network.backbone.embed(bodies)
         shown = torch.where(hidden[:, None, :, None], self.token, whole)
@@ -127,6 +128,7 @@ def cells(bodies: Tensor, frames: int) -> Tensor:
 
 def over_bodies(values: Tensor, computed: Tensor, present: Tensor) -> Tensor:
     """The mean (N,) over present bodies (N, M) of values (B,) of the computed ones (N, M)."""
+    present = present.to(values.device, non_blocking=True)
     by_body = by_clip(values[:, None], computed)[..., 0] * present
     return by_body.sum(dim=1) / present.sum(dim=1)
 

@@ -22,7 +22,8 @@ def random_matrices(
     """
     enabled = [1, 1, 1, 1, 1, 1] if dimensions == 3 else [0, 0, 1, 1, 1, 0]
     maxima = [*augment.rotation, *[augment.scale] * 3]
-    limits = torch.tensor([a * b for a, b in zip(maxima, enabled, strict=True)], device=device)
+    limits = torch.tensor([a * b for a, b in zip(maxima, enabled, strict=True)])
+    limits = limits.to(device, non_blocking=True)
     draws = torch.rand((count, 6), device=device, generator=generator) * 2 - 1
     angles, scales = (draws * limits).split(3, dim=1)
     return rotation_matrices(angles, augment.rotation_order) * (1 + scales)[:, None, :]

@@ -18,6 +18,10 @@ class Clips:
     rows (R, V, K) float32 holds the frames of all bodies, one body after the other, as in a clip
     store. Four arrays (n,) describe the clips: starts (first row), lengths (number of frames),
     bodies (number of bodies) and labels. max_bodies is M of every batch.
+
+    Only the rows and what is gathered from them are on the device. What describes clips stays on
+    the CPU, as do the indices that select them, so that no size of a batch has to be read from a
+    GPU, which would have to finish all its work first.
     """
 
     def __init__(
@@ -35,12 +39,12 @@ class Clips:
         self.device = device
         self.layout = layout
         self.max_bodies = max_bodies
-        self.labels = torch.from_numpy(labels).to(device)
-        self.lengths = torch.from_numpy(lengths).to(device)
+        self.labels = torch.from_numpy(labels)
+        self.lengths = torch.from_numpy(lengths)
         # On the CPU the tensor shares the mapped file's memory: rows are read when gathered.
         self._rows = resident(torch.from_numpy(rows), device)
-        self._starts = torch.from_numpy(starts).to(device)
-        self._bodies = torch.from_numpy(bodies).to(device)
+        self._starts = torch.from_numpy(starts)
+        self._bodies = torch.from_numpy(bodies)
 
     @classmethod
     def of_store(
@@ -92,29 +96,31 @@ class Clips:
         return len(self.labels)
 
     def present(self, indices: Tensor) -> Tensor:
-        """Which bodies are present in the clips `indices` (N,): (N, M) bool.
+        """Which bodies are present in the clips `indices` (N,): (N, M) bool, on the CPU.
 
         A body that a clip has is present in all its batches, also where the sampled frames do not
         show it: it is then a body of zeros that networks compute and average.
         """
-        bodies = torch.arange(self.max_bodies, device=self.device)
-        return bodies < self._bodies[indices, None]
+        return torch.arange(self.max_bodies) < self._bodies[indices, None]
 
     def joints(self, indices: Tensor, frames: Tensor) -> Tensor:
         """Joints (N, M, T, V, K) of clips `indices` (N,) at frames (N, T); absent bodies are 0.
 
-        Between two frames, where `frames` are no whole numbers, joints are interpolated.
+        The frames are on the device. Between two, where they are no whole numbers, joints are
+        interpolated.
         """
         if frames.is_floating_point():
             before = frames.long()
-            after = torch.minimum(before + 1, self.lengths[indices, None] - 1)
+            last = (self.lengths[indices, None] - 1).to(self.device, non_blocking=True)
+            after = torch.minimum(before + 1, last)
             both = self.joints(indices, before), self.joints(indices, after)
             return torch.lerp(*both, (frames - before)[:, None, :, None, None])
         present = self.present(indices)
-        body = torch.arange(self.max_bodies, device=self.device) * present
+        body = torch.arange(self.max_bodies) * present
         first_rows = self._starts[indices, None] + body * self.lengths[indices, None]
+        first_rows = first_rows.to(self.device, non_blocking=True)
         joints = self._gather(first_rows[:, :, None] + frames[:, None, :])
-        return joints * present[:, :, None, None, None]
+        return joints * present.to(self.device, non_blocking=True)[:, :, None, None, None]
 
     def all_rows(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """All frames of all bodies of clips `indices` (N,): rows (R, V, K) and owner (R,).
@@ -122,10 +128,13 @@ class Clips:
         owner: the position of each row's clip in `indices`.
         """
         sizes = (self._bodies * self.lengths)[indices]
-        owner = torch.repeat_interleave(torch.arange(len(indices), device=self.device), sizes)
+        owner = torch.repeat_interleave(torch.arange(len(indices)), sizes)
         first = sizes.cumsum(0) - sizes
-        offset = torch.arange(len(owner), device=self.device) - first[owner]
-        return self._gather(self._starts[indices][owner] + offset), owner
+        rows = self._starts[indices][owner] + torch.arange(len(owner)) - first[owner]
+        owner = owner.to(self.device, non_blocking=True)
+        return self._gather(rows.to(self.device, non_blocking=True)), owner
 
     def _gather(self, rows: Tensor) -> Tensor:
-        return self._rows[rows.to(self._rows.device)].to(self.device)
+        if self._rows.device == self.device:
+            return self._rows[rows]
+        return self._rows[rows.cpu()].to(self.device)  # the rows take too much of the GPU's memory

@@ -2,8 +2,10 @@
 
 import contextlib
 import ctypes
+import zlib
 
 import torch
+from torch import Generator
 
 # Parameters of mallopt (malloc.h); Python has no names for them.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -43,6 +45,18 @@ def arithmetic(precision: str, device: torch.device) -> contextlib.AbstractConte
     """Autocast to bfloat16 if that is the precision used, else plain float32."""
     enabled = used_precision(precision, device) == "bfloat16"
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+def on_host(generator: Generator) -> Generator:
+    """A generator for numbers that the program itself needs, so that it need not wait for a GPU.
+
+    On the CPU it is the given one. On a GPU it is another one, which the state of the given one
+    seeds: that state is known on the CPU, and every draw on the GPU moves it.
+    """
+    if generator.device.type == "cpu":
+        return generator
+    state = generator.get_state().numpy().tobytes()
+    return Generator().manual_seed(zlib.crc32(state))
 
 
 def keep_freed_memory() -> None:

@@ -20,7 +20,8 @@ class Inputs(Protocol):
     """n clips as network inputs; training and prediction access clips only through it.
 
     A batch is a pair of clips (N, M, T, V, K) and present bodies (N, M) bool; indices (N,) select
-    its clips among the n.
+    its clips among the n. The clips are on the device. All that selects and describes them is on
+    the CPU, also the present bodies: their number decides shapes, and nothing has to wait for it.
     """
 
     @property
@@ -33,7 +34,7 @@ class Inputs(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """The device of the batches."""
+        """The device of the clips, and of the random numbers drawn for them."""
 
     def __len__(self) -> int: ...
 
@@ -42,7 +43,8 @@ class Inputs(Protocol):
     ) -> tuple[Tensor, Tensor]:
         """Randomly sampled frames of each clip, augmented.
 
-        backwards (N,) bool: clips that are played from their last frame to their first.
+        backwards (N,) bool, on the device: clips that are played from their last frame to their
+        first.
         """
 
     def changed_batch(
@@ -50,8 +52,8 @@ class Inputs(Protocol):
     ) -> tuple[Tensor, Tensor]:
         """The clips at frames (N, T), changed in place of the augmentation.
 
-        frames: float; between two frames, joints are interpolated. change: maps joints (N, M, T, V,
-        K) of all the body to others, of which the stream then takes bones and motions.
+        frames: float, on the device; between two, joints are interpolated. change: maps joints
+        (N, M, T, V, K) of all the body to others, of which the stream then takes bones and motions.
         """
 
     def test_batch(self, indices: Tensor, num_clips: int) -> tuple[Tensor, Tensor]:
@@ -81,7 +83,7 @@ class JointInputs:
 
     @property
     def device(self) -> torch.device:
-        """The device of the batches."""
+        """The device of the clips in a batch."""
         return self.clips.device
 
     def __len__(self) -> int:
@@ -92,10 +94,9 @@ class JointInputs:
     ) -> tuple[Tensor, Tensor]:
         """Randomly sampled frames of each clip, augmented; see Inputs."""
         augment = self.params.augment
-        device = indices.device
-        frames = train_frames(
-            self.params.sampling, self.lengths[indices], self.params.clip_len, generator
-        )
+        device = self.device
+        lengths = self.lengths[indices].to(device, non_blocking=True)
+        frames = train_frames(self.params.sampling, lengths, self.params.clip_len, generator)
         dimensions = self.clips.layout.dimensions
         matrices = random_matrices(len(indices), augment, device, generator, dimensions)
         flipped = torch.rand(len(indices), device=device, generator=generator) < augment.flip
@@ -112,12 +113,12 @@ class JointInputs:
 
         I is num_clips, or 1 with `random` sampling.
         """
-        lengths, inverse = np.unique(self.lengths[indices].cpu(), return_inverse=True)
+        lengths, inverse = np.unique(self.lengths[indices], return_inverse=True)
         tables = [
             evaluation_frames(self.params.sampling, int(length), self.params.clip_len, num_clips)
             for length in lengths
         ]
-        frames = torch.from_numpy(np.stack(tables)[inverse]).to(indices.device)
+        frames = torch.from_numpy(np.stack(tables)[inverse]).to(self.device, non_blocking=True)
         return self._batch(indices.repeat_interleave(frames.shape[1]), frames.flatten(0, 1))
 
     def _batch(
@@ -131,7 +132,7 @@ class JointInputs:
     ) -> tuple[Tensor, Tensor]:
         layout = self.clips.layout
         limits = self._limits(indices, matrices) if self.params.rescale else None
-        last = self.lengths[indices, None] - 1
+        last = (self.lengths[indices, None] - 1).to(self.device, non_blocking=True)
 
         def joints_at(frames: Tensor) -> Tensor:
             if backwards is not None:
@@ -147,7 +148,8 @@ class JointInputs:
 
         present = self.clips.present(indices)
         shown = self.stream.show(layout, joints_at, frames, last)
-        return shown * present[:, :, None, None, None], present
+        on_device = present.to(self.device, non_blocking=True)
+        return shown * on_device[:, :, None, None, None], present
 
     def _limits(self, indices: Tensor, matrices: Tensor | None) -> tuple[Tensor, Tensor]:
         """Lowest and highest coordinates over all frames of the clips, (N, K) each."""
@@ -158,7 +160,8 @@ class JointInputs:
 
     @property
     def _mirrored(self) -> Tensor:
-        return torch.from_numpy(self.clips.layout.mirrored()).to(self.device)
+        mirrored = torch.from_numpy(self.clips.layout.mirrored())
+        return mirrored.to(self.device, non_blocking=True)
 
 
 def limits(rows: Tensor, owner: Tensor, count: int, layout: Layout) -> tuple[Tensor, Tensor]:

@@ -59,11 +59,13 @@ class Stream:
         stay within the part. A motion is the difference to the next frame of the clip, not to the
         next sampled frame.
         """
-        part, joints = layout.part(self.part), list(layout.part_joints(self.part))
+        part, joints = layout.part(self.part), torch.tensor(layout.part_joints(self.part))
 
         def at(frames: Tensor) -> Tensor:
             whole = joints_at(frames)
-            return whole if part is layout else whole[..., joints, :]
+            if part is layout:
+                return whole
+            return whole[..., joints.to(whole.device, non_blocking=True), :]
 
         now = at(frames)
         moves = any(modality.motion for modality in self.inputs)
@@ -86,7 +88,8 @@ def offsets(joints: Tensor, layout: Layout, hops: int) -> Tensor:
     """
     if hops == 0:
         return joints
-    ancestor = joints[..., torch.from_numpy(layout.ancestors(hops)).to(joints.device), :]
+    ancestors = torch.from_numpy(layout.ancestors(hops)).to(joints.device, non_blocking=True)
+    ancestor = joints[..., ancestors, :]
     difference = joints - ancestor
     if layout.scored:
         difference[..., -1] = (joints[..., -1] + ancestor[..., -1]) / 2

@@ -192,7 +192,7 @@ def rows_of_all(own: Tensor) -> int:
     """The number of rows of the whole batch, of which this process has `own`."""
     if num_processes() == 1:
         return len(own)
-    count = torch.tensor(len(own), device=own.device)
+    count = torch.full((), len(own), device=own.device)
     dist.all_reduce(count)
     return int(count)
 

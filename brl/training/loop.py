@@ -166,7 +166,7 @@ class Training:
             lr = learning_rate(self.job.lr, progress, params.warmup)
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
-            measured = self._step(indices.to(self.device))
+            measured = self._step(indices)
             for name, value in measured.items():
                 sums[name] = sums.get(name, 0) + value
             losses.append(measured["loss"])
@@ -187,7 +187,10 @@ class Training:
         return row
 
     def _step(self, indices: Tensor) -> dict[str, Tensor]:
-        """One optimizer step on clips (N,); returns loss and measures, summed over the clips."""
+        """One optimizer step on clips (N,); returns loss and measures, summed over the clips.
+
+        A GPU is never waited for: it works on a step while Python prepares the next one.
+        """
         generator = self.augment_generator
         batch = self.objective.batch(indices, generator)
         clips, present, targets = self.objective.extended(batch, self.model, self.epoch, generator)

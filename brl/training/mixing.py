@@ -11,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from brl.clips.layout import Layout
+from brl.models.common.batch_norm import places
 
 KAPPA = 3  # ratio of training clips above which a class counts as the more frequent one
 REMIX_TAU = 0.5
@@ -31,7 +32,7 @@ class Targets(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """A batch: clips (N, M, T, V, K), present bodies (N, M) bool, and targets."""
+    """A batch: clips (N, M, T, V, K), present bodies (N, M) bool on the CPU, and targets."""
 
     clips: Tensor
     present: Tensor
@@ -39,10 +40,14 @@ class Batch(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """Indices (P,) of the clips of a batch that are mixed, and of their partners."""
+    """Indices (P,) of the clips of a batch that are mixed, and of their partners, on the CPU."""
 
     mixed: Tensor
     partners: Tensor
+
+    def on(self, device: torch.device) -> "Pairs":
+        """The pairs on a device."""
+        return Pairs(*(indices.to(device, non_blocking=True) for indices in self))
 
 
 class Mix(Protocol):
@@ -66,15 +71,15 @@ def unmixed(clips: Tensor, present: Tensor, labels: Tensor) -> Batch:
 def draw_pairs(size: int, share: float, generator: Generator) -> Pairs:
     """Draws a share of the clips of a batch, each with a partner j != i.
 
-    share * size is rounded up or down at random, so that the mean number of pairs is exact.
+    share * size is rounded up or down at random, so that the mean number of pairs is exact. The
+    generator is one of the CPU.
     """
-    device = generator.device
 
     def draw() -> Tensor:
-        return torch.rand(size, device=device, generator=generator)
+        return torch.rand(size, generator=generator)
 
-    expected = share * size + torch.rand((), device=device, generator=generator)
-    mixed = draw().argsort()[: int(expected)] if size > 1 else torch.arange(0, device=device)
+    expected = share * size + torch.rand((), generator=generator)
+    mixed = draw().argsort()[: int(expected)] if size > 1 else torch.arange(0)
     steps = 1 + (draw()[mixed] * (size - 1)).long().clamp(max=size - 2)
     return Pairs(mixed, (mixed + steps) % size)
 
@@ -87,15 +92,16 @@ def partial(
     The label is `rarer_takes_all`. A body that the partner lacks keeps its own lower half; a body
     that the clip lacks stays absent.
     """
-    mixed, partners = pairs
     clips, present, (labels, _, _) = batch
-    lower = torch.from_numpy(layout.lower_body()).to(clips.device)
-    both = present[mixed] & present[partners]
+    mixed, partners = pairs.on(clips.device)
+    lower = torch.from_numpy(layout.lower_body()).to(clips.device, non_blocking=True)
+    both = present[pairs.mixed] & present[pairs.partners]
+    both = both.to(clips.device, non_blocking=True)
     taken = lower[:, None] & both[:, :, None, None, None]
     new = torch.where(taken, clips[partners], clips[mixed])
     alpha = len(layout.upper_body) / layout.num_joints
     share = rarer_takes_all(counts[labels[mixed]], counts[labels[partners]], alpha)
-    return _put(batch, pairs, new, present[mixed], share)
+    return _put(batch, pairs, new, present[pairs.mixed], share)
 
 
 def partial_published(
@@ -108,13 +114,13 @@ def partial_published(
     0.64 for all layouts. And all M bodies are mixed: a clip of one body shows the second lower
     half of a partner of two. The network computes that half only with `model.absent_bodies: pad`.
     """
-    mixed, partners = pairs
     clips, present, (labels, _, share) = batch
-    upper = torch.tensor(layout.upper_body, device=clips.device)
-    lower = torch.from_numpy(layout.lower_body()).to(clips.device).nonzero()[:, 0]
+    mixed, partners = pairs.on(clips.device)
+    upper = torch.tensor(layout.upper_body).to(clips.device, non_blocking=True)
+    (lower,) = places(torch.from_numpy(layout.lower_body()), clips.device)
     new = torch.cat([clips[mixed][..., upper, :], clips[partners][..., lower, :]], dim=-2)
     shares = rarer_takes_all(counts[labels[mixed]], counts[labels[partners]], PUBLISHED_ALPHA)
-    result = _put(batch, pairs, new, present[mixed], shares)
+    result = _put(batch, pairs, new, present[pairs.mixed], shares)
     # Without any pair the published lambda is 0, and both labels are the clip's own.
     last_share = shares[-1] if len(shares) else share.new_zeros(())
     return result._replace(targets=result.targets._replace(share=last_share.expand_as(share)))
@@ -136,7 +142,8 @@ def remix(
     training clips, and if the rarer class makes up more than half of the mixture.
     """
     labels = batch.targets.labels
-    own, others = counts[labels[pairs.mixed]], counts[labels[pairs.partners]]
+    mixed, partners = pairs.on(labels.device)
+    own, others = counts[labels[mixed]], counts[labels[partners]]
 
     def relabelled(share: Tensor) -> Tensor:
         to_partner = (own >= KAPPA * others) & (share < REMIX_TAU)
@@ -171,23 +178,22 @@ def _blend(
 
     label_share: maps lambda (P,) to the shares of the labels (P,).
     """
-    mixed, partners = pairs
+    mixed, partners = pairs.on(batch.clips.device)
     share = torch.rand(len(mixed), device=batch.clips.device, generator=generator)
     of_clip = share[:, None, None, None, None]
     new = of_clip * batch.clips[mixed] + (1 - of_clip) * batch.clips[partners]
-    present = batch.present[mixed] | batch.present[partners]
+    present = batch.present[pairs.mixed] | batch.present[pairs.partners]
     return _put(batch, pairs, new, present, label_share(share))
 
 
 def _put(batch: Batch, pairs: Pairs, new: Tensor, present: Tensor, share: Tensor) -> Batch:
     """The batch with its mixed clips, present bodies and label shares replaced."""
     labels, _, shares = batch.targets
-    indices = (pairs.mixed,)
+    mixed, partners = pairs.on(labels.device)
     targets = Targets(
         labels,
-        labels.index_put(indices, labels[pairs.partners]),
-        shares.index_put(indices, share),
+        labels.index_put((mixed,), labels[partners]),
+        shares.index_put((mixed,), share),
     )
-    return Batch(
-        batch.clips.index_put(indices, new), batch.present.index_put(indices, present), targets
-    )
+    clips = batch.clips.index_put((mixed,), new)
+    return Batch(clips, batch.present.index_put((pairs.mixed,), present), targets)

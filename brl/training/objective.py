@@ -11,6 +11,7 @@ from brl.config.params import MethodParams, PredictParams
 from brl.config.streams import check_halves
 from brl.models.common.network import Network
 from brl.prediction import probabilities
+from brl.streams.device import on_host
 from brl.streams.inputs import Inputs
 from brl.streams.weights import Recipe
 from brl.training.job import Job
@@ -44,6 +45,7 @@ class Objective(nn.Module, ABC):
     def batch(self, indices: Tensor, generator: Generator) -> tuple[Tensor, Tensor, Any]:
         """Clips (N, M, T, V, K), present bodies (N, M) bool and targets of any type.
 
+        Indices and present bodies are on the CPU, all else on the device: see Inputs.
         Clips may have another shape that `outputs` expects, such as two views (N, 2, M, T, V, K).
         All processes make the whole batch from the same random numbers.
         """
@@ -114,7 +116,7 @@ class Classification(Objective):
     def order(self, epoch: int, generator: Generator) -> Tensor:
         """Indices of `train.passes` passes over the clips, each drawn by the method's sampler."""
         draw, passes = SAMPLERS[self.method.sampler], self.schedule.passes
-        labels, total = self.inputs.labels.cpu(), self.schedule.epochs * passes
+        labels, total = self.inputs.labels, self.schedule.epochs * passes
         first = epoch * passes
         return torch.cat(
             [
@@ -125,10 +127,10 @@ class Classification(Objective):
 
     def batch(self, indices: Tensor, generator: Generator) -> Batch:
         """Training clips, of which the method plays some backwards and mixes some."""
-        method = self.method
-        labels, backwards = self.inputs.labels[indices], None
+        method, device = self.method, self.inputs.device
+        labels, backwards = self.inputs.labels[indices].to(device, non_blocking=True), None
         if method.reverse != "none":
-            draws = torch.rand(len(indices), device=indices.device, generator=generator)
+            draws = torch.rand(len(indices), device=device, generator=generator)
             backwards = draws < method.reverse_share
             if method.reverse == "aware":
                 labels = labels + len(self.counts) * backwards
@@ -136,7 +138,7 @@ class Classification(Objective):
         batch = unmixed(clips, present, labels)
         if method.mix not in MIXES:
             return batch
-        pairs = draw_pairs(len(indices), method.mix_share, generator)
+        pairs = draw_pairs(len(indices), method.mix_share, on_host(generator))
         layout = self.recipe.seen_layout
         return MIXES[method.mix](batch, pairs, self.output_counts, layout, generator)
 
@@ -181,7 +183,7 @@ class Classification(Objective):
 
         views = PredictParams(num_clips=1, batch_size=64, precision=self.schedule.precision)
         scores = probabilities(network, held_out, views, len(self.recipe.classes))
-        labels = held_out.labels.cpu().numpy()
+        labels = held_out.labels.numpy()
         return round(100 * balanced_accuracy_score(labels, scores.argmax(axis=1)), 4)
 
     def finish(self, network: Network) -> None:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from brl.clips.layout import Layout
 from brl.clips.layouts import limbs
 from brl.config.streams import check_limbs
-from brl.streams.device import arithmetic
+from brl.streams.device import arithmetic, on_host
 from brl.streams.inputs import Inputs
 from brl.streams.weights import Recipe
 from brl.training.distributed import gather_batch, own_part
@@ -84,13 +84,14 @@ class ShapMix(nn.Module):
 
         passes: over the training clips so far.
         """
-        chosen = _draw(0, len(SUBSETS) - 1, generator)
-        subset = SUBSETS[chosen].to(generator.device)
-        others = self._draw_others(subset, passes, generator)
+        host = on_host(generator)
+        chosen = _draw(0, len(SUBSETS) - 1, host)
+        subset = SUBSETS[chosen]
+        others = self._draw_others(subset, passes, host)
         values = self.values(batch, network, subset, others)
         decay = DECAY if passes >= DECAY_FROM else 0.0
         self.table[:, chosen] = moved(self.table[:, chosen], values, batch.targets.labels, decay)
-        mixed = self._mixed(batch, passes, generator)
+        mixed = self._mixed(batch, passes, generator, host)
         targets = map(torch.cat, zip(batch.targets, mixed.targets, strict=True))
         return Batch(
             torch.cat([batch.clips, mixed.clips]),
@@ -106,24 +107,26 @@ class ShapMix(nn.Module):
         network sees the other parts with the subset, then without it, and the mean clip elsewhere.
         subset and others: (5,) bool, without a common part.
         """
-        count = len(batch.clips)
+        count, device = len(batch.clips), batch.clips.device
+        subset, others = (each.to(device, non_blocking=True) for each in (subset, others))
         clips, present, labels = (
             rows[own_part(count)] for rows in (batch.clips, batch.present, batch.targets.labels)
         )
         shown = [self.showing(clips, present, parts) for parts in (subset | others, others)]
         network.eval()
-        with arithmetic(self.precision, clips.device):
+        with arithmetic(self.precision, device):
             logits = network(torch.cat(shown), present.repeat(2, 1))
         network.train()
         of_class = logits.float().softmax(dim=1).gather(1, labels.repeat(2)[:, None])[:, 0]
         with_subset, without = of_class.chunk(2)
         gains = gather_batch(with_subset - without, count).clamp(min=0)
-        joints = self.parts[subset].sum().clamp(min=1)  # none: of limbs that a stream does not see
-        return SCALE * gains / joints
+        joints = (self.parts & subset[:, None]).sum()
+        return SCALE * gains / joints.clamp(min=1)  # none: of limbs that a stream does not see
 
     def showing(self, clips: Tensor, present: Tensor, parts: Tensor) -> Tensor:
         """Clips (N, M, T, V, K) in some parts (5,) bool, and the mean clip in the others."""
-        shown = self.parts[parts].any(dim=0)
+        shown = (self.parts & parts[:, None]).any(dim=0)
+        present = present.to(clips.device, non_blocking=True)
         return torch.where(shown[:, None], clips, self.mean) * present[:, :, None, None, None]
 
     def salience(self, classes: Tensor) -> Tensor:
@@ -147,25 +150,24 @@ class ShapMix(nn.Module):
         """Any number of the parts outside a subset, (5,) bool; none in early passes."""
         outside = PARTS - int(subset.sum())
         number = _draw(0, outside, generator) if passes >= SALIENT_FROM else 0
-        keys = torch.rand(PARTS, device=subset.device, generator=generator)
+        keys = torch.rand(PARTS, generator=generator)
         first = keys.masked_fill(subset, 2).argsort()[:number]
         return torch.zeros_like(subset).index_fill(0, first, value=True)
 
-    def _mixed(self, batch: Batch, passes: int, generator: Generator) -> Batch:
+    def _mixed(self, batch: Batch, passes: int, generator: Generator, host: Generator) -> Batch:
         """The mixture of a batch, in which each clip has the same distance to its partner."""
         count = len(batch.clips)
-        distance = _draw(1, max(count - 1, 1), generator)
-        partners = (torch.arange(count, device=generator.device) + distance) % count
-        if _uniform(generator) >= PASTED:
-            return blended(batch, partners, _uniform(generator))
+        partners = (torch.arange(count) + _draw(1, max(count - 1, 1), host)) % count
+        if _uniform(host) >= PASTED:
+            return blended(batch, partners, _uniform(host))
         if passes < SALIENT_FROM:
-            joints = self.joints[_draw(0, len(SUBSETS) - 1, generator)].expand(count, -1)
+            joints = self.joints[_draw(0, len(SUBSETS) - 1, host)].expand(count, -1)
         else:
-            pairs = batch.targets.labels, batch.targets.labels[partners]
-            salience = self.salience(self.rarer(*pairs))
-            subsets = torch.multinomial(salience, 1, generator=generator)[:, 0]
+            labels = batch.targets.labels
+            pairs = labels, labels[partners.to(labels.device, non_blocking=True)]
+            subsets = drawn(self.salience(self.rarer(*pairs)), generator)
             joints = self.joints_of_partners(*pairs, subsets)
-        return pasted(batch, partners, joints, *draw_windows(batch.clips.shape[2], generator))
+        return pasted(batch, partners, joints, *draw_windows(batch.clips.shape[2], host))
 
 
 def body_parts(layout: Layout, seen: Sequence[int]) -> Tensor:
@@ -180,12 +182,13 @@ def mean_clip(inputs: Inputs, batch_size: int) -> Tensor:
     """Mean (M, T, V, K) of the test views of all clips; a body's is that of the clips with it."""
     device = inputs.device
     total = torch.zeros((), dtype=torch.float64, device=device)
-    bodies = torch.zeros((), dtype=torch.int64, device=device)
-    for indices in torch.arange(len(inputs), device=device).split(batch_size):
+    bodies = torch.zeros((), dtype=torch.int64)
+    for indices in torch.arange(len(inputs)).split(batch_size):
         clips, present = inputs.test_batch(indices, 1)
         total = total + clips.sum(dim=0, dtype=torch.float64)
         bodies = bodies + present.sum(dim=0)
-    return (total / bodies.clamp(min=1)[:, None, None, None]).float()
+    bodies = bodies.clamp(min=1).to(device)
+    return (total / bodies[:, None, None, None]).float()
 
 
 def moved(entries: Tensor, values: Tensor, labels: Tensor, decay: float) -> Tensor:
@@ -197,6 +200,15 @@ def moved(entries: Tensor, values: Tensor, labels: Tensor, decay: float) -> Tens
     later = (labels == labels[:, None]).triu(1).sum(dim=1)  # clips of the same class
     steps = (1 - decay) * decay**later * values
     return decay ** of_class.sum(dim=0) * entries + steps @ of_class
+
+
+def drawn(probabilities: Tensor, generator: Generator) -> Tensor:
+    """One column (N,) for each row of probabilities (N, D).
+
+    `torch.multinomial` draws the same, but looks at the probabilities first, and waits for them.
+    """
+    waits = torch.empty_like(probabilities).exponential_(generator=generator)
+    return (probabilities / waits).argmax(dim=1)
 
 
 def window(start: int, length: int, frames: int) -> range:
@@ -217,11 +229,12 @@ def pasted(batch: Batch, partners: Tensor, joints: Tensor, target: range, source
 
     They show the partner's frames `source`, faster or slower. A body that the partner lacks keeps
     its own joints, and one that the clip lacks stays absent. The partner's label has the share of
-    what is replaced in all joints of all frames.
+    what is replaced in all joints of all frames. Partners are on the CPU, as present bodies are.
     """
     clips, present, _ = batch
     steps = torch.arange(len(target), device=clips.device) * len(source) // len(target)
-    both = present & present[partners]
+    both = (present & present[partners]).to(clips.device, non_blocking=True)
+    partners = partners.to(clips.device, non_blocking=True)
     taken = joints[:, None, None, :, None] & both[:, :, None, None, None]
     new = clips.clone()
     replaced = new[:, :, target.start : target.stop]
@@ -233,8 +246,10 @@ def pasted(batch: Batch, partners: Tensor, joints: Tensor, target: range, source
 def blended(batch: Batch, partners: Tensor, share: float) -> Batch:
     """The batch, of which its partners (N,) make up a share; bodies as in `pasted`."""
     clips, present, _ = batch
-    both = (present & present[partners])[:, :, None, None, None]
-    new = torch.where(both, (1 - share) * clips + share * clips[partners], clips)
+    both = (present & present[partners]).to(clips.device, non_blocking=True)
+    partners = partners.to(clips.device, non_blocking=True)
+    mixture = (1 - share) * clips + share * clips[partners]
+    new = torch.where(both[:, :, None, None, None], mixture, clips)
     return _labelled(batch, new, partners, torch.full(partners.shape, share, device=clips.device))
 
 
@@ -245,11 +260,10 @@ def _labelled(batch: Batch, new: Tensor, partners: Tensor, share: Tensor) -> Bat
 
 
 def _draw(lowest: int, highest: int, generator: Generator) -> int:
-    """A whole number between two, which may be drawn, too."""
-    device = generator.device
-    return int(torch.randint(lowest, highest + 1, (), device=device, generator=generator))
+    """A whole number between two, which may be drawn, too; the generator is one of the CPU."""
+    return int(torch.randint(lowest, highest + 1, (), generator=generator))
 
 
 def _uniform(generator: Generator) -> float:
-    """A number from 0 to 1."""
-    return float(torch.rand((), device=generator.device, generator=generator))
+    """A number from 0 to 1; the generator is one of the CPU."""
+    return float(torch.rand((), generator=generator))

@@ -30,20 +30,22 @@ class DataNorm(nn.BatchNorm1d):
     def normalise(self, clips: Tensor, present: Tensor) -> Tensor:
         """The present (N, M) bodies of clips (N, M, T, V, K), normalised: (B, T, V, K).
 
+        A GPU is not waited for where `present` is on the CPU.
+
         Raises ValueError if each body has its own norm and the clips have another number of bodies.
         """
         if self.bodies == 1:
-            # With one body there is nothing to select, and a GPU need not wait for the count.
-            bodies = clips[:, 0] if clips.shape[1] == 1 else clips[present]
+            only = clips.shape[1] == 1  # then there is nothing to select
+            bodies = clips[:, 0] if only else clips[places(present, clips.device)]
             return batch_norm(bodies.flatten(2), [self]).view(bodies.shape)
         normalised = torch.zeros_like(clips)
         for body, state in enumerate(self._slots(clips)):
-            has_body = present[:, body]
-            x = clips[has_body, body]
+            (with_body,) = places(present[:, body], clips.device)
+            x = clips[with_body, body]
             if len(x) or _processes() > 1:
-                normalised[has_body, body] = _normalised(x.flatten(2), state, self).view(x.shape)
+                normalised[with_body, body] = _normalised(x.flatten(2), state, self).view(x.shape)
         self._count_batch()
-        return normalised[present]
+        return normalised[places(present, clips.device)]
 
     def normalise_every(self, clips: Tensor) -> Tensor:
         """All bodies of clips (N, M, T, V, K), present or not, normalised: (N M, T, V, K)."""
@@ -67,6 +69,14 @@ class DataNorm(nn.BatchNorm1d):
     def _count_batch(self) -> None:
         if self.training:
             _tensor(self.num_batches_tracked).add_(1)
+
+
+def places(mask: Tensor, device: torch.device) -> tuple[Tensor, ...]:
+    """Indices of the true entries of a mask for tensors on a device, one (B,) for each dimension.
+
+    They select what the mask would. If it is on the CPU, a GPU is not waited for.
+    """
+    return tuple(each.to(device, non_blocking=True) for each in mask.nonzero(as_tuple=True))
 
 
 def batch_norm(
@@ -149,7 +159,7 @@ def _normalised_together(x: Tensor, state: _State, momentum: float, eps: float) 
     synchronised batch norm works on GPUs only.
     """
     rows = x.flatten(0, -2).to(torch.promote_types(x.dtype, torch.float32))
-    count = rows.new_tensor([len(rows)])
+    count = rows.new_full((1,), len(rows))
     mean = rows.sum(dim=0) / count.clamp(min=1)
     var = (rows - mean).square().sum(dim=0) / count.clamp(min=1)
     # Each process fills its own row of a table of zeros; the sum over processes has all rows.

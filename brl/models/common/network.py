@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from brl.clips.layout import Layout
-from brl.models.common.batch_norm import DataNorm
+from brl.models.common.batch_norm import DataNorm, places
 
 
 class BlockShape(NamedTuple):
@@ -167,8 +167,9 @@ class Network(nn.Module):
     def features(self, clips: Tensor, present: Tensor) -> Tensor:
         """Features of each body, averaged over frames and joints: (N, M, C').
 
-        clips: (N, M, T, V, K), zero where a body is absent; present: (N, M) bool. The features of
-        an absent body are zero; with `pad` they are those of a body at the origin.
+        clips: (N, M, T, V, K), zero where a body is absent; present: (N, M) bool, best on the CPU:
+        how many bodies there are decides shapes, and is then known without waiting for a GPU. The
+        features of an absent body are zero; with `pad` they are those of a body at the origin.
         """
         if not self.pads:
             return self._present_features(clips, present)
@@ -178,7 +179,8 @@ class Network(nn.Module):
         padded = torch.cat([clips, torch.zeros_like(clips[:1])])
         computed = torch.cat([present, torch.ones_like(present[:1])])
         features = self._present_features(padded, computed)
-        return torch.where(present[..., None], features[:-1], features[-1:])
+        shown = present.to(features.device, non_blocking=True)[..., None]
+        return torch.where(shown, features[:-1], features[-1:])
 
     def every_body_features(self, clips: Tensor) -> Tensor:
         """Features (N, M, C') of every body, present or not.
@@ -211,7 +213,8 @@ class Network(nn.Module):
         """
         if self.pads:
             return features.mean(dim=1)
-        return features.sum(dim=1) / present.sum(dim=1, keepdim=True)
+        bodies = present.sum(dim=1, keepdim=True)
+        return features.sum(dim=1) / bodies.to(features.device, non_blocking=True)
 
     def forward(self, clips: Tensor, present: Tensor) -> Tensor:
         """Logits (N, C) of clips (N, M, T, V, K); present: (N, M) bool."""
@@ -236,5 +239,5 @@ def by_clip(of_bodies: Tensor, present: Tensor) -> Tensor:
     if present.shape[1] == 1:
         return of_bodies[:, None]
     values = of_bodies.new_zeros(*present.shape, of_bodies.shape[-1])
-    values[present] = of_bodies
+    values[places(present, values.device)] = of_bodies
     return values
