@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export BRL_LAUNCHER := $(shell echo $$PPID)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset weights why verify dag data-check test test-fast test-oldest test-newest audit test-faults fuzz lint compare probe summary model bench-data bench-training bench-accuracy bench-repro bench-networks release ui clean clean-runs
+.PHONY: help setup repro results preset weights why verify dag data-check test test-fast test-oldest test-newest audit test-faults fuzz lint compare probe summary model bench-data bench-training bench-accuracy bench-repro bench-networks bench-gpu release ui clean clean-runs
 
 help:  ## what there is; `brl --help` says more
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -104,6 +104,9 @@ bench-repro: setup  ## how long the whole pipeline takes on this machine
 
 bench-networks: setup  ## the networks side by side: size and speed
 	@python -m benchmarks.networks
+
+bench-gpu:  ## how busy a GPU is kept, on a machine with one: 8 minutes; needs no make setup
+	@$(PYTHON) -m benchmarks.gpu
 
 model: setup  ## what was trained as a model in MLflow, to load or serve; NAME=… registers it
 	@brl model $(if $(NAME),--register "$(NAME)")

@@ -16,3 +16,11 @@ def described_machine() -> str:
         f"{processor()}, {cores} cores, {memory:.0f} GiB, "
         f"load {os.getloadavg()[0]:.1f}; Python {platform.python_version()}"
     )
+
+
+def described_gpu() -> str:
+    """The GPU and the versions of PyTorch and CUDA, in one phrase."""
+    import torch
+
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    return f"{name}, PyTorch {torch.__version__}, CUDA {torch.version.cuda}"

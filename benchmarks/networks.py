@@ -11,9 +11,10 @@ from typing import get_args
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.generated import CLASSES, PUBLISHED_WIDTHS
 from benchmarks.pairs import Turns
 from benchmarks.report import mb, report
-from benchmarks.training_steps import CLASSES, PUBLISHED_WIDTHS, STEPS, TEST_CLIPS
+from benchmarks.training_steps import STEPS, TEST_CLIPS
 from brl.clips.layouts import NTU25
 from brl.config.params import ModelParams
 from brl.models.common.build import build

@@ -20,10 +20,7 @@ from torch import Generator, nn
 from torch.nn import functional as F
 
 from benchmarks.baseline import PlainSTGCNpp
-from brl.clips.clip import Clip
-from brl.clips.layouts import NTU25
-from brl.clips.normalize import Normalization
-from brl.clips.store import ClipStore, write_store
+from benchmarks.generated import PUBLISHED_WIDTHS, store_in
 from brl.config.params import Params, read_params
 from brl.config.presets import apply_preset
 from brl.models.common.network import Network, Shape
@@ -34,9 +31,6 @@ from brl.streams.stream import Stream
 from brl.streams.weights import Recipe, Trained
 from brl.training.loop import sgd
 
-CLASSES = tuple(map(str, range(60)))
-CLIPS = 64  # for each number of bodies
-LENGTH = 100
 TEST_CLIPS = 6  # with ten views each, about a batch
 STEPS, BATCHES = 3, 50  # per turn
 # Each path's model.absent_bodies and precision. The first one is computed by PlainSTGCNpp.
@@ -46,29 +40,6 @@ PATHS = {
     "present": ("skip", "float32"),
     "ours": ("skip", "bfloat16"),
 }
-PUBLISHED_WIDTHS = {"msg3d": 96}  # the others have the width of the preset
-
-
-def store_in(folder: Path) -> ClipStore:
-    """A store of clips of one body, then as many of two."""
-    draws = np.random.default_rng(0)
-    clips = [
-        Clip(
-            f"{bodies}-{number}", number % len(CLASSES), draws.normal(size=(bodies, LENGTH, 25, 3))
-        )
-        for bodies in (1, 2)
-        for number in range(CLIPS)
-    ]
-    write_store(
-        folder / "store",
-        clips,
-        dataset="generated",
-        layout=NTU25,
-        classes=CLASSES,
-        splits=lambda names: {"all": {"train": names[:1], "test": names[1:]}},
-        normalization=Normalization("none"),
-    )
-    return ClipStore.open(folder / "store")
 
 
 def params_of(path: str, folder: Path) -> Params:
