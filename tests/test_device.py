@@ -1,13 +1,15 @@
 """Code for GPUs, as far as it can be tested without one."""
 
 from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from brl.clips.layouts import NTU25
 from brl.models.common.build import build
-from brl.streams.device import resident
+from brl.streams.device import on_host, resident
 from tests.test_networks import NAMES, model_params
 
 
@@ -31,3 +33,18 @@ def test_every_tensor_of_a_training_step_is_on_the_networks_device(name, monkeyp
     logits.sum().backward()
     with pytest.raises(RuntimeError, match="device"):
         network(torch.zeros(2, 1, 16, 25, 3), torch.ones(2, 1, dtype=torch.bool))
+
+
+def test_what_the_program_draws_follows_from_the_state_of_a_gpus_generator():
+    def drawn(seed: int, moved: int) -> float:
+        state = torch.tensor([seed, moved]).view(torch.uint8)
+        on_gpu: Any = SimpleNamespace(device=torch.device("cuda"), get_state=lambda: state)
+        return float(torch.rand((), generator=on_host(on_gpu)))
+
+    assert drawn(0, 0) == drawn(0, 0)
+    assert len({drawn(0, 0), drawn(1, 0), drawn(0, 4)}) == 3
+
+
+def test_on_the_cpu_there_is_one_generator():
+    generator = torch.Generator()
+    assert on_host(generator) is generator

@@ -29,6 +29,7 @@ from brl.training.shap_mix import (
     blended,
     body_parts,
     draw_windows,
+    drawn,
     mean_clip,
     moved,
     pasted,
@@ -259,3 +260,12 @@ def test_a_stream_of_one_arm_has_nothing_to_mix(store, subset):
     inputs = recipe.inputs(store, subset.clips, torch.device("cpu"))
     with pytest.raises(UserError, match="the stream some sees one of them, must see two or more"):
         ShapMix.of(recipe, inputs, torch.tensor(subset.counts))
+
+
+def test_subsets_are_drawn_as_pytorch_draws_them():
+    """Byte for byte, so that trainings stay what they were."""
+    probabilities = torch.rand(200, 20, generator=torch.Generator().manual_seed(0)).softmax(dim=1)
+    ours, theirs = (torch.Generator().manual_seed(1) for _ in range(2))
+    expected = torch.multinomial(probabilities, 1, generator=theirs)[:, 0]
+    assert torch.equal(drawn(probabilities, ours), expected)
+    assert torch.equal(ours.get_state(), theirs.get_state())
