@@ -81,7 +81,7 @@ def trained_accuracy(params: Params, seed: int, absent_bodies: str, precision: s
     chosen = store.part(params.dataset.split, "test")
     probabilities = predict(trained, store, chosen, params.predict)
     scores = Scores(store.names[chosen], store.labels[chosen], probabilities, "")
-    accuracy = overall(scores)["mean_class"]
+    accuracy = overall(scores.predictions)["mean_class"]
     assert accuracy is not None
     return accuracy
 

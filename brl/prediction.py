@@ -37,11 +37,11 @@ def probabilities(
 
     Further outputs, for clips played backwards, are ignored. Puts the network into eval mode.
     """
-    batches = [
-        mean_of_views(logits, clips, num_classes)
-        for logits, clips in _of_views(model, model, inputs, params)
-    ]
-    return torch.cat(batches).cpu().numpy()
+    shares, start = torch.empty(len(inputs), num_classes, device=inputs.device), 0
+    for logits, clips in _of_views(model, model, inputs, params):
+        shares[start : start + clips] = mean_of_views(logits, clips, num_classes)
+        start += clips
+    return shares.cpu().numpy()
 
 
 @torch.inference_mode()

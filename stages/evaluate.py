@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from brl.clips.store import ClipStore
@@ -9,6 +10,7 @@ from brl.config.params import Params, read_params
 from brl.report.data import DataReport
 from brl.report.figure import draw_by_class
 from brl.report.made import STAGES
+from brl.report.many import listed_clips
 from brl.report.page import write_page
 from brl.report.results import ENSEMBLE, Results
 from brl.scores.metrics import Headline, shot_groups
@@ -71,8 +73,14 @@ def write_tables(results: Results) -> None:
     """Writes the tables and metrics that are kept in git."""
     headlines = pd.DataFrame(results.headlines).T.rename_axis("stream").reset_index()
     names = results.classes["class"].to_numpy()
-    fused = results.fused
-    confusion = pd.DataFrame({"actual": names[fused.labels], "predicted": names[fused.predicted]})
+    fused = results.fused.predictions
+    listed = listed_clips(fused)
+    if not listed.all():
+        shown = len(np.unique(fused.labels[listed]))
+        print(f"{CONFUSION}: the {shown} of {len(names)} classes with the most misclassified clips")
+    confusion = pd.DataFrame(
+        {"actual": names[fused.labels[listed]], "predicted": names[fused.predicted[listed]]}
+    )
     write_csv(headlines, RESULTS)
     write_report(results.classes.join(results.by_class.round(2)), BY_CLASS)
     write_report(confusion, CONFUSION)

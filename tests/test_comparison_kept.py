@@ -73,11 +73,11 @@ def test_each_held_out_part_is_kept_in_the_order_of_its_clips(grid):
     grid.compare({"cross_entropy": JOINT}, seeds=[0, 1], settings={"train.validation": 0.4})
     grid.pretend(lambda run, labels: (labels + run.seed) % 3)
     assert brl("compare", "tiny", "--report").exit_code == 0
-    before = [vars(one.scores) for one in finished(grid.runs(), Data.read())]
+    before = [vars(one.clips) for one in finished(grid.runs(), Data.read())]
     assert set(before[0]["names"]) != set(before[1]["names"])
     shutil.rmtree(grid.folder / ".comparison")
     assert brl("compare", "tiny", "--report").exit_code == 0
-    after = [vars(one.scores) for one in finished(grid.runs(), Data.read())]
+    after = [vars(one.clips) for one in finished(grid.runs(), Data.read())]
     for each, again in zip(before, after, strict=True):
         for name, values in each.items():
             np.testing.assert_array_equal(values, again[name])

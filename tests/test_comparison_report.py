@@ -121,9 +121,9 @@ def test_streams_are_fused_where_all_are_there_with_the_parameters_weights(grid)
     assert sources["ldam"] == [*fused, "bone", "joint_motion", "bone_motion", "skip_motion"]
     assert sources["mixup"] == ["joint"]
     four = next(one for one in scored if (one.method, one.source) == ("brl", "4 streams"))
-    first = np.flatnonzero(four.scores.labels == 0)[0]  # joint says 0, the others 1
-    expected = [(5 * 0.75 + 3 * 0.125) / 8, (5 * 0.125 + 3 * 0.75) / 8, 0.125]
-    np.testing.assert_allclose(four.scores.probabilities[first], expected, rtol=1e-5)
+    first = np.flatnonzero(four.clips.labels == 0)[0]  # joint says 0, the others 1
+    assert four.clips.predicted[first] == 0
+    assert four.clips.confidence[first] == pytest.approx((5 * 0.75 + 3 * 0.125) / 8, rel=1e-5)
     headings = [line for line in report(grid).splitlines() if line.startswith("## ")]
     assert headings.pop() == "## Recipe"
     last = ["## bone", "## joint_motion", "## bone_motion", "## skip_motion"]

@@ -251,7 +251,7 @@ def test_with_a_validation_part_test_clips_are_not_used(grid, monkeypatch):
     data, runs = Data.read(), grid.runs()
     for one in finished(runs, data):
         _, held_out = hold_out(data.store, data.subset, 0.4, one.seed)
-        assert list(one.scores.names) == list(data.store.names[held_out.clips])
+        assert list(one.clips.names) == list(data.store.names[held_out.clips])
         assert held_out.counts.tolist() == [3, 2, 1]
     assert "test" not in opened
 

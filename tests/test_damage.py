@@ -18,6 +18,7 @@ from brl.clips.store import ClipStore
 from brl.scores.fusion import load_fitted, save_fitted
 from brl.scores.scores import Scores, load_scores, save_scores
 from brl.streams.weights import load_encoder, load_weights, save_encoder, save_weights
+from brl.support import checked
 from brl.support.errors import UserError
 from brl.training.checkpoint_file import before, kept, read_checkpoint, write_checkpoint
 from brl.training.loop import train_stream
@@ -95,7 +96,9 @@ def test_a_damaged_learned_fusion_is_found(tmp_path):
         check_every_damage(file, lambda: load_fitted(file))
 
 
-def test_damaged_scores_are_found(tmp_path):
+@pytest.mark.parametrize("mapped", [0, 2**26], ids=["mapped", "read"])
+def test_damaged_scores_are_found(tmp_path, monkeypatch, mapped):
+    monkeypatch.setattr(checked, "MAPPED", mapped)
     file, draws = tmp_path / "joint.npz", np.random.default_rng(1)
     names = np.array([f"clip{number}" for number in range(20)])
     save_scores(file, Scores(names, np.arange(20), draws.random((20, 3), np.float32), "a" * 64))

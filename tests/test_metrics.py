@@ -1,6 +1,8 @@
 """Accuracy, shot groups, and the fusion of streams."""
 
 import json
+from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -11,9 +13,11 @@ from sklearn.metrics import recall_score, top_k_accuracy_score
 
 from brl.config.params import EnsembleParams, EvaluateParams
 from brl.scores import fusion
+from brl.scores import scores as scores_on_disk
 from brl.scores.fusion import fuse
 from brl.scores.metrics import ShotLimits, accuracy_by_class, headline, overall, shot_groups
 from brl.scores.scores import Scores, load_scores, save_scores
+from brl.support import checked
 from brl.support.errors import UserError
 
 GROUPED = EvaluateParams(many_shot_above=100, few_shot_below=20)
@@ -29,9 +33,9 @@ def scored(labels: list[int], predicted: list[int], num_classes: int) -> Scores:
 
 def test_accuracies_by_hand():
     scores = scored([0, 0, 0, 0, 1, 1, 2], [0, 0, 0, 1, 1, 0, 1], 4)
-    by_class = accuracy_by_class(scores)
+    by_class = accuracy_by_class(scores.predictions)
     np.testing.assert_array_equal(by_class, [75, 50, 0, np.nan])
-    numbers = headline(scores, np.array(["many", "many", "few", "few"]))
+    numbers = headline(scores.predictions, np.array(["many", "many", "few", "few"]))
     assert numbers == {
         "top1": pytest.approx(100 * 4 / 7, abs=1e-4),
         "top5": None,
@@ -43,19 +47,23 @@ def test_accuracies_by_hand():
     json.dumps(numbers, allow_nan=False)
 
 
-@given(st.integers(6, 12), st.integers(1, 40), st.integers(0, 2**31))
-def test_accuracies_agree_with_sklearn(num_classes, clips, seed):
+@given(st.integers(6, 12), st.integers(1, 40), st.integers(0, 2**31), st.integers(1, 600))
+def test_accuracies_agree_with_sklearn(num_classes, clips, seed, block):
+    """However many values are computed with at once."""
     draws = np.random.default_rng(seed)
     # Few distinct values: ties among probabilities are frequent.
     probabilities = draws.integers(0, 4, (clips, num_classes)).astype(np.float32)
     labels, every = draws.integers(0, num_classes, clips), np.arange(num_classes)
-    scores = Scores(np.arange(clips).astype(str), labels, probabilities)
+    with patch.object(scores_on_disk, "BLOCK", block):
+        predictions = Scores(np.arange(clips).astype(str), labels, probabilities).predictions
+    np.testing.assert_array_equal(predictions.predicted, probabilities.argmax(axis=1))
+    np.testing.assert_array_equal(predictions.confidence, probabilities.max(axis=1))
     by_class = recall_score(
-        labels, scores.predicted, labels=every, average=None, zero_division=np.nan
+        labels, predictions.predicted, labels=every, average=None, zero_division=np.nan
     )
-    np.testing.assert_array_equal(accuracy_by_class(scores), 100 * by_class)
+    np.testing.assert_array_equal(accuracy_by_class(predictions), 100 * by_class)
     top5 = top_k_accuracy_score(labels, probabilities, k=5, labels=every)
-    assert overall(scores)["top5"] == round(100 * float(top5), 4)
+    assert overall(predictions)["top5"] == round(100 * float(top5), 4)
 
 
 def test_groups_by_training_clips():
@@ -99,7 +107,7 @@ def test_top5_is_no_less_than_top1_and_balanced_tests_agree(num_classes, clips, 
     scores = scored(
         labels.tolist(), draws.integers(0, num_classes, len(labels)).tolist(), num_classes
     )
-    numbers = overall(scores)
+    numbers = overall(scores.predictions)
     assert numbers["top1"] <= numbers["top5"] <= 100
     assert numbers["top1"] == pytest.approx(numbers["mean_class"], abs=1e-3)
 
@@ -117,9 +125,23 @@ def test_fusion_is_the_weighted_mean_of_the_streams_that_are_there():
     np.testing.assert_allclose(fused.probabilities.sum(axis=1), 1, rtol=1e-6)
     alone = fuse({"bone": streams["bone"]}, ensemble)
     np.testing.assert_array_equal(alone.probabilities, streams["bone"].probabilities)
-    other = Scores(streams["bone"].names[::-1], *list(vars(streams["bone"]).values())[1:])
+    other = replace(streams["bone"], names=streams["bone"].names[::-1])
     with pytest.raises(UserError, match=r"scores/bone\.npz"):
         fuse({"joint": streams["joint"], "bone": other}, ensemble)
+
+
+@pytest.mark.parametrize("kind", ["weighted", "logits"])
+def test_what_is_fused_in_blocks_is_what_is_fused_at_once(monkeypatch, kind):
+    draws, names = np.random.default_rng(0), np.arange(7).astype(str)
+    streams = {
+        name: Scores(names, np.arange(7) % 5, draws.dirichlet(np.ones(5), 7).astype(np.float32))
+        for name in ("joint", "bone")
+    }
+    ensemble = EnsembleParams(kind=kind, weights={"joint": 2.0, "bone": 1.0})
+    whole = fuse(streams, ensemble).probabilities
+    monkeypatch.setattr(scores_on_disk, "BLOCK", 10)
+    assert [rows.stop for rows in scores_on_disk.blocks(whole.shape)] == [2, 4, 6, 8]
+    np.testing.assert_allclose(fuse(streams, ensemble).probabilities, whole, rtol=1e-6)
 
 
 def test_fused_logits_rank_classes_as_the_weighted_sum_of_logits():
@@ -153,7 +175,7 @@ def test_a_kind_of_fusion_gets_the_scores_of_training_and_test_clips(monkeypatch
     """The better stream on training clips alone: a fusion that learns, as a row of the table."""
 
     def best(training):
-        return {"best": max(training, key=lambda name: overall(training[name])["top1"])}
+        return {"best": max(training, key=lambda name: overall(training[name].predictions)["top1"])}
 
     def best_alone(test, _params, fitted):
         return test[fitted["best"]].probabilities
@@ -166,10 +188,14 @@ def test_a_kind_of_fusion_gets_the_scores_of_training_and_test_clips(monkeypatch
     np.testing.assert_array_equal(fused.probabilities, wrong.probabilities)
 
 
-def test_scores_read_back(tmp_path):
+@pytest.mark.parametrize("mapped", [0, 2**26])
+def test_scores_read_back(tmp_path, monkeypatch, mapped):
+    """Arrays of so many bytes are memory maps."""
+    monkeypatch.setattr(checked, "MAPPED", mapped)
     scores = scored([0, 1], [1, 1], 3)
     save_scores(tmp_path / "s.npz", scores)
     again = load_scores(tmp_path / "s.npz")
     assert again.weights_digest == "digest"
     for column in ("names", "labels", "probabilities"):
         np.testing.assert_array_equal(getattr(again, column), getattr(scores, column))
+    assert again.probabilities.flags.writeable == bool(mapped)

@@ -244,7 +244,7 @@ def test_awful_names_go_from_own_data_to_all_that_is_made_of_them(tracked, monke
 
     for command in ("results", "data"):
         assert brl(command).exit_code == 0
-    params, fused = read_params(), load_scores(FUSED_SCORES)
+    params, fused = read_params(), load_scores(FUSED_SCORES).predictions
     by_class = accuracies(read_counts(SUBSET), fused, params)
     card = model_card(params, Recognizer.of_project(params), "| a table |", by_class)
     assert r"| \$\\frac{\$ |" in card and r"\<script\>" in card

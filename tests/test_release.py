@@ -226,7 +226,9 @@ def card_of(name: str, recognizer: Recognizer) -> str:
     predicted = np.eye(3, dtype=np.float32)[[0, 1, 1, 1]]
     fused = Scores(np.array(list("wxyz")), np.array([0, 0, 1, 1]), predicted)
     params = of_dataset(name)
-    return model_card(params, recognizer, "| a table |", accuracies(counts, fused, params))
+    return model_card(
+        params, recognizer, "| a table |", accuracies(counts, fused.predictions, params)
+    )
 
 
 def test_the_card_tells_the_figures_by_class_the_terms_and_the_versions(recognizer):

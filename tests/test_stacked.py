@@ -123,7 +123,7 @@ def test_it_takes_any_number_of_streams_and_learns_which_one_is_right(number):
     )
     fused = fuse(test, ensemble(*names), fit(training, ensemble(*names)))
     assert fused.probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
-    assert fused.correct.mean() >= test["s0"].correct.mean() - 0.03
+    assert fused.predictions.correct.mean() >= test["s0"].predictions.correct.mean() - 0.03
 
 
 def test_a_stream_that_is_certain_and_wrong_does_not_spoil_numbers():

@@ -212,7 +212,7 @@ def test_the_accuracies_of_many_classes_are_a_table(workspace):
     scores = Scores(labels.astype(str), labels, np.eye(101, dtype=np.float32)[labels // 2 * 2])
     about = of_training(workspace.params(), "joint", SubsetRecord("t", "d", {"clips": 3}))
     classes = pd.DataFrame({"class": names, "train_clips": 1})
-    result = Result.of(about, "digest", scores, classes, workspace.params().evaluate)
+    result = Result.of(about, "digest", scores.predictions, classes, workspace.params().evaluate)
     run_id = record_fused(Runs(), result, {}, {})
     (run,) = Runs().search()
     shown = [name for name in run.data.metrics if name.startswith("accuracy/class/")]

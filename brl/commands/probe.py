@@ -105,7 +105,9 @@ def recorded(about: Description, encoder: Encoder, evaluation: str, digest: str)
     tags = {} if file.exists() or not enabled() else surroundings(**asked)
     scores = encoder.scores(evaluation)
     classes = pd.DataFrame({"class": clips.store.classes, "train_clips": clips.subset.counts})
-    result = Result.of(about, about.digest(sha256(file)), scores, classes, params.evaluate)
+    result = Result.of(
+        about, about.digest(sha256(file)), scores.predictions, classes, params.evaluate
+    )
     if enabled():
         in_store(partial(record_probe, result=result, encoder=digest, tags=tags))
     return result

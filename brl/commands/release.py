@@ -46,7 +46,7 @@ def release() -> None:
 def describe(folder: Path, params: Params, recognizer: Recognizer) -> None:
     """Adds the model card, the settings and, where it is the project's to give, the licence."""
     table = results.markdown(results.table_rows(RESULTS))
-    by_class = accuracies(read_counts(SUBSET), load_scores(FUSED_SCORES), params)
+    by_class = accuracies(read_counts(SUBSET), load_scores(FUSED_SCORES).predictions, params)
     card = model_card(params, recognizer, table, by_class)
     (folder / "README.md").write_text(card, encoding="utf-8")
     shutil.copy(SETTINGS, folder)

@@ -50,7 +50,7 @@ def report_on(published: Published, now: Scores) -> None:
     if np.array_equal(published.scores.probabilities, now.probabilities):
         print(f"identical: the same scores for all {len(now.names)} test clips")
         return
-    others = int((published.scores.predicted != now.predicted).sum())
+    others = int((published.scores.predictions.predicted != now.predictions.predicted).sum())
     print(f"{others} of {len(now.names)} test clips have another class")
     differences = published.differences()
     if not differences:

@@ -97,4 +97,4 @@ def compute_again(run: Run, data: Data) -> Scores:
 
 def top1(scores: Scores) -> float:
     """Top-1 accuracy in %."""
-    return float(100 * scores.correct.mean())
+    return float(100 * scores.predictions.correct.mean())

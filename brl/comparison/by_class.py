@@ -38,13 +38,13 @@ def class_table(
     by_seed: dict[tuple[str, str], dict[int, np.ndarray]] = {}
     for one in scored:
         of_seeds = by_seed.setdefault((one.source, one.method), {})
-        of_seeds[one.seed] = accuracy_by_class(one.scores)
+        of_seeds[one.seed] = accuracy_by_class(one.clips)
     accuracies = {key: pd.DataFrame(of_seeds) for key, of_seeds in by_seed.items()}
     classes = pd.DataFrame(
         {
             "class": data.store.classes,
             "training_clips": data.subset.counts,
-            "test_clips": np.bincount(scored[0].scores.labels, minlength=len(data.store.classes)),
+            "test_clips": np.bincount(scored[0].clips.labels, minlength=len(data.store.classes)),
             "group": shot_groups(data.subset.counts, params),
         }
     )

@@ -2,7 +2,7 @@
 
 `scores.npz` beside a report holds the scores of all its runs and learned fusions, so that its
 tables can be computed again without a training, and a comparison that was begun on one machine goes
-on on another.
+on on another. Millions of clips of a thousand classes are not kept: see `MOST`.
 
 Its arrays: `names` (N,) and `labels` (N,) of all clips that a run is judged by; `keys` (R,) of the
 files of scores; `scores` (N, C, R) float16, NaN for clips that do not judge a run (equal clips and
@@ -12,6 +12,7 @@ listed with its streams together, and with the notes on its further trainings by
 """
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,25 @@ from brl.support.files import written_whole
 from brl.tracking.notes import write_note
 
 KEPT = "scores.npz"
+MOST = 2**30  # scores that are kept: 2 GB in memory; more are nothing for git
 
 
 def keep(report: Path, runs: list[Run], data: Data) -> None:
-    """Writes the scores of all finished runs and learned fusions beside a report."""
+    """Writes the scores of all finished runs and learned fusions beside a report.
+
+    More than `MOST` are not written, and a line on stderr says so.
+    """
     finished = [run for run in runs if data.scores_file(run).exists()]
     fused = [each for each in learned_fusions(runs) if data.fused_file(each).exists()]
     paths = [*map(data.scores_file, finished), *map(data.fused_file, fused)]
+    number = len(paths) * len(data.parts(finished[0])[1]) * len(data.store.classes)
+    if number > MOST:
+        print(
+            f"{report / KEPT}: not written: {number:,} scores, of which at most {MOST:,} are kept "
+            "beside a report; they are in .comparison",
+            file=sys.stderr,
+        )
+        return
     files = {path.stem: load_scores(path) for path in paths}
     clips = np.unique(np.concatenate([each.names for each in files.values()]))
     labels = np.empty(len(clips), dtype=np.int64)

@@ -101,7 +101,7 @@ def keep_scores(file: Path, scores: Scores, code: str, precision: str) -> str:
     """Writes scores with a note; returns their accuracy in words."""
     save_scores(file, scores)
     note(file, code, predict=precision)
-    numbers = overall(scores)
+    numbers = overall(scores.predictions)
     return f"top-1 {numbers['top1']:.1f}, mean class {numbers['mean_class']:.1f}"
 
 

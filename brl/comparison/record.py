@@ -96,7 +96,7 @@ def result_of(about: Description, digest: str, scored: Scored, run: Run, data: D
     """The result of a stream or of a fusion."""
     classes = pd.DataFrame({"class": data.store.classes, "train_clips": data.subset.counts})
     part = HELD_OUT if run.params.train.validation else TESTED
-    return Result.of(about, digest, scored.scores, classes, run.params.evaluate, part)
+    return Result.of(about, digest, scored.clips, classes, run.params.evaluate, part)
 
 
 def weights_of(run: Run, data: Data, comparison: str) -> Weights:

@@ -14,7 +14,7 @@ from brl.config.params import EvaluateParams
 from brl.config.streams import MODALITIES
 from brl.scores.fusion import fuse, weighed
 from brl.scores.metrics import accuracy_by_class, headline, shot_groups
-from brl.scores.scores import Scores, load_scores
+from brl.scores.scores import Predictions, load_scores
 
 # The order of the report.
 ORDER = ("joint", *NAMES, *(name for name in MODALITIES if name != "joint"))
@@ -22,17 +22,17 @@ ORDER = ("joint", *NAMES, *(name for name in MODALITIES if name != "joint"))
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores of a method from a seed. `source`: a stream, or one of `NAMES`."""
+    """Predictions by a method from a seed. `source`: a stream, or one of `NAMES`."""
 
     method: str
     source: str
     seed: int
-    scores: Scores
+    clips: Predictions
 
     @property
     def correct(self) -> pd.Series:
         """Whether each clip is recognised, 0 or 1, by clip name."""
-        return pd.Series(self.scores.correct.astype(float), index=self.scores.names)
+        return pd.Series(self.clips.correct.astype(float), index=self.clips.names)
 
 
 def finished(runs: list[Run], data: Data) -> list[Scored]:
@@ -44,7 +44,7 @@ def finished(runs: list[Run], data: Data) -> list[Scored]:
     """
     scored, fusions = [], fusions_of(runs)
     learned = {
-        (each.method, each.seed): load_scores(file)
+        (each.method, each.seed): load_scores(file).predictions
         for each in learned_fusions(runs)
         if (file := data.fused_file(each)).exists()
     }
@@ -54,19 +54,18 @@ def finished(runs: list[Run], data: Data) -> list[Scored]:
             by_seed.setdefault((run.method, run.seed), []).append(run)
     for (method, seed), of_seed in by_seed.items():
         streams = {run.stream: load_scores(data.scores_file(run)) for run in of_seed}
+        clips = {stream: scores.predictions for stream, scores in streams.items()}
         ensemble = of_seed[0].params.ensemble
         if ensemble.learns:
             known = (method, seed) in learned
-            fused = dict.fromkeys(fusions[method], learned[method, seed]) if known else {}
+            clips |= dict.fromkeys(fusions[method], learned[method, seed]) if known else {}
         else:
-            fused = {
-                name: fuse({stream: streams[stream] for stream in members}, ensemble)
+            clips |= {
+                name: fuse({stream: streams[stream] for stream in members}, ensemble).predictions
                 for name, members in fusions[method].items()
                 if set(members) <= set(streams) and weighed(members, ensemble)
             }
-        scored += [
-            Scored(method, source, seed, scores) for source, scores in (streams | fused).items()
-        ]
+        scored += [Scored(method, source, seed, of_source) for source, of_source in clips.items()]
     return sorted(scored, key=lambda one: place(one.source))
 
 
@@ -99,8 +98,8 @@ def accuracies(
     certain = ~np.isin(data.store.classes, comparison.without_classes)
     rows = []
     for one in scored:
-        numbers = headline(one.scores, groups)
-        others = np.nanmean(accuracy_by_class(one.scores)[certain])
+        numbers = headline(one.clips, groups)
+        others = np.nanmean(accuracy_by_class(one.clips)[certain])
         rows.append(
             {"method": one.method, "what": one.source, "seed": one.seed}
             | {name: value for name, value in numbers.items() if name != "top5"}

@@ -38,7 +38,7 @@ from brl.comparison.share import Task, share
 from brl.config.params import Params
 from brl.prediction import predict
 from brl.pretraining.encoder import Pretraining, pretrain
-from brl.scores.scores import Scores, rounded
+from brl.scores.scores import Scores, blocks, rounded
 from brl.streams.weights import (
     Trained,
     load_encoder,
@@ -260,5 +260,6 @@ def scores_of(run: Run, trained: Trained, data: Data) -> Scores:
         trained = adjusted(trained, store, training, params.classifier, run.seed)
     probabilities = predict(trained, store, chosen, params.predict)
     if run.unseen is None:  # no report keeps the others
-        probabilities = rounded(probabilities)
+        for rows in blocks(probabilities.shape):  # in place: there may be gigabytes
+            probabilities[rows] = rounded(probabilities[rows])
     return Scores(store.names[chosen], store.labels[chosen], probabilities)

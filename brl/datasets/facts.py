@@ -12,7 +12,7 @@ from brl.clips.presence import presence
 from brl.datasets.doubts import doubts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Statistics of one clip as recorded.
 

@@ -20,6 +20,7 @@ from brl.report.analysis import (
 from brl.report.columns import COLUMNS
 from brl.report.data import HEADINGS
 from brl.report.made import made_by
+from brl.report.many import CONFUSED, MOST_CLASSES, most_confused
 from brl.report.results import ENSEMBLE, Results
 from brl.report.skeletons import View, bones, moving_bodies
 from brl.report.words import data_in_words, fusion_in_words, method_in_words
@@ -48,8 +49,8 @@ def write_page(path: Path, results: Results) -> None:
 def contents(results: Results) -> dict[str, Any]:
     """The variables of the template."""
     order = np.argsort(-results.train_clips, kind="stable")
-    pairs = confused_pairs(results.fused, PAIRS)
-    calibrated = calibration(results.fused)
+    fused = results.fused.predictions
+    pairs, calibrated = confused_pairs(fused, PAIRS), calibration(fused)
     parts, findings = results.data.of_split(results.params.dataset.split)
     return {
         "title": data_in_words(results.params),
@@ -61,8 +62,9 @@ def contents(results: Results) -> dict[str, Any]:
         "streams": results.headlines,
         "contributions": contribution_rows(results),
         "pairs": pair_rows(results, pairs),
+        "confused": CONFUSED if len(order) > MOST_CLASSES else None,
         "ece": calibrated.error,
-        "moving": moving(results, hardest_clips(results.fused, pairs.head(MOVING))),
+        "moving": moving(results, hardest_clips(fused, pairs.head(MOVING))),
         "bones": bones(results.store.layout),
         "data_headings": HEADINGS,
         "data": parts,
@@ -73,10 +75,12 @@ def contents(results: Results) -> dict[str, Any]:
 
 
 def drawings(results: Results, order: np.ndarray, calibrated: Calibration) -> dict[str, Any]:
-    """The charts as SVG. order: (C,) labels as the confusion matrix shows them."""
-    fused, groups, train_clips = results.fused, results.groups, results.train_clips
+    """The charts as SVG. order: (C,) labels, those with the most training clips first."""
+    fused, groups, train_clips = results.fused.predictions, results.groups, results.train_clips
     accuracies = results.by_class[ENSEMBLE].to_numpy()
     shares = pd.crosstab(fused.labels, fused.predicted, normalize="index")
+    if len(order) > MOST_CLASSES:
+        order = order[np.isin(order, most_confused(fused, CONFUSED))]
     confusion = shares.reindex(index=order, columns=order, fill_value=0).to_numpy()
     names = [results.names[label] for label in order]
     curves = {
@@ -112,7 +116,7 @@ def numbers(results: Results) -> list[dict[str, Any]]:
     """
     values = results.headlines[ENSEMBLE]
     accuracies = results.by_class[ENSEMBLE].to_numpy()
-    bounds = intervals(results.fused, accuracies, results.groups)
+    bounds = intervals(results.fused.predictions, accuracies, results.groups)
     sizes = {group: int((results.groups == group).sum()) for group in GROUPS}
     return [
         {"key": key, "name": name, "value": values[key], "classes": sizes.get(key)}
@@ -128,7 +132,9 @@ def class_rows(results: Results, order: np.ndarray) -> list[dict[str, Any]]:
     rows = []
     for label in order:
         row = results.classes.iloc[label]
-        accuracies = {name: _number(results.by_class[name].iloc[label]) for name in results.scores}
+        accuracies = {
+            name: _number(results.by_class[name].iloc[label]) for name in results.by_class
+        }
         rows.append(
             {"name": row["class"], "group": row["group"]}
             | {"train_clips": int(row["train_clips"]), "test_clips": int(tested[label])}
@@ -148,7 +154,7 @@ def contribution_rows(results: Results) -> list[tuple[str, Headline]]:
     streams, ensemble, groups = results.streams, results.params.ensemble, results.groups
     if ensemble.learns:
         weights = ", ".join(f"{name} {results.weights[name]:g}" for name in streams)
-        weighted = headline(fuse(streams, ensemble.weighted), groups)
+        weighted = headline(fuse(streams, ensemble.weighted).predictions, groups)
         others = [(f"{ensemble.kind} fusion instead of the weighted one ({weights})", weighted)]
     else:
         others = [
@@ -179,19 +185,18 @@ def moving(results: Results, indices: np.ndarray) -> list[dict[str, Any]]:
     them.
     """
     fused, names = results.fused, results.names
-    store_index = {name: index for index, name in enumerate(results.store.names)}
     view = View.of(results.store)
     clips = []
     for index in indices:
         probabilities = fused.probabilities[index]
         likeliest = np.argsort(-probabilities, kind="stable")[:3]
-        label = int(fused.labels[index])
+        label, name = int(fused.labels[index]), fused.names[index]
         shown = [*likeliest, *([] if label in likeliest else [label])]
         clips.append(
-            {"name": str(fused.names[index]), "true": names[label]}
+            {"name": str(name), "true": names[label]}
             | {"predicted": names[likeliest[0]]}
             | {"scores": [(names[c], float(probabilities[c]), c == label) for c in shown]}
-            | moving_bodies(results.store, view, store_index[fused.names[index]])
+            | moving_bodies(results.store, view, int(np.argmax(results.store.names == name)))
         )
     return clips
 

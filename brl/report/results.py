@@ -11,7 +11,7 @@ from brl.config.params import Params
 from brl.report.data import DataReport
 from brl.report.made import Notes
 from brl.scores.metrics import Headline, ShotLimits, accuracy_by_class, headline
-from brl.scores.scores import Scores
+from brl.scores.scores import Predictions, Scores
 
 ENSEMBLE = "ensemble"
 
@@ -63,16 +63,18 @@ class Results:
         return self.params.ensemble.weights
 
     @property
-    def scores(self) -> dict[str, Scores]:
-        """Scores of the streams, then of the ensemble."""
-        return {**self.streams, ENSEMBLE: self.fused}
+    def predictions(self) -> dict[str, Predictions]:
+        """Predictions of the streams, then of the ensemble."""
+        scores = {**self.streams, ENSEMBLE: self.fused}
+        return {name: each.predictions for name, each in scores.items()}
 
     @cached_property
     def headlines(self) -> dict[str, Headline]:
         """Headline numbers of the streams, then of the ensemble, in %."""
-        return {name: headline(scores, self.groups) for name, scores in self.scores.items()}
+        return {name: headline(clips, self.groups) for name, clips in self.predictions.items()}
 
     @cached_property
     def by_class(self) -> pd.DataFrame:
         """Accuracies in %: one row for each class; a column for each stream and the ensemble."""
-        return pd.DataFrame({name: accuracy_by_class(s) for name, s in self.scores.items()})
+        columns = {name: accuracy_by_class(each) for name, each in self.predictions.items()}
+        return pd.DataFrame(columns)

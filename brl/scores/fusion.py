@@ -10,7 +10,7 @@ from safetensors.numpy import load, save
 from scipy.special import softmax
 
 from brl.config.params import EnsembleParams
-from brl.scores.scores import Scores
+from brl.scores.scores import Scores, blocks
 from brl.support.checked import read_safetensors, write_safetensors
 from brl.support.errors import OR_DAMAGED, UserError
 from brl.support.paths import FUSION, stream_scores, unseen_scores
@@ -159,7 +159,13 @@ def fuse(test: StreamScores, params: EnsembleParams, fitted: Fitted | None = Non
     """
     check_clips(test, stream_scores)
     first = next(iter(test.values()))
-    fused = FUSIONS[params.kind].fuse(test, params, fitted or {})
+    fused = np.empty(first.probabilities.shape, dtype=np.float32)
+    for rows in blocks(fused.shape):
+        of_clips = {
+            name: Scores(scores.names[rows], scores.labels[rows], scores.probabilities[rows])
+            for name, scores in test.items()
+        }
+        fused[rows] = FUSIONS[params.kind].fuse(of_clips, params, fitted or {})
     return Scores(first.names, first.labels, fused)
 
 

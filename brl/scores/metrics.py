@@ -5,23 +5,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from brl.config.evaluate import EvaluateParams
-from brl.scores.scores import Scores
+from brl.scores.scores import FEW, Predictions
 
 Headline = dict[str, float | None]
 GROUPS = ("many", "medium", "few")
 
 
-def accuracy_by_class(scores: Scores) -> np.ndarray:
+def accuracy_by_class(clips: Predictions) -> np.ndarray:
     """Accuracy of each class, (C,), in %: the recognised share of its test clips.
 
     NaN for a class without test clips.
     """
-    num_classes = scores.probabilities.shape[1]
-    correct, clips = (
-        np.bincount(labels, minlength=num_classes)
-        for labels in (scores.labels[scores.correct], scores.labels)
+    correct, tested = (
+        np.bincount(labels, minlength=clips.num_classes)
+        for labels in (clips.labels[clips.correct], clips.labels)
     )
-    return 100 * np.divide(correct, clips, out=np.full(num_classes, np.nan), where=clips > 0)
+    undefined = np.full(clips.num_classes, np.nan)
+    return 100 * np.divide(correct, tested, out=undefined, where=tested > 0)
 
 
 @dataclass(frozen=True)
@@ -68,40 +68,30 @@ def shot_groups(train_clips: np.ndarray, params: EvaluateParams) -> np.ndarray:
     )
 
 
-def overall(scores: Scores) -> Headline:
+def overall(clips: Predictions) -> Headline:
     """Top-1, top-5 and mean class accuracy in %: `top1`, `top5` and `mean_class`.
 
     `top5` is None with five classes or fewer.
     """
-    return _overall(scores, accuracy_by_class(scores))
+    return _overall(clips, accuracy_by_class(clips))
 
 
-def headline(scores: Scores, groups: np.ndarray) -> Headline:
+def headline(clips: Predictions, groups: np.ndarray) -> Headline:
     """`overall`, and the mean class accuracy of each group in %: `many`, `medium` and `few`.
 
     groups: (C,), as `shot_groups` gives them. A group without tested classes has None.
     """
-    by_class = accuracy_by_class(scores)
+    by_class = accuracy_by_class(clips)
     of_groups = {group: _mean(by_class[groups == group]) for group in GROUPS}
-    return _overall(scores, by_class) | of_groups
+    return _overall(clips, by_class) | of_groups
 
 
-def _overall(scores: Scores, by_class: np.ndarray) -> Headline:
-    num_classes = scores.probabilities.shape[1]
+def _overall(clips: Predictions, by_class: np.ndarray) -> Headline:
     return {
-        "top1": _percent(scores.correct),
-        "top5": _percent(_among_top(scores, 5)) if num_classes > 5 else None,
+        "top1": _percent(clips.correct),
+        "top5": _percent(clips.among_five) if clips.num_classes > FEW else None,
         "mean_class": _mean(by_class),
     }
-
-
-def _among_top(scores: Scores, k: int) -> np.ndarray:
-    """Whether the label of each clip is among its k most probable classes, (N,) bool.
-
-    Of equally probable classes the last come first, as in sklearn's `top_k_accuracy_score`.
-    """
-    ranked = np.argsort(scores.probabilities, axis=1, kind="stable")
-    return (ranked[:, -k:] == scores.labels[:, None]).any(axis=1)
 
 
 def _percent(correct: np.ndarray) -> float:

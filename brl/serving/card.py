@@ -11,7 +11,7 @@ import pandas as pd
 from brl.config.params import Params
 from brl.report.words import data_in_words, method_in_words
 from brl.scores.metrics import ShotLimits, accuracy_by_class, shot_groups
-from brl.scores.scores import Scores
+from brl.scores.scores import Predictions
 from brl.serving.recognizer import Recognizer
 from brl.support.errors import UserError
 from brl.support.text import in_markdown
@@ -49,7 +49,7 @@ def terms_of(params: Params) -> str:
     return TERMS[name]
 
 
-def accuracies(counts: pd.DataFrame, fused: Scores, params: Params) -> pd.DataFrame:
+def accuracies(counts: pd.DataFrame, fused: Predictions, params: Params) -> pd.DataFrame:
     """One row a class: `name`, `group`, `train_clips`, `test_clips` and `accuracy` in %.
 
     counts: training clips of each class, as `read_counts` gives them.

@@ -48,9 +48,11 @@ def choose_clips(store: ClipStore, candidates: np.ndarray, counts: np.ndarray, s
     share one legacy NumPy generator, seeded once.
     """
     generator = np.random.RandomState(seed)
+    labels = store.labels[candidates]
+    ends = np.cumsum(np.bincount(labels, minlength=len(counts)))
+    by_class = np.split(candidates[np.argsort(labels, kind="stable")], ends[:-1])
     kept = []
-    for label, count in enumerate(counts):
-        of_class = candidates[store.labels[candidates] == label]
+    for of_class, count in zip(by_class, counts, strict=True):
         generator.shuffle(of_class)
         kept.append(of_class[:count])
     return Subset(np.concatenate(kept), counts)

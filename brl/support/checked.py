@@ -3,15 +3,16 @@
 A safetensors file holds in its metadata, as `sha256`, the checksum of all its bytes, with zeros in
 the place of the checksum itself. Files without one, published or from before, are read as they are.
 An .npz file has a CRC-32 of each array; NumPy alone compares it only if the array's own header does
-not claim a smaller array.
+not claim a smaller array. Large arrays of such a file can be mapped instead of read.
 """
 
 import hashlib
 import json
+import math
 import zipfile
-from io import BytesIO
+from io import SEEK_CUR, BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from brl.support.errors import Damaged
 from brl.support.files import written_whole
 
 NO_CHECKSUM = "0" * 64
+MAPPED = 2**26  # bytes of an array from which on it is mapped
+LOCAL_HEADER = 30  # bytes of a member's header in a zip file, before its name
 
 
 def write_safetensors(path: Path, content: bytes) -> None:
@@ -67,14 +70,55 @@ def _split(content: bytes) -> tuple[dict[str, Any], bytes]:
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an .npz file by name; raises Damaged where it is not whole."""
     content = path.read_bytes()
+    _check_npz(path, BytesIO(content))
+    return arrays_of(content)
+
+
+def map_npz(path: Path) -> dict[str, np.ndarray]:
+    """The same, but an uncompressed array of `MAPPED` bytes or more is a read-only memory map.
+
+    It may not be aligned: NumPy copies what it computes with.
+    """
+    with path.open("rb") as file:
+        members = _check_npz(path, file)
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as archive:
+            return {
+                member.filename.removesuffix(".npy"): (
+                    _mapped(path, file, member)
+                    if member.compress_type == zipfile.ZIP_STORED and member.file_size >= MAPPED
+                    else archive[member.filename]
+                )
+                for member in members
+            }
+
+
+def _check_npz(path: Path, file: BinaryIO) -> list[zipfile.ZipInfo]:
+    """The arrays' files in an open .npz file; raises Damaged where they are not whole."""
     try:
-        with zipfile.ZipFile(BytesIO(content)) as archive:
+        with zipfile.ZipFile(file) as archive:
             whole = archive.testzip() is None
     except Exception as error:  # a damaged file may raise nearly any exception
         raise Damaged(path, "not a whole .npz file") from error
     if not whole:
         raise Damaged(path, "it does not match its checksums")
-    return arrays_of(content)
+    return archive.infolist()
+
+
+def _mapped(path: Path, file: BinaryIO, member: zipfile.ZipInfo) -> np.ndarray:
+    """An array of an open .npz file as a memory map; Damaged where its header does not fit it."""
+    file.seek(member.header_offset + LOCAL_HEADER - 4)
+    name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
+    start = file.seek(name + extra, SEEK_CUR)
+    version = np.lib.format.read_magic(file)
+    first, second = np.lib.format.read_array_header_1_0, np.lib.format.read_array_header_2_0
+    shape, by_columns, dtype = (first if version == (1, 0) else second)(file)
+    header = file.tell() - start
+    if dtype.hasobject or header + math.prod(shape) * dtype.itemsize != member.file_size:
+        raise Damaged(path, f"{member.filename}: its header does not fit its size")
+    order: Literal["F", "C"] = "F" if by_columns else "C"
+    place = start + header
+    return np.asarray(np.memmap(path, dtype, mode="r", offset=place, shape=shape, order=order))
 
 
 def arrays_of(content: bytes) -> dict[str, np.ndarray]:

@@ -114,11 +114,12 @@ def record_in(runs: Runs, present: Present, evaluated_now: bool = False) -> None
     metrics: dict[str, float] = {}
     for stream, (about, digest) in present.streams.items():
         scores = load_scores(stream_scores(stream))
-        result = Result.of(about, digest, scores, counts, params.evaluate)
+        result = Result.of(about, digest, scores.predictions, counts, params.evaluate)
         weights = _weights(params, stream, about.subset, scores.weights_digest)
         of_streams[stream] = record_stream(runs, result, weights)
         metrics |= headline_metrics(result.headline, f"streams/{stream}")
-    fused = Result.of(*present.pipeline, load_scores(FUSED_SCORES), counts, params.evaluate)
+    clips = load_scores(FUSED_SCORES).predictions
+    fused = Result.of(*present.pipeline, clips, counts, params.evaluate)
     fused = replace(fused, metrics=fused.metrics | metrics)
     artifacts = (PAGE, BY_CLASS_FIGURE, BY_CLASS, CONFUSION, LONG_TAIL)
     tags = surroundings(predict=params.predict.precision) if evaluated_now else {}

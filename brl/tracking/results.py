@@ -19,7 +19,7 @@ from brl.scores.metrics import (
     headline,
     shot_groups,
 )
-from brl.scores.scores import Scores
+from brl.scores.scores import Predictions
 from brl.tracking.description import Description
 from brl.tracking.names import MAX_CLASS_METRICS, accuracy_metrics, flattened
 from brl.tracking.runs import RESULT, Runs, curve_points
@@ -46,12 +46,12 @@ class Result:
         cls,
         about: Description,
         digest: str,
-        scores: Scores,
+        clips: Predictions,
         classes: pd.DataFrame,
         evaluate: EvaluateParams,
         part: str = "accuracy",
     ) -> "Result":
-        """The result that scores are.
+        """The result that predictions are.
 
         classes: a row for each class with its name, `class`, and its `train_clips`. evaluate: what
         groups them. part: the first part of the metrics' names; `accuracy` means test clips
@@ -59,8 +59,8 @@ class Result:
         """
         train_clips = classes["train_clips"].to_numpy()
         groups, limits = shot_groups(train_clips, evaluate), ShotLimits.of(train_clips, evaluate)
-        numbers = headline(scores, groups)
-        by_class = dict(zip(classes["class"], accuracy_by_class(scores).tolist(), strict=True))
+        numbers = headline(clips, groups)
+        by_class = dict(zip(classes["class"], accuracy_by_class(clips).tolist(), strict=True))
         sizes = {f"subset/{group}_shot_classes": float(sum(groups == group)) for group in GROUPS}
         bounds = {f"subset/{name}": float(clips) for name, clips in limits.by_name.items()}
         metrics = accuracy_metrics(numbers, by_class, part) | sizes | bounds
