@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export BRL_LAUNCHER := $(shell echo $$PPID)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset weights why verify dag data-check test test-fast test-oldest test-newest audit test-faults fuzz lint compare probe summary model bench-data bench-training bench-accuracy bench-repro bench-networks bench-gpu release ui clean clean-runs
+.PHONY: help setup repro results preset weights why verify dag data-check test test-fast test-oldest test-newest audit test-faults fuzz lint compare probe summary model bench-data bench-training bench-accuracy bench-repro bench-networks bench-gpu release ui clean clean-runs bench-scale
 
 help:  ## what there is; `brl --help` says more
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -92,6 +92,9 @@ lint: setup  ## format and check
 
 bench-data: setup  ## time and memory of the clip store at NTU-120's size: 6 minutes, 10 GB of disk
 	@python -m benchmarks.data
+
+bench-scale: setup  ## the stages with a million clips of a thousand classes: half an hour, 10 GB of disk
+	@python -m benchmarks.scale
 
 bench-training: setup  ## training and test against the published way to compute: 10 minutes; MLFLOW=1
 	@python -m benchmarks.training $(if $(MLFLOW),--mlflow)

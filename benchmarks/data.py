@@ -6,25 +6,20 @@ the peak of the process and its children together, including Python and its libr
 they share counts once for each.
 """
 
-import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-import psutil
-
 from benchmarks.report import mb, report
+from benchmarks.steps import measured
 from brl.config.presets import apply_preset
 from brl.support.paths import BENCHMARK_REPORTS, STORE
 
 CLIPS = 114_000
 RAW_FILES = 2_000
 REPORT = BENCHMARK_REPORTS / "data.md"
-SECONDS_BETWEEN_SAMPLES = 0.02
 
 
 def main(clips: int) -> None:
@@ -33,11 +28,11 @@ def main(clips: int) -> None:
         folder = Path(temporary)
         shutil.copy("params.yaml", folder)
         apply_preset("ntu120_xsub", folder / "params.yaml")
-        rows = measured(clips, folder)
+        rows = table(clips, folder)
     report("make bench-data", REPORT, ("what", "measured", "bound"), rows)
 
 
-def measured(clips: int, folder: Path) -> list[tuple[str, str, str]]:
+def table(clips: int, folder: Path) -> list[tuple[str, str, str]]:
     """Rows of the table: the quantity, its measured value, its bound."""
     rows = []
     seconds, memory, _ = run(folder, "prepare_streamed", clips)
@@ -71,39 +66,9 @@ def measured(clips: int, folder: Path) -> list[tuple[str, str, str]]:
 
 
 def run(folder: Path, step: str, *arguments: object) -> tuple[float, float, str]:
-    """Runs a step in its own process.
-
-    Returns its seconds, its peak memory in bytes, and its output. Ends the program if it fails.
-    """
-    print(f"... {step}", file=sys.stderr)
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.data_steps", step, *map(str, arguments)],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(Path.cwd()), "BRL_TRACKING": "off"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    child, peak = psutil.Process(process.pid), 0.0
-    while process.poll() is None:
-        peak = max(peak, memory_of(child))
-        time.sleep(SECONDS_BETWEEN_SAMPLES)
-    seconds = time.perf_counter() - started
-    if process.returncode:
-        sys.exit(f"error: {step} failed")
-    assert process.stdout
-    return seconds, peak, process.stdout.read().strip()
-
-
-def memory_of(process: psutil.Process) -> float:
-    """Resident memory in bytes of a process and its children."""
-    total = 0.0
-    try:
-        for each in [process, *process.children(recursive=True)]:
-            total += each.memory_info().rss
-    except psutil.NoSuchProcess:  # it has ended
-        pass
-    return total
+    """Seconds, peak memory in bytes and output of a step of benchmarks/data_steps.py."""
+    step_done = measured(folder, "benchmarks.data_steps", step, *arguments)
+    return step_done.seconds, step_done.memory, step_done.output
 
 
 if __name__ == "__main__":
