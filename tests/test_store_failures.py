@@ -13,6 +13,8 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from mlflow import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 
 from brl.commands import record as recording
 from brl.support.errors import UserError
@@ -276,6 +278,24 @@ def test_sending_that_is_interrupted_goes_on(root, monkeypatch):
             failing(patch, (call,))
             send_waiting(Runs())
         assert waiting() == 1
+    (sent,) = open_store().search()
+    assert_whole(sent)
+
+
+def test_a_server_with_users_gets_what_it_did_not_take_before(root, monkeypatch):
+    """Of a run that it does not have, it says that permission is denied."""
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+        trained(root)
+    get_run = mlflow.MlflowClient.get_run
+
+    def of_such_a_server(client, run_id):
+        try:
+            return get_run(client, run_id)
+        except MlflowException as error:
+            raise MlflowException("Permission denied", PERMISSION_DENIED) from error
+
+    monkeypatch.setattr(mlflow.MlflowClient, "get_run", of_such_a_server)
     (sent,) = open_store().search()
     assert_whole(sent)
 

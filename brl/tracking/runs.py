@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 RESULT = "result.digest"  # the tag by which the run of a result is found
 OTHER_STORE = "id.elsewhere"  # the tag with the id that the run has in another store
+# What MLflow says of a run that it does not have; the latter where its server has users.
+NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "PERMISSION_DENIED")
 MOST_POINTS = 1000  # that MLflow's servers take at once
 
 
@@ -56,7 +58,7 @@ class Runs:
         try:
             run = self.client.get_run(run_id)
         except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            if error.error_code not in NOT_THERE:
                 raise
             return self.find(f"tags.`{OTHER_STORE}` = '{run_id}'")
         return run if run.info.lifecycle_stage == "active" else None
