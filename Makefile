@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export BRL_LAUNCHER := $(shell echo $$PPID)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset weights why verify dag data-check test test-fast test-oldest test-newest audit test-faults fuzz lint compare probe summary model bench-data bench-training bench-accuracy bench-repro bench-networks bench-gpu release ui clean clean-runs bench-scale
+.PHONY: help setup repro results preset weights why verify dag data-check test test-fast test-oldest test-newest audit test-faults fuzz lint compare probe summary model bench-data bench-training bench-accuracy bench-repro bench-networks bench-gpu release ui clean clean-runs bench-scale test-remotes
 
 help:  ## what there is; `brl --help` says more
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -58,7 +58,7 @@ test: setup  ## all tests, a process a core
 	@OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile
 
 test-fast: setup  ## the tests that run no whole pipeline
-	@OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile -m 'not slow and not faults'
+	@OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile -m 'not slow and not faults and not remotes'
 
 # Tools that are no dependencies: what they install lies in environments of its own.
 .venv-tools/installed: Makefile
@@ -80,6 +80,10 @@ audit: .venv-tools/installed  ## known vulnerabilities of what requirements.txt 
 test-faults: setup  ## what happens when processes are killed and files fail: 40 minutes
 	@python -c 'import pgserver, psycopg2' 2> /dev/null || pip install --quiet -e '.[faults]'
 	@OMP_NUM_THREADS=1 RELIABILITY=reports/benchmarks/reliability.json python -m pytest -n auto --dist loadfile -m faults
+
+test-remotes: setup  ## results shared over SSH, S3 and a server of MLflow, which run here
+	@python -c 'import dvc_ssh, dvc_s3, moto, flask_wtf, pgserver, psycopg2' 2> /dev/null || pip install --quiet -e '.[remotes]'
+	@OMP_NUM_THREADS=1 python -m pytest -m remotes
 
 fuzz: setup  ## damaged files for all readers, led by the code that they reach: MINUTES=60
 	@python -c 'import atheris' 2> /dev/null || pip install --quiet -e '.[fuzz]'

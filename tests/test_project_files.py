@@ -24,7 +24,7 @@ IN_PROJECT = re.compile(
     r"^(?:brl|stages|benchmarks|comparisons|docs|lists|presets|reports|tests)/[a-z0-9_./-]*$"
 )
 COMMAND = re.compile(r"(?:^|[\s(])brl ([a-z]+)\b([^&#(]*)")
-ON_DEMAND = {"faults", "fuzz"}  # extras that make test-faults and make fuzz install
+ON_DEMAND = {"faults", "fuzz", "remotes"}  # extras that `make test-faults` and others install
 STILTED = ("as it comes", "had no say", "goes on from", "lies there", "a network a stream")
 
 
@@ -101,7 +101,13 @@ def test_commands_in_the_docs_are_commands_of_brl():
 def test_commands_of_old_are_gone(page):
     """One way to do a thing: make has a few targets that need be known, brl the rest."""
     text = text_of(page)
-    assert set(re.findall(r"`make ([\w-]+)", text)) <= {"repro", "test", "test-faults", "fuzz"}
+    assert set(re.findall(r"`make ([\w-]+)", text)) <= {
+        "repro",
+        "test",
+        "test-faults",
+        "test-remotes",
+        "fuzz",
+    }
     assert "python -m brl" not in text
 
 
