@@ -36,8 +36,8 @@ results: setup  ## the table of the last run
 preset: setup  ## a dataset, a method or both into params.yaml: NAME=nw_ucla MIRROR=folder METHOD=brl
 	@brl preset $(if $(NAME),"$(NAME)") $(if $(METHOD),--method "$(METHOD)") $(if $(MIRROR),--mirror "$(MIRROR)")
 
-compare: setup  ## methods side by side: NAME=nw_ucla JOBS=2; done runs stay in .comparison (rm -r)
-	@brl compare $(if $(NAME),"$(NAME)") $(if $(JOBS),--jobs "$(JOBS)")
+compare: setup  ## methods side by side: NAME=nw_ucla JOBS=2 CLUSTER=slurm; done runs stay in .comparison
+	@brl compare $(if $(NAME),"$(NAME)") $(if $(JOBS),--jobs "$(JOBS)") $(if $(CLUSTER),--cluster "$(CLUSTER)")
 
 verify: setup  ## a published run trained again, compared clip by clip: NAME=nw_ucla ROW=brl
 	@brl verify $(if $(NAME),"$(NAME)") $(if $(ROW),--row "$(ROW)")

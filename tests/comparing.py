@@ -1,7 +1,7 @@
 """A project folder with a tiny dataset on which methods are compared."""
 
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import reduce
 from operator import getitem
 from pathlib import Path
@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from brl.clips.store import ClipStore
+from brl.cluster.workers import Call
 from brl.commands import pipeline
 from brl.comparison import share as sharing
 from brl.comparison.file import Comparison
@@ -121,25 +122,23 @@ class Grid:
 
 
 class InThisProcess:
-    """Stands for a pool of processes: computes at once, where monkeypatches hold."""
+    """Stands for workers: does tasks at once in this process, where monkeypatches hold."""
 
-    def __init__(self, *_: Any, **__: Any) -> None:
-        pass
+    are_elsewhere = False
 
-    def submit(self, call: Callable[..., Any], *arguments: Any) -> "Future[Any]":
-        future: Future[Any] = Future()
-        try:
-            future.set_result(call(*arguments))
-        except Exception as error:
-            future.set_exception(error)
-        return future
+    def results(self, tasks: list[Any], call: Callable[[Any], Call]) -> Iterator[tuple[Any, Any]]:
+        for task in tasks:
+            made = call(task)
+            yield task, made.function(*made.arguments)
 
-    def shutdown(self, **_: Any) -> None:
-        pass
+
+def no_workers(*_: Any) -> AbstractContextManager[InThisProcess]:
+    """Stands for the start of workers."""
+    return nullcontext(InThisProcess())
 
 
 def compute_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets `brl compare` train in this process, on the clips that are there."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(sharing, "ProcessPoolExecutor", InThisProcess)
+    monkeypatch.setattr(sharing, "workers", no_workers)
     monkeypatch.setattr(pipeline, "reproduce", lambda *_: None)

@@ -50,6 +50,9 @@ def elsewhere(tmp_path_factory) -> Iterator[None]:
     """What is kept at the project's root (checksums, checkpoints, runs) stays out of this one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(tmp_path_factory.mktemp("root")))
+        # Folders without the project's .dvc/config: each command of DVC would report itself, and
+        # takes seconds for that.
+        patch.setenv("DVC_NO_ANALYTICS", "1")
         patch.setattr("os.fsync", lambda _: None)  # 20 ms each, and no test cuts the power
         yield
 

@@ -31,7 +31,7 @@ from brl.training.loop import Training
 from brl.unseen.clips import divide, write_unseen
 from stages import classify, ensemble, folds, predict, pretrain, train, unseen
 from tests.command import brl, refused
-from tests.comparing import Grid, InThisProcess, compute_here
+from tests.comparing import Grid, compute_here, no_workers
 from tests.project import HERE
 from tests.test_comparison_kept import texts
 from tests.test_comparison_run import PRETRAINED, interrupted
@@ -325,7 +325,7 @@ def test_a_class_with_too_few_clips_gets_one_line_before_any_training(grid):
 def test_a_fusion_is_one_run_above_its_streams(tracked, monkeypatch):
     grid = Grid(tracked)
     monkeypatch.chdir(tracked)
-    monkeypatch.setattr(sharing, "ProcessPoolExecutor", InThisProcess)
+    monkeypatch.setattr(sharing, "workers", no_workers)
     grid.compare({"stacked": STACKED})
     (fusion,) = compute_all(grid)
     data, runs = Data.read(), grid.runs()

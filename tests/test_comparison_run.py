@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +33,7 @@ from brl.support.locks import Lock
 from brl.training.loop import Training
 from stages import classify, predict, pretrain, train
 from tests.command import brl
-from tests.comparing import JOINT, Grid, InThisProcess
+from tests.comparing import JOINT, Grid, no_workers
 from tests.project import HERE
 from tests.test_jobs import until
 
@@ -50,7 +49,7 @@ COMMAND = [sys.executable, "-c", PROGRAM, "compare", "tiny"]
 @pytest.fixture
 def grid(grid, monkeypatch) -> Grid:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(sharing, "ProcessPoolExecutor", InThisProcess)
+    monkeypatch.setattr(sharing, "workers", no_workers)
     return grid
 
 
@@ -433,26 +432,13 @@ def test_ctrl_c_ends_at_once_and_keeps_checkpoints(grid, by):
         process.terminate()
     output = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert output.splitlines() == [
-        "tiny: 3 runs, 3 to do",
-        "interrupted; run the same command again to resume",
-    ]
+    first, dashboard, last = output.splitlines()
+    assert first == "tiny: 3 runs, 3 to do"
+    assert dashboard.startswith("dashboard: http://127.0.0.1:")
+    assert last == "interrupted; run the same command again to resume"
     until(lambda: not any(child.is_running() for child in children))
     assert len(list(checkpoints.glob("[!.]*.pt"))) == 1
     assert not (grid.folder / "reports").exists()
-
-
-def test_workers_take_the_gpus_in_turn(monkeypatch):
-    taken = []
-    monkeypatch.setattr(sharing, "keep_quiet", lambda: None)
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    monkeypatch.setattr("torch.cuda.set_device", taken.append)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    begun = get_context("spawn").Value("i", 0)
-    for _ in range(3):
-        sharing._begin(begun, os.getppid())
-    assert taken == [0, 1, 0]
 
 
 @pytest.mark.slow

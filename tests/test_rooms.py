@@ -10,7 +10,7 @@ ROOMS = [
     "support", "figures", "clips", "fetching", "datasets", "inspection", "video", "config",
     "subset", "balance", "models", "streams", "published", "prediction", "classifier", "scores",
     "report", "tracking", "training", "pretraining", "probing", "unseen", "mixer", "serving",
-    "comparison", "commands",
+    "cluster", "comparison", "commands",
 ]  # fmt: skip
 
 

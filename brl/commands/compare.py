@@ -16,7 +16,7 @@ from brl.tracking.unsent import tell_waiting
 from brl.training.resuming import checkpoints
 
 
-def compare(name: str | None, jobs: int, *, trains: bool) -> None:
+def compare(name: str | None, jobs: int, *, trains: bool, cluster: str | None = None) -> None:
     """Runs the missing trainings of comparisons/NAME.yaml, then writes and prints its report.
 
     The clips are brought up to date first, but not for a comparison that is not valid.
@@ -24,6 +24,7 @@ def compare(name: str | None, jobs: int, *, trains: bool) -> None:
     name    name of the comparison; None: that of the dataset
     jobs    number of trainings at a time
     trains  False: reports on the existing runs only
+    cluster address of a Dask scheduler, whose workers train instead of processes of this one
 
     Raises UserError if a training failed, after the report on the others.
     """
@@ -41,7 +42,7 @@ def compare(name: str | None, jobs: int, *, trains: bool) -> None:
     failure = None
     if trains:
         try:
-            compute(runs, data, name, jobs)
+            compute(runs, data, name, jobs, cluster)
         except UserError as error:
             failure = error
     if failure and not any(data.scores_file(run).exists() for run in runs):

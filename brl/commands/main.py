@@ -112,9 +112,10 @@ def dag() -> None:
 @commands.command()
 @click.argument("name", required=False, shell_complete=names_in("comparisons"))
 @click.option("--jobs", type=Count(), default=1, help="Run N trainings at a time.")
+@click.option("--cluster", metavar="ADDRESS", help="Train on the workers of a Dask scheduler.")
 @click.option("--report", is_flag=True, help="Train nothing; report on the runs that are there.")
 @click.option("--summary", is_flag=True, help="Sum up the reports of all datasets; no NAME.")
-def compare(name: str | None, jobs: int, report: bool, summary: bool) -> None:
+def compare(name: str | None, jobs: int, cluster: str | None, report: bool, summary: bool) -> None:
     """Train several methods and compare them on the same clips.
 
     NAME is a file of comparisons/, without .yaml; by default the one named after the dataset. Runs
@@ -124,6 +125,7 @@ def compare(name: str | None, jobs: int, report: bool, summary: bool) -> None:
     Examples:
       brl compare
       brl compare nw_ucla --jobs 2
+      brl compare nw_ucla --cluster tcp://gpu1:8786
       brl compare nw_ucla --report
       brl compare --summary
     """
@@ -135,7 +137,7 @@ def compare(name: str | None, jobs: int, report: bool, summary: bool) -> None:
         return show()
     from brl.commands.compare import compare
 
-    compare(name, jobs, trains=not report)
+    compare(name, jobs, trains=not report, cluster=cluster)
 
 
 @commands.command()

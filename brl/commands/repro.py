@@ -15,7 +15,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import joblib
-import torch
 import yaml
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
@@ -25,6 +24,7 @@ from brl.config.params import Params, read_params
 from brl.pretraining.encoder import Pretraining, without_held_out
 from brl.subset.subset import read_clips
 from brl.support.errors import UserError
+from brl.support.gpus import one_gpu_each, visible_gpus
 from brl.support.paths import STORE
 from brl.support.process_groups import Processes
 from brl.training.job import Job
@@ -37,29 +37,17 @@ PATIENCE_SECONDS = 600.0  # time after which refused streams give up, if none is
 AT_WORK_SECONDS = 30.0  # a process that runs this long was not refused
 
 
-def visible_gpus() -> list[str]:
-    """The available GPUs, named as in CUDA_VISIBLE_DEVICES."""
-    count = torch.cuda.device_count()
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = named.split(",") if named else map(str, range(count))
-    return [name.strip() for name in names][:count]
-
-
 def worker_environments(jobs: int) -> list[dict[str, str]]:
     """The environment variables of each parallel process.
 
     Each process gets one GPU, in turn.
     """
-    gpus = visible_gpus()
     environment = {
         **os.environ,
         "BRL_PROCESSES": "1",
         "PYTHONUNBUFFERED": "1",  # logs are written at once
     }
-    return [
-        environment | ({"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else {})
-        for index in range(jobs)
-    ]
+    return [environment | gpu for gpu in one_gpu_each(jobs)]
 
 
 def stream_stages() -> list[str]:

@@ -51,6 +51,13 @@ class Data:
             clips += [run.left_out] if run.left_out else []
         return key_of(*Pretraining.of(run.job).identity, self.store.digest, *clips)
 
+    def names_of(self, runs: list[Run]) -> frozenset[str]:
+        """The names, without suffix, of all that is kept of runs: encoders, weights, scores."""
+        names = {
+            name for run in runs for name in (self.trained_key(run), self.scores_file(run).stem)
+        }
+        return frozenset(names | {self.encoder_key(run) for run in runs if run.job.pretrain})
+
     def pretraining_clips(self, run: Run) -> np.ndarray:
         """The store indices (n,) of the clips on which a run's encoder is pre-trained.
 
@@ -122,6 +129,12 @@ class Data:
 def folder() -> Path:
     """The folder of finished and unfinished runs."""
     return project_root() / ".comparison"
+
+
+def files_named(names: frozenset[str]) -> list[Path]:
+    """The results that are there whose names, without suffix, are among these."""
+    places = [folder() / place for place in ("pretrained", "trained", "scores", "fused")]
+    return sorted(file for place in places for file in place.glob("*") if file.stem in names)
 
 
 def unfinished_folder() -> Path:

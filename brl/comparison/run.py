@@ -68,8 +68,8 @@ def is_to_do(run: Run, data: Data, code: Code) -> bool:
     return weights_file(data.trained_key(run)).exists() and not is_of(scores, code.scoring)
 
 
-def compute(runs: list[Run], data: Data, name: str, jobs: int) -> None:
-    """Computes the unfinished runs in order, `jobs` trainings at a time.
+def compute(runs: list[Run], data: Data, name: str, jobs: int, cluster: str | None = None) -> None:
+    """Computes the unfinished runs in order, `jobs` trainings at a time or those of a cluster.
 
     Encoders that they start from come first, each once, and fusions that learn from them last. A
     failed run does not stop the others. At the end, UserError is raised with the message of the
@@ -83,7 +83,7 @@ def compute(runs: list[Run], data: Data, name: str, jobs: int) -> None:
     total = len(runs) + len(of_fusions)
     print(f"{name}: {total} runs, {len(waiting)} to do{learned}", file=sys.stderr)
     tasks = tasks_of(waiting, fusions, data)
-    failed = list(share(tasks, name, present, jobs))
+    failed = list(share(tasks, name, present, jobs, cluster))
     if failed:
         raise UserError(f"{len(failed)} of {len(tasks)} trainings failed: {failed[0]}")
 
@@ -97,16 +97,26 @@ def tasks_of(waiting: list[Run], fusions: list[LearnedFusion], data: Data) -> li
         if lacks_encoder(run, data):
             encoders.setdefault(data.encoder_key(run), run)
     return [
-        *(Task(pretrain_first, [run], key, lambda: True) for key, run in encoders.items()),
         *(
-            Task(compute_group, group, key, partial(_has_encoder, group[0], data))
+            Task(pretrain_first, [run], key, data.names_of([run]), lambda: True)
+            for key, run in encoders.items()
+        ),
+        *(
+            Task(
+                compute_group,
+                group,
+                key,
+                data.names_of(group),
+                partial(_has_encoder, group[0], data),
+            )
             for key, group in by_training.items()
         ),
         *(
             Task(
                 fuse_learned,
                 list(each.runs),
-                data.fused_file(each).stem,
+                key := data.fused_file(each).stem,
+                data.names_of([*each.runs, *each.unseen]) | {key},
                 partial(_lacks_nothing, each, data),
             )
             for each in fusions

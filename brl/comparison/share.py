@@ -1,32 +1,30 @@
-"""The work of a comparison, shared among the processes that compute it.
+"""The work of a comparison, shared among workers and among the processes that compute it.
 
-A process computes `jobs` tasks at a time. Several calls of `brl compare` in one folder share what
+Workers compute one task each at a time. Several calls of `brl compare` in one folder share what
 they have in common: each task is of the process that has its lock.
 """
 
-import os
-import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from multiprocessing import active_children, get_context
-from multiprocessing.sharedctypes import Synchronized
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-import torch
+from distributed import KilledWorker, get_worker
 
-from brl.comparison.data import unfinished_checkpoint
+from brl.cluster.start import workers
+from brl.cluster.travel import Files, carried, mark, packed, unpack
+from brl.cluster.workers import Call, Workers
+from brl.comparison.data import files_named, folder, unfinished_checkpoint
 from brl.comparison.made import Code
 from brl.comparison.plan import Run
-from brl.support.errors import UserError, in_words
-from brl.support.launchers import end_with
+from brl.comparison.proof import Project, prove_same
+from brl.support.errors import UserError, in_words, is_of_disk
 from brl.support.locks import Lock
 from brl.support.processes import use_one_thread
-from brl.support.progress import keep_quiet, progress
+from brl.support.progress import progress
 
 Work = Callable[[list[Run], str, dict[str, Code]], list[str]]
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -38,12 +36,14 @@ class Task:
 
     work   returns a line for each result; does nothing that is done already
     key    names what it makes
+    files  the names, without suffix, of all files in .comparison/ that it reads or writes
     ready  whether all is there that it starts from
     """
 
     work: Work
     group: list[Run]
     key: str
+    files: frozenset[str]
     ready: Callable[[], bool]
 
     @property
@@ -57,104 +57,146 @@ class Task:
         return self.group[0].title
 
 
-def share(tasks: list[Task], name: str, present: dict[str, Code], jobs: int) -> Iterator[str]:
+@dataclass(frozen=True)
+class Sent:
+    """A task on its way to a worker; reads: the files that it starts from, as far as they exist."""
+
+    work: Work
+    group: list[Run]
+    key: str
+    files: frozenset[str]
+    reads: Files
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task.
+
+    lines     a line for each result; None: another process has taken the task
+    failure   the message of an error, empty if there is none
+    trace     where a bug is; empty for what a user can mend
+    worker    the address of the worker whose disk the error is of, empty for other errors
+    files     what the worker wrote, if it does not work in the folder of this process
+    """
+
+    lines: list[str] | None
+    failure: str = ""
+    trace: str = ""
+    worker: str = ""
+    files: Files = field(default_factory=dict)
+
+
+def share(
+    tasks: list[Task], name: str, present: dict[str, Code], jobs: int, cluster: str | None
+) -> Iterator[str]:
     """Does tasks, those of one kind after those of another; yields a message for each failure.
 
     Tasks that other processes do come last: by then they are done, or else this process waits, and
     goes on with what a process leaves that fails or is killed. Tasks that do not get ready, since
     others failed, are left out.
+
+    jobs, cluster: see `brl.cluster.start.workers`.
     """
-    pending = list(tasks)
-    told: set[Task] = set()
-    while ready := [task for task in pending if task.ready()]:
-        taken = {task: holder for task in ready if (holder := Lock(task.file).holder())}
-        for task in taken.keys() - told:
-            print(f"{task.title}: computed by {taken[task]}", file=sys.stderr)
-        told |= taken.keys()
-        free = [task for task in ready if task not in taken]
-        if not free:
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-            continue
-        alike = [task for task in free if task.work is free[0].work]
-        for task, failure in _done(alike, name, present, jobs):
-            pending.remove(task)
-            if failure:
-                yield failure
+    if not tasks:
+        return
+    project = Project.here()
+    prove = partial(prove_same, project)
+    with (
+        mark(folder()) as marked,
+        workers(min(jobs, len(tasks)), cluster, project.name, prove) as admitted,
+    ):
+        pending = list(tasks)
+        told: set[Task] = set()
+        while ready := [task for task in pending if task.ready()]:
+            taken = {task: holder for task in ready if (holder := Lock(task.file).holder())}
+            for task in taken.keys() - told:
+                print(f"{task.title}: computed by {taken[task]}", file=sys.stderr)
+            told |= taken.keys()
+            free = [task for task in ready if task not in taken]
+            if not free:
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+                continue
+            alike = [task for task in free if task.work is free[0].work]
+            rest = (name, present, marked)
+            call = partial(_call, rest=rest, suffix=project.name, sends=admitted.are_elsewhere)
+            for task, failure in _done(alike, call, admitted):
+                pending.remove(task)
+                if failure:
+                    yield failure
+
+
+def _call(task: Task, rest: tuple[str, dict[str, Code], str], suffix: str, *, sends: bool) -> Call:
+    """The call that does a task; those of equal projects have equal keys.
+
+    sends: whether the files that it reads go with it.
+    """
+    reads = packed(files_named(task.files)) if sends else {}
+    sent = Sent(task.work, task.group, task.key, task.files, reads)
+    return Call(f"{task.work.__name__}-{task.key}-{suffix}", do_task, (sent, *rest))
 
 
 def _done(
-    tasks: list[Task], name: str, present: dict[str, Code], jobs: int
+    tasks: list[Task], call: Callable[[Task], Call], admitted: Workers
 ) -> Iterator[tuple[Task, str]]:
-    """Does tasks in a pool of processes; yields those that it has done or that failed.
+    """Has workers do tasks; yields those that they have done or that failed.
 
-    With each comes the message of its failure, empty if there is none. Tasks that other processes
-    have taken are not among them.
+    With each comes the message of its failure, empty if there is none. Not among them are tasks
+    that other processes have taken, and those that failed with the disk of a worker, which gets no
+    more: another worker can do them.
     """
-    context = get_context("spawn")
-    begun = context.Value("i", 0)
-    workers = min(jobs, len(tasks))
-    pool = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_begin, initargs=(begun, os.getpid())
-    )
-    # Ctrl-C reaches the workers too. They inherit the handler that ignores it, stay silent, and
-    # are terminated below.
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    started = {
-        pool.submit(_unless_taken, each.file, each.work, each.group, name, present): each
-        for each in tasks
-    }
-    signal.signal(signal.SIGINT, handler)
-    bar = progress(as_completed(started), "trainings", total=len(started))
-    try:
-        for future in bar:
-            task, failure = started[future], ""
-            try:
-                lines = future.result()
-            except BrokenProcessPool as error:
-                raise UserError(
-                    "a training's process was killed, perhaps because memory ran out; "
-                    "try fewer --jobs"
-                ) from error
-            except Exception as error:
-                if not isinstance(error, UserError | OSError):
-                    traceback.print_exception(error)
-                failure = f"{task.title}: {in_words(error)}"
-                lines = [failure]
-            if lines is not None:
-                bar.write("\n".join(lines), file=sys.stderr)
-                yield task, failure
-    except BaseException:
-        for worker in active_children():
-            worker.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+    bar = progress(admitted.results(tasks, call), "trainings", total=len(tasks))
+    for task, outcome in bar:
+        if isinstance(outcome, Exception):
+            outcome = Outcome([], failure=given_up(outcome))
+        if outcome.lines is None:
+            continue
+        if outcome.trace:
+            print(outcome.trace, file=sys.stderr)
+        if outcome.worker and admitted.are_elsewhere:
+            admitted.dismiss(outcome.worker, outcome.failure)
+            continue
+        unpack(outcome.files)
+        failure = f"{task.title}: {outcome.failure}" if outcome.failure else ""
+        bar.write("\n".join([failure] if failure else outcome.lines), file=sys.stderr)
+        yield task, failure
 
 
-def _begin(begun: "Synchronized[int]", launcher: int) -> None:
-    """Initialises a worker, which shares terminal, cores and GPUs with the other ones.
+def given_up(error: Exception) -> str:
+    """Why Dask has no result of a task."""
+    if isinstance(error, KilledWorker):
+        return (
+            "its process was killed again and again, perhaps because memory ran out; try fewer "
+            "--jobs"
+        )
+    return f"{type(error).__name__}: {error}"
 
-    begun: the number of workers that have started before it. launcher: the id of the process whose
-    worker it is.
+
+def do_task(task: Sent, name: str, present: dict[str, Code], marked: str) -> Outcome:
+    """Does a task on a worker.
+
+    marked: the name of a file in the folder of results of the process that wants the task. Where
+    it is not there, the worker has a clone of the project, and files travel.
     """
-    end_with(launcher)
-    keep_quiet()
-    with begun.get_lock():
-        number = begun.value
-        begun.value += 1
-    if torch.cuda.is_available():
-        torch.cuda.set_device(number % torch.cuda.device_count())
     use_one_thread()
-
-
-def _unless_taken(
-    file: Path, work: Work, group: list[Run], name: str, present: dict[str, Code]
-) -> list[str] | None:
-    """Does the work while it has the lock of a file; None if another process has it."""
-    lock = Lock(file)
-    if not lock.take():
-        return None
+    shares = (folder() / marked).exists()
+    checkpoint = unfinished_checkpoint(task.key)
+    lock = Lock(checkpoint)
     try:
-        return work(group, name, present)
-    finally:
-        lock.give_back()
+        if not lock.take(waits=not shares):
+            return Outcome(None)
+        try:
+            if shares:
+                return Outcome(task.work(task.group, name, present))
+            with carried(checkpoint):
+                unpack(task.reads)
+                lines = task.work(task.group, name, present)
+            made = packed(files_named(task.files))
+            new = {path: made[path] for path in made if made[path] != task.reads.get(path)}
+            return Outcome(lines, files=new)
+        finally:
+            lock.give_back()
+    except (UserError, OSError) as error:
+        at_disk = get_worker().address if is_of_disk(error) else ""
+        return Outcome([], failure=in_words(error), worker=at_disk)
+    except Exception as error:
+        return Outcome([], failure=str(error), trace="".join(traceback.format_exception(error)))

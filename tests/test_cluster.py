@@ -1,0 +1,315 @@
+"""Comparisons on the workers of a Dask scheduler: each result once, whoever is killed."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+from distributed import Client, KilledWorker
+
+from brl.cluster import start
+from brl.cluster.queue import job_queue
+from brl.cluster.travel import packed, unpack
+from brl.comparison import share as sharing
+from brl.comparison.data import Data
+from brl.comparison.proof import Project, prove_same
+from brl.comparison.run import compute
+from brl.comparison.share import Outcome
+from brl.support.errors import UserError
+from tests.comparing import JOINT, Grid, InThisProcess, compute_here
+from tests.project import HERE
+from tests.slurm import jobs, missing, slurm
+from tests.test_comparison_run import COMMAND, compute_all
+from tests.test_jobs import until
+
+MADE = ("trained/*.safetensors", "trained/*.csv", "scores/*.npz")
+
+
+def started(folder: Path, *words: str) -> subprocess.Popen:
+    """A command of Dask that runs in a folder."""
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(HERE),
+        "DVC_ROOT": str(folder),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "dask", *words],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+@contextmanager
+def scheduler(folder: Path) -> Iterator[tuple[str, Callable[[Path], None]]]:
+    """The address of a scheduler, and a function that starts a worker in a folder."""
+    about = folder / "scheduler.json"
+    processes = [
+        started(folder, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+                "--scheduler-file", str(about))
+    ]  # fmt: skip
+
+    def worker(place: Path) -> None:
+        processes.append(
+            started(place, "worker", "--scheduler-file", str(about), "--nthreads", "2",
+                    "--no-dashboard")
+        )  # fmt: skip
+
+    try:
+        until(about.exists)
+        until(lambda: about.read_text())
+        yield json.loads(about.read_text())["address"], worker
+    finally:
+        for process in processes:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+            process.kill()
+            process.wait()
+
+
+def command(address: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [*COMMAND, "--cluster", address],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(HERE)},
+    )
+
+
+def made(folder: Path) -> dict[str, bytes]:
+    results = folder / ".comparison"
+    return {
+        str(path.relative_to(results)): path.read_bytes()
+        for pattern in MADE
+        for path in results.glob(pattern)
+    }
+
+
+@pytest.mark.slow
+def test_what_is_killed_costs_nothing_but_time(grid: Grid, tmp_path, monkeypatch):
+    """A worker, then the process that wants the results; a worker has a clone of the project."""
+    rows = {"cross_entropy": JOINT, "mixup": JOINT}
+    grid.compare(rows, seeds=[0, 1, 2], settings={"train.epochs": 40})
+    compute_here(monkeypatch)
+    compute_all(grid)
+    quiet = made(grid.folder)
+    (grid.folder / ".comparison").rename(tmp_path / "quiet")
+    clone = tmp_path / "clone"
+    shutil.copytree(grid.folder, clone, symlinks=True)
+    with scheduler(tmp_path) as (address, worker):
+        for place in (grid.folder, grid.folder, clone):
+            worker(place)
+        first = command(address)
+        with Client(address) as client:
+            until(lambda: busy(client))
+            until(lambda: list(grid.folder.glob(".comparison/unfinished/[!.]*.pt")))
+            until(lambda: list(clone.glob(".comparison/unfinished/[!.]*.pt")))
+            victim = busy(client)[0]
+            (pid,) = client.run(os.getpid, workers=[victim]).values()
+            os.kill(pid, signal.SIGKILL)
+            until(lambda: victim not in client.scheduler_info(n_workers=-1)["workers"])
+            until(lambda: busy(client))
+            first.kill()
+            first.communicate()
+            until(lambda: not busy(client))
+        second = command(address)
+        output, errors = second.communicate(timeout=300)
+    assert second.returncode == 0, errors
+    assert "| cross_entropy | 3 |" in output
+    assert made(grid.folder) == quiet
+    assert not list(grid.folder.glob(".comparison/unfinished/[!.]*.pt"))
+    assert list(clone.glob(".comparison/trained/*.safetensors"))
+
+
+def busy(client: Client) -> list[str]:
+    """The addresses of the workers that have a task."""
+    return [worker for worker, tasks in client.processing().items() if tasks]
+
+
+@pytest.fixture
+def project(grid: Grid) -> Project:
+    return Project.here()
+
+
+def test_a_worker_that_computes_the_same_is_admitted(project):
+    prove_same(project)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"code": "other"}, "other code in brl/: git pull, then start the worker again"),
+        ({"store": "other"}, "data/store has other clips: git pull && dvc pull prepare subsample"),
+        ({"subset": "other"}, "data/subset is another subset: git pull && dvc pull prepare"),
+    ],
+    ids=str,
+)
+def test_what_differs_is_said_with_the_remedy(project, change, said):
+    with pytest.raises(UserError, match=re.escape(said)):
+        prove_same(replace(project, **change))
+
+
+def test_other_versions_are_named(project):
+    wanted = project.versions | {"torch": "1.0"}
+    with pytest.raises(UserError, match=r"torch is .* and must be 1\.0: make setup in "):
+        prove_same(replace(project, versions=wanted))
+
+
+def test_a_worker_without_clips_is_told_how_to_get_them(project, grid):
+    shutil.rmtree(grid.folder / "data")
+    with pytest.raises(
+        UserError, match=r"data/store.* is missing in .*: dvc pull prepare subsample"
+    ):
+        prove_same(project)
+
+
+def test_projects_that_differ_have_different_names(project):
+    others = [replace(project, **{name: "x"}) for name in ("code", "store", "subset")]
+    assert len({each.name for each in (project, *others)}) == 4
+
+
+def test_files_travel_with_their_places(grid):
+    source = grid.folder / ".comparison/trained/key.csv"
+    source.parent.mkdir(parents=True)
+    source.write_bytes(b"epoch\n1\n")
+    files = packed([source, source.with_suffix(".none")])
+    assert files == {".comparison/trained/key.csv": b"epoch\n1\n"}
+    source.unlink()
+    unpack(files)
+    assert source.read_bytes() == b"epoch\n1\n"
+
+
+class Full:
+    """Stands for two workers: the first one has a full disk."""
+
+    are_elsewhere = True
+
+    def __init__(self) -> None:
+        self.dismissed: list[str] = []
+
+    def results(self, tasks, call):
+        for task in list(tasks):
+            if not self.dismissed:
+                yield task, Outcome([], "no room", worker="tcp://full")
+            else:
+                made = call(task)
+                yield task, made.function(*made.arguments)
+
+    def dismiss(self, worker: str, lacks: str) -> None:
+        self.dismissed.append(f"{worker}: {lacks}")
+
+
+def test_a_full_disk_costs_a_worker_and_no_training(grid, monkeypatch):
+    grid.compare({"cross_entropy": JOINT, "mixup": JOINT})
+    full = Full()
+    monkeypatch.setattr(sharing, "workers", lambda *_: nullcontext(full))
+    compute(grid.runs(), Data.read(), "tiny", jobs=1, cluster="tcp://host:1")
+    assert full.dismissed == ["tcp://full: no room"]
+    assert len(made(grid.folder)) == 2 * len(MADE)
+
+
+def test_a_training_that_dask_gives_up_is_named_and_the_others_finish(grid, monkeypatch):
+    grid.compare({"cross_entropy": JOINT, "mixup": JOINT})
+
+    class Killed(InThisProcess):
+        def results(self, tasks, call):
+            first, *others = tasks
+            yield first, KilledWorker("key", "worker", 3)
+            yield from super().results(others, call)
+
+    monkeypatch.setattr(sharing, "workers", lambda *_: nullcontext(Killed()))
+    with pytest.raises(
+        UserError, match=r"1 of 2 .* seed 0: its process was killed again and again"
+    ):
+        compute(grid.runs(), Data.read(), "tiny", jobs=1)
+    assert len(made(grid.folder)) == len(MADE)
+
+
+def test_a_scheduler_that_is_not_there_is_said_in_one_line(monkeypatch):
+    monkeypatch.setattr(start, "SECONDS_TO_ANSWER", 0.5)
+    with pytest.raises(
+        UserError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9: start"
+    ):
+        start.connected("tcp://127.0.0.1:9")
+    with pytest.raises(UserError, match="no Dask scheduler answers at slrum"):
+        start.connected("slrum")
+
+
+SITE = {"slurm": {"cores": 2, "memory": "4GB", "walltime": "01:00:00"}}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cluster.yaml does not describe the jobs of slurm; docs/cluster.md shows how"),
+        ({"pbs": SITE["slurm"]}, "does not describe the jobs of slurm"),
+        ({"slurm": SITE["slurm"] | {"quene": "gpu"}}, r"slurm.quene: unknown key.*queue"),
+        ({"slurm": SITE["slurm"] | {"memory": "much"}}, r"slurm\.memory: "),
+        ({"slurm": {"cores": 2}}, r"slurm\.(memory|walltime)"),
+        (SITE, "this machine has no sbatch; run it where it is"),
+    ],
+    ids=str,
+)
+def test_mistakes_about_the_queue_are_one_line(tmp_path, monkeypatch, content, said):
+    pytest.importorskip("dask_jobqueue", reason="needs the package dask-jobqueue")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "")
+    if content:
+        Path("cluster.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match=said) as caught:
+        job_queue("slurm", 1)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def queue(tmp_path, monkeypatch) -> Iterator[dict[str, str]]:
+    """The environment of a Slurm of one node."""
+    pytest.importorskip("dask_jobqueue", reason="needs the package dask-jobqueue")
+    if lacks := missing():
+        pytest.skip(lacks)
+    with slurm(tmp_path / "slurm") as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        yield os.environ | variables
+
+
+@pytest.mark.slow
+def test_slurm_starts_workers_and_loses_them_with_the_command(grid: Grid, queue, monkeypatch):
+    grid.compare({"cross_entropy": JOINT}, seeds=[0, 1, 2], settings={"train.epochs": 4})
+    (grid.folder / "cluster.yaml").write_text(yaml.safe_dump(SITE))
+    done = subprocess.run(
+        [*COMMAND, "--cluster", "slurm", "--jobs", "2"],
+        env=queue | {"PYTHONPATH": str(HERE)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "| cross_entropy | 3 |" in done.stdout
+    until(lambda: not jobs(queue))
+    made_there = made(grid.folder)
+    (grid.folder / ".comparison").rename(grid.folder / "there")
+    compute_here(monkeypatch)
+    compute_all(grid)
+    assert made(grid.folder) == made_there
+
+
+@pytest.mark.slow
+def test_a_job_that_slurm_refuses_is_said_in_one_line(tmp_path, queue, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("cluster.yaml").write_text(yaml.safe_dump({"slurm": SITE["slurm"] | {"queue": "none"}}))
+    with pytest.raises(UserError, match=r"--cluster slurm: sbatch refused the job: .*partition"):
+        job_queue("slurm", 1)
