@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from dask.typing import Key
 from distributed import Worker, WorkerPlugin
 
 from brl.support.errors import UserError, in_words
@@ -44,7 +45,7 @@ class Admission(WorkerPlugin):
             lacks = in_words(error)
         worker.log_event(self.name, {"worker": worker.address, "lacks": lacks})
 
-    def transition(self, _key: Any, start: str, finish: str, **_: Any) -> None:
+    def transition(self, key: Key, start: str, finish: str, **_: Any) -> None:  # noqa: ARG002
         """Ends the process if its task is no longer wanted: nothing else stops a training.
 
         The task was cancelled, or the process that wanted it has ended. Its checkpoint stays, and

@@ -1,5 +1,6 @@
 """Where the workers of a command are: on this machine, with a scheduler, or in a job queue."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,6 @@ from brl.support.gpus import one_gpu_each
 
 HERE = "127.0.0.1"
 SECONDS_TO_ANSWER = 10
-SILENT = {"DASK_LOGGING__DISTRIBUTED": "critical"}
 
 
 @contextmanager
@@ -66,10 +66,16 @@ def local_cluster(jobs: int) -> Iterator[SpecCluster]:
     """A scheduler in this process with workers in others, which take the GPUs in turn."""
     # Without a certificate, all users of this machine could have the workers run what they like.
     security = Security.temporary()
-    options = {"security": security, "nthreads": 1, "memory_limit": None, "dashboard": False}
+    options = {
+        "security": security,
+        "nthreads": 1,
+        "memory_limit": None,
+        "dashboard": False,
+        "silence_logs": logging.CRITICAL,
+    }
     cluster = SpecCluster(
         workers={
-            number: {"cls": Nanny, "options": {**options, "env": SILENT | gpu}}
+            number: {"cls": Nanny, "options": {**options, "env": gpu}}
             for number, gpu in enumerate(one_gpu_each(jobs))
         },
         scheduler={
@@ -83,7 +89,7 @@ def local_cluster(jobs: int) -> Iterator[SpecCluster]:
             },
         },
         security=security,
-        silence_logs="critical",
+        silence_logs=logging.CRITICAL,
     )
     try:
         yield cluster
