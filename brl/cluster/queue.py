@@ -11,6 +11,7 @@ from pydantic import Field
 
 from brl.config.section import Count, Section
 from brl.support.errors import UserError
+from brl.support.files import project_root
 from brl.support.packages import optional_package
 from brl.support.yaml_file import read_yaml
 
@@ -77,6 +78,8 @@ def job_queue(kind: str, jobs: int) -> "SpecCluster":
     submit = kind_of_cluster.job_cls.submit_command.split()[0]
     if shutil.which(submit) is None:
         raise UserError(f"--cluster {kind}: this machine has no {submit}; run it where it is")
+    logs = project_root() / "logs"
+    logs.mkdir(exist_ok=True)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it would tell of refusals at length
     cluster = kind_of_cluster(
         n_workers=jobs,
@@ -89,7 +92,9 @@ def job_queue(kind: str, jobs: int) -> "SpecCluster":
         python=sys.executable,
         job_extra_directives=described.directives,
         job_script_prologue=described.prologue,
-        log_directory="logs",
+        log_directory=str(logs),
+        security=True,  # else everybody in the network could run programs as this user
+        shared_temp_directory=str(logs),
         **{account: described.account},
     )
     if refusal := _refusal(cluster):
