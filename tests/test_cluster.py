@@ -216,6 +216,7 @@ def test_a_full_disk_costs_a_worker_and_no_training(grid, monkeypatch):
     grid.compare({"cross_entropy": JOINT, "mixup": JOINT})
     full = Full()
     monkeypatch.setattr(sharing, "workers", lambda *_: nullcontext(full))
+    monkeypatch.setattr(sharing, "carried", lambda _: nullcontext())
     compute(grid.runs(), Data.read(), "tiny", jobs=1, cluster="tcp://host:1")
     assert full.dismissed == ["tcp://full: no room"]
     assert len(made(grid.folder)) == 2 * len(MADE)

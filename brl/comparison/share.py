@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from brl.support.errors import UserError, in_words, is_of_disk
 from brl.support.locks import Lock
 from brl.support.processes import use_one_thread
 from brl.support.progress import progress
+from brl.training.checkpoint_file import remove_checkpoints
 
 Work = Callable[[list[Run], str, dict[str, Code]], list[str]]
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -59,12 +61,17 @@ class Task:
 
 @dataclass(frozen=True)
 class Sent:
-    """A task on its way to a worker; reads: the files that it starts from, as far as they exist."""
+    """A task on its way to a worker.
+
+    travels: whether workers may have clones of the project. reads: the files that it starts from,
+    as far as they exist, for those that have.
+    """
 
     work: Work
     group: list[Run]
     key: str
     files: frozenset[str]
+    travels: bool
     reads: Files
 
 
@@ -118,20 +125,19 @@ def share(
                 continue
             alike = [task for task in free if task.work is free[0].work]
             rest = (name, present, marked)
-            call = partial(_call, rest=rest, suffix=project.name, sends=admitted.are_elsewhere)
+            call = partial(_call, rest=rest, suffix=project.name, travels=admitted.are_elsewhere)
             for task, failure in _done(alike, call, admitted):
                 pending.remove(task)
                 if failure:
                     yield failure
 
 
-def _call(task: Task, rest: tuple[str, dict[str, Code], str], suffix: str, *, sends: bool) -> Call:
-    """The call that does a task; those of equal projects have equal keys.
-
-    sends: whether the files that it reads go with it.
-    """
-    reads = packed(files_named(task.files)) if sends else {}
-    sent = Sent(task.work, task.group, task.key, task.files, reads)
+def _call(
+    task: Task, rest: tuple[str, dict[str, Code], str], suffix: str, *, travels: bool
+) -> Call:
+    """The call that does a task; those of equal projects have equal keys."""
+    reads = packed(files_named(task.files)) if travels else {}
+    sent = Sent(task.work, task.group, task.key, task.files, travels, reads)
     return Call(f"{task.work.__name__}-{task.key}-{suffix}", do_task, (sent, *rest))
 
 
@@ -155,7 +161,9 @@ def _done(
         if outcome.worker and admitted.are_elsewhere:
             admitted.dismiss(outcome.worker, outcome.failure)
             continue
-        unpack(outcome.files)
+        if outcome.files:  # another worker may have begun it in this folder
+            unpack(outcome.files)
+            remove_checkpoints(task.file)
         failure = f"{task.title}: {outcome.failure}" if outcome.failure else ""
         bar.write("\n".join([failure] if failure else outcome.lines), file=sys.stderr)
         yield task, failure
@@ -185,11 +193,12 @@ def do_task(task: Sent, name: str, present: dict[str, Code], marked: str) -> Out
         if not lock.take(waits=not shares):
             return Outcome(None)
         try:
-            if shares:
-                return Outcome(task.work(task.group, name, present))
-            with carried(checkpoint):
-                unpack(task.reads)
+            with carried(checkpoint) if task.travels else nullcontext():
+                if not shares:
+                    unpack(task.reads)
                 lines = task.work(task.group, name, present)
+            if shares:
+                return Outcome(lines)
             made = packed(files_named(task.files))
             new = {path: made[path] for path in made if made[path] != task.reads.get(path)}
             return Outcome(lines, files=new)
