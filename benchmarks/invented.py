@@ -62,6 +62,7 @@ def invented(seed: int) -> Scores:
     labels, classes = store.labels[tested], len(store.classes)
     at_once = params.predict.model_copy(update={"num_clips": 1, "batch_size": CLIPS_AT_ONCE})
     network, inputs = Network(classes, seed), Labels(labels)
+    # Both have the few members that `probabilities` uses.
     shares = probabilities(network, inputs, at_once, classes)  # type: ignore[arg-type]
     return Scores(store.names[tested], labels, shares)
 

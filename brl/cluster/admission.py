@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from dask.typing import Key
@@ -52,5 +51,4 @@ class Admission(WorkerPlugin):
         Dask starts another worker.
         """
         if start == "executing" and finish in ("released", "cancelled", "forgotten"):
-            with suppress(BaseException):
-                os._exit(1)
+            os._exit(1)

@@ -1,7 +1,7 @@
 """Files that a call reads and writes where workers do not share the folder of the project.
 
-Results are in the worker's answer. A checkpoint lies with the scheduler while its call is not done,
-so that another worker goes on with it.
+A worker's answer brings its results. The scheduler holds the checkpoint of an unfinished call, so
+that another worker can resume it.
 """
 
 import threading
@@ -47,26 +47,26 @@ def mark(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def carried(checkpoint: Path) -> Iterator[None]:
-    """Takes a checkpoint from the scheduler, if one lies there, and brings new ones to it."""
+    """Starts from the checkpoint that the scheduler holds, if any, and uploads new ones."""
     kept = Variable(checkpoint.name, client=get_client())
     with suppress(TimeoutError):
         unpack({str(checkpoint.relative_to(project_root())): kept.get(timeout=0.1)})
     ended = threading.Event()
-    carrier = threading.Thread(target=_carry, args=(checkpoint, kept, ended), daemon=True)
-    carrier.start()
+    uploads = threading.Thread(target=_upload, args=(checkpoint, kept, ended), daemon=True)
+    uploads.start()
     try:
         yield
         kept.delete()
     finally:
         ended.set()
-        carrier.join()
+        uploads.join()
 
 
-def _carry(checkpoint: Path, kept: Variable, ended: threading.Event) -> None:
-    brought = None
+def _upload(checkpoint: Path, kept: Variable, ended: threading.Event) -> None:
+    uploaded = None
     while not ended.wait(SECONDS_BETWEEN_LOOKS):
         with suppress(FileNotFoundError):
             written = checkpoint.stat().st_mtime_ns
-            if written != brought:
+            if written != uploaded:
                 kept.set(checkpoint.read_bytes())
-                brought = written
+                uploaded = written

@@ -82,7 +82,7 @@ class Outcome:
     lines     a line for each result; None: another process has taken the task
     failure   the message of an error, empty if there is none
     trace     where a bug is; empty for what a user can mend
-    worker    the address of the worker whose disk the error is of, empty for other errors
+    worker    the address of the worker whose disk failed, if other workers have other disks
     files     what the worker wrote, if it does not work in the folder of this process
     """
 
@@ -158,7 +158,7 @@ def _done(
             continue
         if outcome.trace:
             print(outcome.trace, file=sys.stderr)
-        if outcome.worker and admitted.are_elsewhere:
+        if outcome.worker:
             admitted.dismiss(outcome.worker, outcome.failure)
             continue
         if outcome.files:  # another worker may have begun it in this folder
@@ -205,7 +205,7 @@ def do_task(task: Sent, name: str, present: dict[str, Code], marked: str) -> Out
         finally:
             lock.give_back()
     except (UserError, OSError) as error:
-        at_disk = get_worker().address if is_of_disk(error) else ""
+        at_disk = get_worker().address if task.travels and is_of_disk(error) else ""
         return Outcome([], failure=in_words(error), worker=at_disk)
     except Exception as error:
         return Outcome([], failure=str(error), trace="".join(traceback.format_exception(error)))
