@@ -1,6 +1,7 @@
 """Runs of a comparison: each is computed once, as the pipeline would, also after interruptions."""
 
 import copy
+import errno
 import os
 import shutil
 import signal
@@ -205,6 +206,15 @@ def test_an_interrupted_training_resumes(grid, epochs, monkeypatch):
     np.testing.assert_array_equal(
         *(each["mixup joint, seed 0"] for each in (computed, compute_all(grid)))
     )
+
+
+def test_a_full_disk_on_this_machine_is_said_with_the_remedy(grid, monkeypatch):
+    def full(_training: Training, checkpoint: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(checkpoint))
+
+    monkeypatch.setattr(Training, "save", full)
+    with pytest.raises(UserError, match=r"1 of 1 .*: No space left on device; free some space"):
+        compute_all(grid)
 
 
 def test_a_run_that_fails_leaves_the_others(grid, monkeypatch):
