@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -20,6 +21,7 @@ from distributed import Client, KilledWorker
 from brl.cluster import start
 from brl.cluster.queue import job_queue
 from brl.cluster.travel import packed, unpack
+from brl.cluster.workers import Workers
 from brl.comparison import share as sharing
 from brl.comparison.data import Data
 from brl.comparison.proof import Project, prove_same
@@ -237,6 +239,22 @@ def test_a_training_that_dask_gives_up_is_named_and_the_others_finish(grid, monk
     ):
         compute(grid.runs(), Data.read(), "tiny", jobs=1)
     assert len(made(grid.folder)) == len(MADE)
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("", ""),  # those of this machine are on their way
+        ("tcp://box:8786", "no worker is there yet; waits for one at tcp://box:8786\n"),
+    ],
+)
+def test_a_scheduler_without_workers_is_said_once(capsys, place, said):
+    client = Mock()
+    client.get_events.return_value = ()
+    client.scheduler_info.side_effect = [{"workers": {}}, {"workers": {}}, KeyboardInterrupt]
+    with pytest.raises(KeyboardInterrupt):
+        list(Workers(client, "clips", place).results([1], Mock()))
+    assert capsys.readouterr().err == said
 
 
 def test_a_scheduler_that_is_not_there_is_said_in_one_line(monkeypatch):

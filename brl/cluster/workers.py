@@ -98,11 +98,8 @@ class Workers:
             )
         for worker in lacks.keys() - self._told:
             print(f"{worker} gets no work: {lacks[worker]}", file=sys.stderr)
-        if not present and self._place not in self._told:
-            print(
-                f"no worker is there yet; waits for one{self._place and f' at {self._place}'}",
-                file=sys.stderr,
-            )
+        if self.are_elsewhere and not present and self._place not in self._told:
+            print(f"no worker is there yet; waits for one at {self._place}", file=sys.stderr)
             self._told.add(self._place)
         self._told |= lacks.keys()
         return sum(int(each["resources"].get(self._name, 0)) for each in present.values())
