@@ -21,8 +21,8 @@ setup: .venv/installed  ## the virtual environment, with everything installed
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-repro: setup  ## the whole pipeline; only what changed runs; JOBS=1: one stream at a time
-	@brl repro $(if $(JOBS),--jobs "$(JOBS)")
+repro: setup  ## the whole pipeline; only what changed runs; JOBS=1: one stream at a time; CLUSTER=slurm
+	@brl repro $(if $(JOBS),--jobs "$(JOBS)") $(if $(CLUSTER),--cluster "$(CLUSTER)")
 
 why: setup  ## which stages would run now, and because of what
 	@brl why

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 import brl  # noqa: F401  # before torch: it chooses how threads wait
+import stages  # noqa: F401  # before torch: it chooses how many threads there are
 from brl.config.params import read_params
 from brl.streams.stream import Stream
 from brl.tracking.store import connect
@@ -18,6 +19,7 @@ from tests.reference import (  # noqa: F401  # hooks
     pytest_runtest_makereport,
     pytest_terminal_summary,
 )
+from tests.slurm import queue  # noqa: F401  # a fixture
 from tests.warm import started_warm, warm_python
 from tests.web import Server, running_server
 

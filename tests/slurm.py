@@ -6,11 +6,15 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
+
+import pytest
 
 from tests.test_jobs import until
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "sinfo")
+SITE = {"slurm": {"cores": 2, "memory": "4GB", "walltime": "01:00:00"}}
 CONFIGURATION = """
 ClusterName=one
 SlurmctldHost={host}(127.0.0.1)
@@ -38,6 +42,8 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 
 def missing() -> str:
     """What a Slurm of one node lacks here; empty if it can be started."""
+    if not find_spec("dask_jobqueue"):
+        return "needs the package dask-jobqueue"
     lacks = [name for name in PROGRAMS if not shutil.which(name)]
     if lacks:
         return f"needs Slurm: {', '.join(lacks)}"
@@ -96,3 +102,14 @@ def jobs(environment: dict[str, str]) -> list[str]:
     command = ["squeue", "--noheader", "--format=%T"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     return done.stdout.split()
+
+
+@pytest.fixture
+def queue(tmp_path, monkeypatch) -> Iterator[dict[str, str]]:
+    """The environment of a Slurm of one node, for a test."""
+    if lacks := missing():
+        pytest.skip(lacks)
+    with slurm(tmp_path / "slurm") as variables:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        yield os.environ | variables

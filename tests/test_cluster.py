@@ -1,27 +1,26 @@
 """Comparisons on the workers of a Dask scheduler: each result once, whoever is killed."""
 
-import json
+import errno
 import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
-import psutil
 import pytest
 import yaml
 from distributed import Client, KilledWorker
+from distributed.comm import CommClosedError
 
 from brl.cluster import start
 from brl.cluster.queue import job_queue
 from brl.cluster.travel import packed, unpack
-from brl.cluster.workers import Workers
+from brl.cluster.workers import Call, Workers
 from brl.comparison import share as sharing
 from brl.comparison.data import Data
 from brl.comparison.proof import Project, prove_same
@@ -30,55 +29,15 @@ from brl.comparison.share import Outcome
 from brl.support.errors import UserError
 from tests.comparing import JOINT, Grid, InThisProcess, compute_here
 from tests.project import HERE
-from tests.slurm import jobs, missing, slurm
+from tests.schedulers import scheduler
+from tests.slurm import SITE, jobs
 from tests.test_comparison_run import COMMAND, compute_all
 from tests.test_jobs import until
 
+needs_jobqueue = pytest.mark.skipif(
+    not find_spec("dask_jobqueue"), reason="needs the package dask-jobqueue"
+)
 MADE = ("trained/*.safetensors", "trained/*.csv", "scores/*.npz")
-
-
-def started(folder: Path, *words: str) -> subprocess.Popen:
-    """A command of Dask that runs in a folder."""
-    environment = os.environ | {
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(HERE),
-        "DVC_ROOT": str(folder),
-    }
-    return subprocess.Popen(
-        [sys.executable, "-m", "dask", *words],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
-@contextmanager
-def scheduler(folder: Path) -> Iterator[tuple[str, Callable[[Path], None]]]:
-    """The address of a scheduler, and a function that starts a worker in a folder."""
-    about = folder / "scheduler.json"
-    processes = [
-        started(folder, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
-                "--scheduler-file", str(about))
-    ]  # fmt: skip
-
-    def worker(place: Path) -> None:
-        processes.append(
-            started(place, "worker", "--scheduler-file", str(about), "--nthreads", "2",
-                    "--no-dashboard")
-        )  # fmt: skip
-
-    try:
-        until(about.exists)
-        until(lambda: about.read_text())
-        yield json.loads(about.read_text())["address"], worker
-    finally:
-        for process in processes:
-            for child in psutil.Process(process.pid).children(recursive=True):
-                child.kill()
-            process.kill()
-            process.wait()
 
 
 def command(address: str) -> subprocess.Popen:
@@ -257,6 +216,36 @@ def test_a_scheduler_without_workers_is_said_once(capsys, place, said):
     assert capsys.readouterr().err == said
 
 
+def test_a_scheduler_that_ends_is_said_in_one_line(monkeypatch):
+    client = MagicMock(status="closed")
+    client.__enter__.return_value = client
+    client.__exit__.return_value = None
+    monkeypatch.setattr(start, "connected", lambda _: client)
+    words = "^the Dask scheduler at tcp://box:8786 has ended: start it and its workers again"
+    with (
+        pytest.raises(UserError, match=words),
+        start.workers(1, "tcp://box:8786", "clips", lambda: None),
+    ):
+        raise CommClosedError
+    client.status = "running"
+    with pytest.raises(OSError), start.workers(1, "tcp://box:8786", "clips", lambda: None):
+        raise OSError(errno.ENOSPC, "full")
+
+
+def test_a_worker_that_was_mended_gets_work_again():
+    """The events of Dask tell of both proofs."""
+    client = Mock()
+    events = [
+        {"worker": "tcp://box:1", "lacks": "other clips"},
+        {"worker": "tcp://box:1", "lacks": ""},
+    ]
+    client.get_events.return_value = list(enumerate(events))
+    client.scheduler_info.return_value = {"workers": {"tcp://box:1": {"resources": {"clips": 1}}}}
+    client.submit.return_value = Mock(**{"exception.return_value": None, "result.return_value": 7})
+    call = Mock(return_value=Call("key", print, ()))
+    assert list(Workers(client, "clips", "tcp://box:8786").results(["task"], call)) == [("task", 7)]
+
+
 def test_a_scheduler_that_is_not_there_is_said_in_one_line(monkeypatch):
     monkeypatch.setattr(start, "SECONDS_TO_ANSWER", 0.5)
     with pytest.raises(
@@ -267,9 +256,7 @@ def test_a_scheduler_that_is_not_there_is_said_in_one_line(monkeypatch):
         start.connected("slrum")
 
 
-SITE = {"slurm": {"cores": 2, "memory": "4GB", "walltime": "01:00:00"}}
-
-
+@needs_jobqueue
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -283,7 +270,6 @@ SITE = {"slurm": {"cores": 2, "memory": "4GB", "walltime": "01:00:00"}}
     ids=str,
 )
 def test_mistakes_about_the_queue_are_one_line(tmp_path, monkeypatch, content, said):
-    pytest.importorskip("dask_jobqueue", reason="needs the package dask-jobqueue")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", "")
     if content:
@@ -291,18 +277,6 @@ def test_mistakes_about_the_queue_are_one_line(tmp_path, monkeypatch, content, s
     with pytest.raises(UserError, match=said) as caught:
         job_queue("slurm", 1)
     assert "\n" not in str(caught.value)
-
-
-@pytest.fixture
-def queue(tmp_path, monkeypatch) -> Iterator[dict[str, str]]:
-    """The environment of a Slurm of one node."""
-    pytest.importorskip("dask_jobqueue", reason="needs the package dask-jobqueue")
-    if lacks := missing():
-        pytest.skip(lacks)
-    with slurm(tmp_path / "slurm") as variables:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        yield os.environ | variables
 
 
 @pytest.mark.slow
@@ -327,8 +301,32 @@ def test_slurm_starts_workers_and_loses_them_with_the_command(grid: Grid, queue,
 
 
 @pytest.mark.slow
-def test_a_job_that_slurm_refuses_is_said_in_one_line(tmp_path, queue, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("cluster.yaml").write_text(yaml.safe_dump({"slurm": SITE["slurm"] | {"queue": "none"}}))
-    with pytest.raises(UserError, match=r"--cluster slurm: sbatch refused the job: .*partition"):
+def test_a_job_that_slurm_refuses_is_said_in_one_line(grid: Grid, queue):
+    grid.compare({"cross_entropy": JOINT}, seeds=[0])
+    site = {"slurm": SITE["slurm"] | {"queue": "none"}}
+    (grid.folder / "cluster.yaml").write_text(yaml.safe_dump(site))
+    done = subprocess.run(
+        [*COMMAND, "--cluster", "slurm"],
+        env=queue | {"PYTHONPATH": str(HERE)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1
+    first, last = done.stderr.splitlines()
+    assert first == "tiny: 1 runs, 1 to do"
+    assert re.match(r"error: --cluster slurm: sbatch refused the job: .*partition", last)
+
+
+@needs_jobqueue
+def test_a_folder_with_a_space_is_not_for_job_scripts(tmp_path, monkeypatch):
+    folder = tmp_path / "my project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DVC_ROOT", str(folder))
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    Path("cluster.yaml").write_text(yaml.safe_dump(SITE))
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(UserError, match="my project/logs' has a space"):
         job_queue("slurm", 1)
+    assert signal.getsignal(signal.SIGINT) is handler, "the package replaced it"

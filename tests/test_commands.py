@@ -181,7 +181,7 @@ def test_dvc_is_not_asked_where_nothing_has_changed(folder, asked, monkeypatch):
 
 
 def test_the_pipeline_is_not_begun_with_a_mistake_in_params(folder, monkeypatch):
-    monkeypatch.setattr(pipeline, "Processes", None)
+    monkeypatch.setattr(pipeline, "run_program", None)
     Path("params.yaml").write_text("seed: x")
     for command in (["repro"], ["repro", "--jobs", "2"], ["data"], ["compare"]):
         assert refused(*command).startswith("params.yaml: ")

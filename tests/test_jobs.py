@@ -1,22 +1,28 @@
-"""Streams in parallel: environments, refusals, failures and end of their processes."""
+"""Streams side by side: refusals, failures, and the end of their processes."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import Mock
 
 import joblib
 import psutil
 import pytest
 import torch
+from distributed import KilledWorker
 
-from brl.commands import repro as jobs
-from brl.support import process_groups
+from brl.cluster.versions import versions
+from brl.commands import repro, stream
+from brl.support import programs
 from brl.support.errors import UserError
-from brl.support.process_groups import Processes
+from brl.support.gpus import one_gpu_each
 from tests.command import brl
 
 LOCKED = (
@@ -51,23 +57,20 @@ def python(code: str) -> list[str]:
 
 @pytest.fixture
 def quick(tmp_path, monkeypatch):
-    """Runs streams, two at a time, whose DVC is Python code that knows `stream`."""
+    """Runs a stream whose DVC is Python code."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(jobs, "worker_environments", lambda n: [dict(os.environ)] * n)
-    monkeypatch.setattr(jobs.random, "uniform", lambda *_: 0.05)
+    monkeypatch.setattr(stream.random, "uniform", lambda *_: 0.05)
+    Path("logs").mkdir()
 
-    def run(code: str, *streams: str) -> list[str]:
-        monkeypatch.setattr(
-            jobs, "stream_command", lambda stream: python(f"stream={stream!r}\n{code}")
-        )
-        with Processes() as processes:
-            return jobs.run_streams(streams, 2, processes)
+    def run(code: str) -> tuple[bool, str]:
+        monkeypatch.setattr(stream, "stream_command", lambda _: python(code))
+        return stream.run_stream("joint")
 
     return run
 
 
 def test_a_stream_runs_the_stages_that_dvc_yaml_has_for_each_stream():
-    command = jobs.stream_command("joint")
+    command = stream.stream_command("joint")
     names = ("pretrain", "train", "folds", "classify", "unseen", "predict")
     assert command[-7:] == ["-s", *(f"{name}@joint" for name in names)]
 
@@ -80,11 +83,9 @@ def test_a_wrong_number_of_jobs_is_refused(command, text):
     assert f"'--jobs': {text!r}; must be a whole number of 1 or more" in done.stderr
 
 
-def test_workers_train_with_one_process_each(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+def test_a_stream_is_trained_with_one_process(quick, monkeypatch):
     monkeypatch.setenv("BRL_PROCESSES", "4")
-    environments = jobs.worker_environments(3)
-    assert [each["BRL_PROCESSES"] for each in environments] == ["1"] * 3
+    assert quick("import os, sys; sys.exit(os.environ['BRL_PROCESSES'] != '1')")[0]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_streams_at_a_time_by_default(monkeypatch, gpus, cores, processes, expec
     monkeypatch.delenv("BRL_PROCESSES", raising=False)
     if processes:
         monkeypatch.setenv("BRL_PROCESSES", processes)
-    assert jobs.default_jobs() == expected
+    assert repro.default_jobs() == expected
 
 
 @pytest.mark.parametrize(("given", "threads"), [(None, "1"), ("3", "3")])
@@ -118,7 +119,7 @@ def test_a_stage_has_one_thread_unless_the_user_says_otherwise(monkeypatch, give
         (None, 4, ["0", "1", "2"]),
         ("3, 1", 2, ["3", "1", "3"]),
         ("GPU-a,GPU-b,-1,GPU-c", 2, ["GPU-a", "GPU-b", "GPU-a"]),  # CUDA stops at -1
-        ("", 0, ["", "", ""]),
+        ("", 0, [None, None, None]),
         (None, 0, [None, None, None]),
     ],
 )
@@ -128,58 +129,100 @@ def test_each_worker_has_a_gpu_in_turn(named, count, given, monkeypatch):
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     else:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
-    environments = jobs.worker_environments(3)
+    environments = one_gpu_each(3)
     assert [each.get("CUDA_VISIBLE_DEVICES") for each in environments] == given
 
 
 @pytest.mark.parametrize("output", [LOCKED, IN_USE, LOCKED_AT_THE_END, DIVERGED + IN_USE])
 def test_a_blocking_dvc_process_is_not_a_failure(output):
-    assert jobs.was_refused(output)
+    assert stream.was_refused(output)
 
 
 @pytest.mark.parametrize("output", ["", DIVERGED, LOCKED + DIVERGED, QUOTED])
 def test_a_failure_is_not_a_blocking_dvc_process(output):
-    assert not jobs.was_refused(output)
+    assert not stream.was_refused(output)
 
 
 def test_the_reason_is_the_stages_error_or_the_last_lines():
-    assert jobs.reason(DIVERGED) == DIVERGED.splitlines()[0]
+    assert stream.reason(DIVERGED) == DIVERGED.splitlines()[0]
     crashed = DIVERGED.replace("error: ", "OutOfMemoryError: ")
-    assert jobs.reason(f"Traceback\n{crashed}\n") == crashed.strip()
+    assert stream.reason(f"Traceback\n{crashed}\n") == crashed.strip()
 
 
-def test_a_refused_process_is_started_again_and_a_failed_one_is_not(quick, capsys):
+@pytest.mark.parametrize(("last", "done"), [("", True), (DIVERGED, False)])
+def test_a_refused_process_is_started_again_and_a_failed_one_is_not(quick, last, done):
     once = (
         "from pathlib import Path; import sys\n"
-        "tries = len(list(Path('.').glob(stream + '.*')))\n"
-        "Path(f'{stream}.{tries}').touch()\n"
-        f"if tries < 3: sys.exit({LOCKED!r})\n"
-        f"if stream == 'bone': sys.exit({DIVERGED!r})\n"
+        "tries = len(list(Path('.').glob('joint.*')))\n"
+        "Path(f'joint.{tries}').touch()\n"
+        f"sys.exit({LOCKED!r} if tries < 3 else {last!r} or 0)\n"
     )
-    assert quick(once, "joint", "bone", "skip") == ["bone"]
+    succeeded, said = quick(once)
+    assert succeeded == done
     assert {path.suffix for path in Path().glob("*.*")} == {".0", ".1", ".2", ".3"}
     assert Path("logs/joint.log").read_text().count("Unable") == 3
-    said = capsys.readouterr().out
-    for words in ("joint: done in 0:00:", "skip: started", DIVERGED.splitlines()[0]):
-        assert words in said
-    assert "bone: failed after 0:00:" in said and "logs/bone.log" in said
+    if done:
+        assert said.startswith("joint: done in 0:00:")
+    else:
+        first, second = said.splitlines()
+        assert first == DIVERGED.splitlines()[0]
+        assert second.startswith("joint: failed after 0:00:") and second.endswith("logs/joint.log")
 
 
 def test_refusals_end_the_run_after_a_time(quick, monkeypatch):
-    monkeypatch.setattr(jobs, "PATIENCE_SECONDS", 0.5)
-    with pytest.raises(UserError, match=r"^joint: .*another DVC .* \(PID 29280\): dvc repro -s"):
-        quick(f"import sys; sys.exit({IN_USE!r})", "joint")
+    monkeypatch.setattr(stream, "PATIENCE_SECONDS", 0.5)
+    done, said = quick(f"import sys; sys.exit({IN_USE!r})")
+    assert not done
+    assert re.match(r"joint: .*another DVC .* \(PID 29280\): dvc repro -s", said)
 
 
-def test_refusals_do_not_end_the_run_while_a_stream_is_at_work(quick, monkeypatch):
-    monkeypatch.setattr(jobs, "PATIENCE_SECONDS", 0.3)
-    monkeypatch.setattr(jobs, "AT_WORK_SECONDS", 0.2)
+def test_a_process_that_was_at_work_has_the_whole_patience_again(quick, monkeypatch):
+    monkeypatch.setattr(stream, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(stream, "AT_WORK_SECONDS", 0.3)
     code = (
         "from pathlib import Path; import sys, time\n"
-        "if stream == 'bone': time.sleep(1.5); Path('free').touch()\n"
-        f"elif not Path('free').exists(): sys.exit({IN_USE!r})\n"
+        "if Path('again').exists(): sys.exit(0)\n"
+        "time.sleep(0.5)\n"
+        "Path('again').touch()\n"
+        f"sys.exit({LOCKED_AT_THE_END!r})\n"
     )
-    assert quick(code, "bone", "joint") == []
+    assert quick(code)[0]
+
+
+def run_with(monkeypatch, streams: list[str], outcomes: list[object]) -> list[str]:
+    """Runs streams on a worker with given outcomes."""
+    given = iter(outcomes)
+
+    class Fake:
+        def results(self, tasks, call):
+            for task in tasks:
+                call(task)
+                yield task, next(given)
+
+    monkeypatch.setattr(repro, "workers", lambda *_: nullcontext(Fake()))
+    return repro.run_streams(streams, 2, None)
+
+
+def test_each_stream_is_reported_when_it_ends(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    outcomes = [(True, "joint: done"), (False, "bone: failed"), KilledWorker("skip", Mock(), 3)]
+    assert run_with(monkeypatch, ["joint", "bone", "skip"], outcomes) == ["bone", "skip"]
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "joint: started", "joint: done", "bone: started", "bone: failed", "skip: started",
+    ]  # fmt: skip
+    assert last.startswith("skip: its process was killed again and again")
+
+
+def test_a_worker_in_another_folder_gets_no_stream(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("logs").mkdir()
+    with pytest.raises(UserError, match=f"^{tmp_path} is not the folder of the pipeline"):
+        stream.prove_folder("there.mark", versions())
+    Path("logs/there.mark").touch()
+    stream.prove_folder("there.mark", versions())
+    with pytest.raises(UserError, match=r"^torch is .* and must be 0\.1: make setup in"):
+        stream.prove_folder("there.mark", versions() | {"torch": "0.1"})
 
 
 def pids_in(folder: Path) -> set[int]:
@@ -198,26 +241,25 @@ def pids_in(folder: Path) -> set[int]:
     ("number", "ignored"),
     [(signal.SIGINT, "USR1"), (signal.SIGTERM, "INT"), (signal.SIGTERM, "INT TERM")],
 )
-def test_no_process_outlives_the_block(number, ignored, tmp_path, monkeypatch):
-    monkeypatch.setattr(process_groups, "GRACE_SECONDS", 0.5)
+def test_no_process_outlives_an_interrupted_program(number, ignored, tmp_path, monkeypatch):
+    monkeypatch.setattr(programs, "GRACE_SECONDS", 0.5)
     monkeypatch.chdir(tmp_path)
-    handler = signal.getsignal(number)
-    with pytest.raises(KeyboardInterrupt), Processes() as processes:
-        processes.start(["sh", "-c", f"trap '' {ignored}; sleep 60 & touch on; sleep 60"])
+    handler = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as `brl` has it
+
+    def interrupt() -> None:
         until(lambda: Path("on").exists() and len(pids_in(tmp_path)) == 3)
         os.kill(os.getpid(), number)
-        processes.pause()
+
+    threading.Thread(target=interrupt).start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            programs.run_program(["sh", "-c", f"trap '' {ignored}; sleep 60 & touch on; sleep 60"])
+    finally:
+        signal.signal(signal.SIGTERM, handler)
     assert pids_in(tmp_path) == set()
-    assert signal.getsignal(number) is handler
 
 
 def test_what_a_program_leaves_running_ends_with_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(process_groups, "GRACE_SECONDS", 0.5)
     monkeypatch.chdir(tmp_path)
-    with Processes() as processes:
-        left = processes.start(["sh", "-c", "sleep 60 & exit 3"])
-        until(lambda: processes.exit_code(left) is not None)
-        assert processes.exit_code(left) == 3
-        assert pids_in(tmp_path) == set()
-        with pytest.raises(SystemExit):
-            processes.run(["sh", "-c", "exit 255"])
+    assert programs.run_program(["sh", "-c", "sleep 60 & exit 3"]) == 3
+    assert pids_in(tmp_path) == set()

@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
+import yaml
 import zc.lockfile
 
 from brl.training.checkpoint_file import read_checkpoint, write_checkpoint
 from tests.project import BRL, HERE, SMALL, Project
+from tests.schedulers import scheduler
+from tests.slurm import SITE, jobs
 from tests.test_jobs import pids_in, until
 
 pytestmark = pytest.mark.slow
@@ -49,6 +53,15 @@ def project(tmp_path_factory) -> Project:
     return project
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory) -> Project:
+    """What plain DVC makes of all streams, one after the other."""
+    project = new_project(tmp_path_factory.mktemp("plain") / "project")
+    project.keep_streams(*STREAMS)
+    project.reproduce()
+    return project
+
+
 def trainings(project: Project, stream: str) -> int:
     """How often DVC ran a stream's training in the last run."""
     log = (project.folder / f"logs/{stream}.log").read_text(encoding="utf-8")
@@ -64,7 +77,7 @@ def results(project: Project) -> dict[str, bytes]:
     }
 
 
-def test_two_at_a_time_give_what_one_after_the_other_gives(tmp_path):
+def test_two_at_a_time_give_what_one_after_the_other_gives(tmp_path, plain):
     project = new_project(tmp_path / "side by side")
     project.keep_streams(*STREAMS)
     run = project.brl("repro", "--jobs", "2")
@@ -73,17 +86,66 @@ def test_two_at_a_time_give_what_one_after_the_other_gives(tmp_path):
     for stream in STREAMS:
         assert f"{stream}: done in " in run.stdout
         assert trainings(project, stream) == 1
-    plain = new_project(tmp_path / "plain")
-    plain.keep_streams(*STREAMS)
-    plain.reproduce()
     assert results(project) == results(plain)
 
 
+def worker_of(stream: str, project: Project) -> psutil.Process:
+    """The process of Dask that trains a stream."""
+    trains = next(
+        process
+        for process in map(psutil.Process, pids_in(project.folder))
+        if process.cmdline()[-2:] == ["stages.train", stream]
+    )
+    return next(each for each in trains.parents() if "spawn_main" in " ".join(each.cmdline()))
+
+
+def test_workers_that_see_the_folder_give_the_same_and_one_may_be_killed(tmp_path, plain):
+    """A worker in another folder gets no stream."""
+    project = new_project(tmp_path / "cluster")
+    project.keep_streams(*STREAMS)
+    with scheduler(project.folder) as (address, start_worker):
+        start_worker(plain.folder)
+        for _ in range(2):
+            start_worker(project.folder)
+        with launched(project, "--cluster", address) as run:
+            checkpoints = project.folder / ".checkpoints"
+            until(lambda: list(checkpoints.glob("joint-*.pt")))
+            worker = worker_of("joint", project)
+            worker.kill()
+            output, _ = run.communicate(timeout=600)
+        assert run.returncode == 0, output
+    (refused,) = [line for line in output.splitlines() if "gets no work" in line]
+    assert f"{plain.folder} is not the folder of the pipeline" in refused
+    assert project.reproduce() == set()
+    assert results(project) == results(plain)
+
+
+def test_slurm_runs_the_streams(tmp_path, plain, queue):
+    """Its workers have the environment of the command."""
+    project = new_project(tmp_path / "project")
+    project.keep_streams(*STREAMS)
+    (project.folder / "cluster.yaml").write_text(yaml.safe_dump(SITE))
+    with launched(project, "--cluster", "slurm", "--jobs", "2") as run:
+        output, _ = run.communicate(timeout=600)
+    assert run.returncode == 0, output
+    until(lambda: not jobs(queue))
+    assert results(project) == results(plain)
+
+
+def test_a_scheduler_that_is_not_there_is_said_before_a_stream_runs(project):
+    run = project.brl("repro", "--cluster", "tcp://127.0.0.1:9")
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1].startswith(
+        "error: no Dask scheduler answers at tcp://127.0.0.1:9: start one"
+    )
+    assert not (project.folder / "models/joint.safetensors").exists()
+
+
 @contextmanager
-def launched(project: Project) -> "Iterator[subprocess.Popen[str]]":
-    """Two jobs, which end with the block whatever happens in it."""
+def launched(project: Project, *options: str) -> "Iterator[subprocess.Popen[str]]":
+    """`brl repro`, by default with two jobs, which ends with the block whatever happens in it."""
     process = subprocess.Popen(
-        [*BRL, "repro", "--jobs", "2"],
+        [*BRL, "repro", *(options or ("--jobs", "2"))],
         cwd=project.folder,
         env=os.environ | {"DVC_ROOT": str(project.folder)},
         stdout=subprocess.PIPE,

@@ -39,9 +39,10 @@ class Admission(WorkerPlugin):
         lacks = ""
         try:
             await asyncio.to_thread(self._proof)
-            await worker.set_resources(**{self.name: 1})
         except (UserError, OSError) as error:
             lacks = in_words(error)
+        # It may have passed or failed before: commands that begin ask again.
+        await worker.set_resources(**{self.name: 0 if lacks else 1})
         worker.log_event(self.name, {"worker": worker.address, "lacks": lacks})
 
     def transition(self, key: Key, start: str, finish: str, **_: Any) -> None:  # noqa: ARG002

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -74,13 +75,22 @@ def job_queue(kind: str, jobs: int) -> "SpecCluster":
     """
     described = read_queue(kind)
     name, account = CLASSES[kind]
+    on_ctrl_c = signal.getsignal(signal.SIGINT)
     kind_of_cluster = getattr(optional_package("dask_jobqueue", f"--cluster {kind}"), name)
+    signal.signal(signal.SIGINT, on_ctrl_c)  # the package had Ctrl-C end with code 0
     submit = kind_of_cluster.job_cls.submit_command.split()[0]
     if shutil.which(submit) is None:
         raise UserError(f"--cluster {kind}: this machine has no {submit}; run it where it is")
     logs = project_root() / "logs"
+    for path in (str(logs), sys.executable):
+        if len(path.split()) > 1:
+            raise UserError(
+                f"--cluster {kind}: {path!r} has a space, where a job script ends a name; choose "
+                "another folder"
+            )
     logs.mkdir(exist_ok=True)
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it would tell of refusals at length
+    for logger in ("asyncio", "tornado.application"):  # they would tell of refusals at length
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     cluster = kind_of_cluster(
         n_workers=jobs,
         processes=1,

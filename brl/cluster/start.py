@@ -4,8 +4,8 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from multiprocessing import active_children
 
 from distributed import Client, Nanny, Scheduler, SpecCluster
 from distributed.security import Security
@@ -15,6 +15,7 @@ from brl.cluster.queue import CLASSES, job_queue
 from brl.cluster.workers import Workers
 from brl.support.errors import UserError
 from brl.support.gpus import one_gpu_each
+from brl.support.processes import end_children
 
 HERE = "127.0.0.1"
 SECONDS_TO_ANSWER = 10
@@ -46,8 +47,23 @@ def _client(jobs: int, cluster: str | None) -> Iterator[Client]:
         with job_queue(cluster, jobs) as started, Client(started) as client:
             yield client
     else:
-        with connected(cluster) as client:
+        with connected(cluster) as client, _while_it_answers(client, cluster):
             yield client
+
+
+@contextmanager
+def _while_it_answers(client: Client, address: str) -> Iterator[None]:
+    """Raises UserError if the scheduler of a client ends before the block does."""
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # which says it as well
+    try:
+        yield
+    except (OSError, CancelledError) as error:
+        if client.status == "running":
+            raise
+        raise UserError(
+            f"the Dask scheduler at {address} has ended: start it and its workers again, and "
+            "repeat this command to resume"
+        ) from error
 
 
 def connected(address: str) -> Client:
@@ -96,8 +112,7 @@ def local_cluster(jobs: int) -> Iterator[SpecCluster]:
     except BaseException:  # they would end their tasks first
         for nanny in cluster.workers.values():
             nanny.auto_restart = False
-        for process in active_children():
-            process.kill()
+        end_children()
         raise
     finally:
         cluster.close()

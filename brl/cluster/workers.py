@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from distributed import Client, Future, Worker
+from distributed import Client, Future, KilledWorker, Worker
 
 from brl.support.errors import UserError
 
@@ -84,13 +84,9 @@ class Workers:
         Raises UserError if all do.
         """
         present = self._client.scheduler_info(n_workers=-1)["workers"]
-        lacks = {
-            event["worker"]: event["lacks"]
-            for _, event in self._client.get_events(self._name)
-            if event["lacks"]
-        }
-        lacks |= self._dismissed
-        lacks = {worker: lacks[worker] for worker in lacks.keys() & present.keys()}
+        events = (event for _, event in self._client.get_events(self._name))
+        last = {event["worker"]: event["lacks"] for event in events} | self._dismissed
+        lacks = {worker: said for worker, said in last.items() if said and worker in present}
         if present and present.keys() == lacks.keys():
             raise UserError(
                 f"none of the {len(present)} workers at {self._place} can compute this: "
@@ -103,6 +99,16 @@ class Workers:
             self._told.add(self._place)
         self._told |= lacks.keys()
         return sum(int(each["resources"].get(self._name, 0)) for each in present.values())
+
+
+def given_up(error: Exception) -> str:
+    """Why Dask has no result of a task."""
+    if isinstance(error, KilledWorker):
+        return (
+            "its process was killed again and again, perhaps because memory ran out; try fewer "
+            "--jobs"
+        )
+    return f"{type(error).__name__}: {error}"
 
 
 async def _withdraw(name: str, dask_worker: Worker) -> None:

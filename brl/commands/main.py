@@ -47,7 +47,8 @@ for command in (*preparing.COMMANDS, *using.COMMANDS):
 @click.option(
     "--jobs", type=Count(), help="Train N streams at a time; default: one per GPU or core."
 )
-def repro(jobs: int | None) -> None:
+@click.option("--cluster", metavar="ADDRESS", help="Train on the workers of a Dask scheduler.")
+def repro(jobs: int | None, cluster: str | None) -> None:
     """Run the pipeline; only what changed runs.
 
     Streams are trained side by side. Then prints the table of results, and records those that
@@ -57,6 +58,7 @@ def repro(jobs: int | None) -> None:
     Examples:
       brl repro
       brl repro --jobs 2
+      brl repro --cluster tcp://gpu1:8786
     """
     from brl.commands import mirror, pipeline, results
 
@@ -68,7 +70,7 @@ def repro(jobs: int | None) -> None:
         if any("@" in stage for stage in changed):
             from brl.commands.repro import reproduce_streams
 
-            reproduce_streams(jobs)
+            reproduce_streams(jobs, cluster)
         elif changed:
             pipeline.run_dvc()
         else:

@@ -15,7 +15,7 @@ from brl.commands.why import reasons
 from brl.config.check import check
 from brl.config.params import read_params
 from brl.support.locks import alone
-from brl.support.process_groups import Processes
+from brl.support.programs import run_program
 from brl.tracking.store import check_settings
 
 # Without --wait-for-lock DVC fails if the project is locked for 3 s, even at the end of a stage,
@@ -25,7 +25,7 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def reproduce(*arguments: str) -> None:
-    """Runs `dvc repro`; exits with its code if it fails, since it has printed the reason."""
+    """Runs `dvc repro`; exits with code 1 if it fails, since it has printed the reason."""
     set_up()
     with only_dvc():
         run_dvc(*arguments)
@@ -60,9 +60,9 @@ def dvc_processes() -> dict[int, str]:
 
 
 def run_dvc(*arguments: str) -> None:
-    """Runs `dvc repro` after `set_up`, in `only_dvc`."""
-    with Processes() as processes:
-        processes.run([*DVC, *arguments])
+    """Runs `dvc repro` after `set_up`, in `only_dvc`; exits with 1 if it fails: it has said why."""
+    if run_program([*DVC, *arguments]):
+        sys.exit(1)
 
 
 def changed_stages() -> list[str]:

@@ -6,7 +6,7 @@ import sys
 
 from brl.support.addresses import CREDENTIALS
 from brl.support.errors import UserError
-from brl.support.process_groups import Processes
+from brl.support.programs import run_program
 from brl.tracking.store import find_experiment, tracking_uri
 from brl.tracking.view import save_view, view_address
 
@@ -50,5 +50,5 @@ def open_ui() -> None:
     # As a variable: it may contain a password, and everybody can read a command line.
     settings["MLFLOW_BACKEND_STORE_URI"] = uri
     command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--port", str(port)]
-    with Processes() as processes:
-        processes.run(command, os.environ | settings)
+    if run_program(command, os.environ | settings):
+        sys.exit(1)

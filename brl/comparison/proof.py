@@ -1,17 +1,15 @@
 """Whether a worker computes what this process would: by the same code, from the same clips."""
 
-import platform
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import brl
+from brl.cluster.versions import prove_versions, versions
 from brl.comparison.data import Data
 from brl.comparison.plan import key_of
 from brl.support.errors import UserError
 from brl.support.files import project_root, sha256
 
-LIBRARIES = ("torch", "numpy", "pandas", "scipy")
 PULL = "dvc pull prepare subsample"
 
 
@@ -42,9 +40,7 @@ class Project:
             data = Data.read()
         except FileNotFoundError as error:
             raise UserError(f"{error.filename} is missing in {project_root()}: {PULL}") from error
-        versions = {name: version(name) for name in LIBRARIES}
-        versions["python"] = ".".join(platform.python_version_tuple()[:2])
-        return cls(CODE, data.store.digest, data.digest, versions)
+        return cls(CODE, data.store.digest, data.digest, versions())
 
     @property
     def name(self) -> str:
@@ -57,12 +53,7 @@ def prove_same(expected: Project) -> None:
     here, place = Project.here(), project_root()
     if here.code != expected.code:
         raise UserError(f"{place} has other code in brl/: git pull, then start the worker again")
-    for name, wanted in expected.versions.items():
-        if here.versions[name] != wanted:
-            raise UserError(
-                f"{name} is {here.versions[name]} and must be {wanted}: make setup in {place}, "
-                "then start the worker again"
-            )
+    prove_versions(expected.versions)
     if here.store != expected.store:
         raise UserError(f"{place}/data/store has other clips: git pull && {PULL}")
     if here.subset != expected.subset:

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from distributed import KilledWorker, get_worker
+from distributed import get_worker
 
 from brl.cluster.start import workers
 from brl.cluster.travel import Files, carried, mark, packed, unpack
-from brl.cluster.workers import Call, Workers
+from brl.cluster.workers import Call, Workers, given_up
 from brl.comparison.data import files_named, folder, unfinished_checkpoint
 from brl.comparison.made import Code
 from brl.comparison.plan import Run
@@ -167,16 +167,6 @@ def _done(
         failure = f"{task.title}: {outcome.failure}" if outcome.failure else ""
         bar.write("\n".join([failure] if failure else outcome.lines), file=sys.stderr)
         yield task, failure
-
-
-def given_up(error: Exception) -> str:
-    """Why Dask has no result of a task."""
-    if isinstance(error, KilledWorker):
-        return (
-            "its process was killed again and again, perhaps because memory ran out; try fewer "
-            "--jobs"
-        )
-    return f"{type(error).__name__}: {error}"
 
 
 def do_task(task: Sent, name: str, present: dict[str, Code], marked: str) -> Outcome:

@@ -2,8 +2,12 @@
 
 import os
 import platform
+from contextlib import suppress
+from multiprocessing import active_children
 
 import psutil
+
+SECONDS_TO_DIE = 10
 
 
 def use_one_thread() -> None:
@@ -12,6 +16,19 @@ def use_one_thread() -> None:
 
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
+
+
+def end_children() -> None:
+    """Kills the processes that `multiprocessing` started here, and all that these started."""
+    processes = []
+    for child in active_children():
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(child.pid)
+            processes += [process, *process.children(recursive=True)]
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=SECONDS_TO_DIE)
 
 
 def this_process() -> str:
