@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from brl.support.errors import UserError
 from brl.training import distributed
-from brl.training.distributed import launch, own_part, requested_processes, wait_for_all
+from brl.training.distributed import agree, launch, own_part, requested_processes
 from tests.project import SMALL, Project
 from tests.test_distributed import own_signals, rank
 
@@ -62,7 +62,7 @@ def fail(way: str) -> None:
         if way == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         raise {"disk": OSError, "bug": ValueError}[way](f"a {way} of one")
-    wait_for_all()
+    agree("epoch", 1)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,16 @@ def test_a_process_that_fails_ends_all(way, raised, message):
     """Its own failure is reported, not the lost connection of the other process."""
     with own_signals(), pytest.raises(raised, match=message):
         launch(2, fail, way)
+
+
+def differ() -> None:
+    agree("epoch", rank())
+
+
+def test_processes_that_would_train_differently_are_ended():
+    words = "^process 1 has another epoch than process 0: 1, not 0; all machines must see the same"
+    with own_signals(), pytest.raises(UserError, match=words):
+        launch(2, differ)
 
 
 @pytest.mark.slow

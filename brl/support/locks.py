@@ -85,8 +85,13 @@ class Lock:
 def alone(work: str, *files: Path) -> Iterator[None]:
     """Runs the block while no other process works on these files; waits for one that does.
 
+    Of the processes that torchrun has started together, the first has the locks for all.
+
     work: what is done, for the line on stderr that tells of the wait.
     """
+    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") != "0":
+        yield
+        return
     with ExitStack() as stack:
         for file in sorted(files):  # in one order, or two processes could wait for each other
             lock = Lock(file)

@@ -13,7 +13,8 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from threading import RLock
@@ -59,8 +60,13 @@ def requested_processes() -> int:
 def run_requested(function: Callable[..., None], *arguments: Any) -> None:
     """Calls `function(*arguments)` in as many processes as requested: in this one, or by `launch`.
 
-    Raises what `requested_processes`, the function and `launch` raise.
+    If torchrun has started this process, its calls in all processes, on one machine or several, are
+    connected. Raises what `requested_processes`, the function and `launch` raise.
     """
+    if dist.is_torchelastic_launched():
+        with _connected(os.getppid()):
+            function(*arguments)
+        return
     processes = requested_processes()
     if processes == 1:
         function(*arguments)
@@ -129,6 +135,23 @@ def _run_connected(
     launcher: int, error: Path, function: Callable[..., None], *arguments: Any
 ) -> None:
     """Runs in each process: connects to the others and calls the function."""
+    with _connected(launcher):
+        try:
+            function(*arguments)
+        except (UserError, OSError) as reason:
+            error.write_text(in_words(reason), encoding="utf-8")
+            raise
+        except Exception:
+            time.sleep(SECONDS_BEFORE_EXIT)
+            raise
+
+
+@contextmanager
+def _connected(launcher: int) -> Iterator[None]:
+    """Connects this process to the others, from the variables that a launcher has set.
+
+    launcher: its process id; this process ends with it.
+    """
     end_with(launcher)
     signal.signal(signal.SIGINT, partial(_interrupt_once, launcher))
     # By default progress bars use a system-wide lock, which a killed process would leave locked.
@@ -138,14 +161,7 @@ def _run_connected(
         dist.init_process_group("nccl", device_id=best_device())
     else:
         dist.init_process_group("gloo")
-    try:
-        function(*arguments)
-    except (UserError, OSError) as reason:
-        error.write_text(in_words(reason), encoding="utf-8")
-        raise
-    except Exception:
-        time.sleep(SECONDS_BEFORE_EXIT)
-        raise
+    yield
     dist.destroy_process_group()
 
 
@@ -172,10 +188,21 @@ def is_first() -> bool:
     return num_processes() == 1 or dist.get_rank() == 0
 
 
-def wait_for_all() -> None:
-    """Returns when all processes have called it."""
-    if num_processes() > 1:
-        dist.barrier()
+def agree(about: str, own: Hashable) -> None:
+    """Returns when all processes have called it, with equal values.
+
+    about: what the values are, for the message. Raises UserError where they differ.
+    """
+    if num_processes() == 1:
+        return
+    values: list[Hashable] = [None] * num_processes()
+    dist.all_gather_object(values, own)
+    for process, value in enumerate(values):
+        if value != values[0]:
+            raise UserError(
+                f"process {process} has another {about} than process 0: {value}, not {values[0]}; "
+                "all machines must see the same folder"
+            )
 
 
 def own_part(count: int) -> slice:

@@ -21,11 +21,11 @@ from brl.support.errors import UserError
 from brl.support.progress import FractionBar, fraction_bar
 from brl.training.checkpoint_file import kept, read_checkpoint, set_aside, try_to_write
 from brl.training.distributed import (
+    agree,
     gather_batch,
     is_first,
     own_part,
     sum_gradients,
-    wait_for_all,
 )
 from brl.training.job import Job
 from brl.training.objective import Classification, Objective
@@ -76,10 +76,11 @@ def train_stream(
     last epoch, or of the best epoch if there is a validation part. If several processes train
     together, each calls this function, and the first writes the checkpoint.
 
-    Raises UserError if the loss diverges.
+    Raises UserError if the loss diverges, or if processes do not train the same.
     """
     training = resumed(lambda: Training(job, store, subset, objective, start), checkpoint)
-    wait_for_all()  # All processes must have read the checkpoint before it is replaced.
+    # All processes must have read the checkpoint before it is replaced.
+    agree("training", f"{checkpoint.stem} after epoch {training.epoch}")
     training.run = on_start(training.run)
     for row in training.curve:
         on_epoch(row)
