@@ -162,3 +162,18 @@ def test_nothing_outlives_a_killed_launcher(project, machines, of_two):
         process.kill()
         process.wait()
     until(lambda: not pids_in(project.folder), seconds=30)
+
+
+def test_slurm_starts_it_with_srun(project, of_two, queue):
+    torchrun = str(Path(sys.executable).with_name("torchrun"))
+    command = ["srun", "--nodes=1", "--ntasks=1", "--cpus-per-task=2", torchrun]
+    done = subprocess.run(
+        [*command, "--nnodes=1", "--nproc-per-node=2", "-m", "stages.train", "joint"],
+        cwd=project.folder,
+        env=queue | QUIET | {"DVC_ROOT": str(project.folder)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert made(project) == of_two
