@@ -64,6 +64,7 @@ def run_requested(function: Callable[..., None], *arguments: Any) -> None:
     connected. Raises what `requested_processes`, the function and `launch` raise.
     """
     if dist.is_torchelastic_launched():
+        _check_store()
         with _connected(os.getppid()):
             function(*arguments)
         return
@@ -72,6 +73,20 @@ def run_requested(function: Callable[..., None], *arguments: Any) -> None:
         function(*arguments)
     else:
         launch(processes, function, *arguments)
+
+
+def _check_store() -> None:
+    """Raises UserError if processes of several machines may look for each other in vain.
+
+    The agents of torchrun count restarts each for itself. In the store that they share, addresses
+    lie under that number: where the counts differ, some processes find the former ones.
+    """
+    several = os.environ.get("GROUP_WORLD_SIZE", "1") != "1"
+    if several and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        raise UserError(
+            "torchrun on several machines: set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 on each, or "
+            "processes that are started again may wait for each other for ever"
+        )
 
 
 def launch(processes: int, function: Callable[..., None], *arguments: Any) -> None:
