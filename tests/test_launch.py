@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from brl.support.errors import UserError
 from brl.training import distributed
-from brl.training.distributed import agree, launch, own_part, requested_processes, run_requested
+from brl.training.distributed import agree, launch, own_part, requested_processes
 from tests.project import SMALL, Project
 from tests.test_distributed import own_signals, rank
 
@@ -77,15 +77,6 @@ def test_a_process_that_fails_ends_all(way, raised, message):
     """Its own failure is reported, not the lost connection of the other process."""
     with own_signals(), pytest.raises(raised, match=message):
         launch(2, fail, way)
-
-
-def test_several_machines_need_a_store_of_their_own(monkeypatch):
-    variables = {"RUN_ID": "1", "USE_AGENT_STORE": "True"}
-    for name, value in variables.items():
-        monkeypatch.setenv(f"TORCHELASTIC_{name}", value)
-    monkeypatch.setenv("GROUP_WORLD_SIZE", "2")
-    with pytest.raises(UserError, match="set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 on each"):
-        run_requested(print)
 
 
 def differ() -> None:

@@ -22,7 +22,6 @@ from tests.test_jobs import pids_in, until
 
 pytestmark = pytest.mark.slow
 QUIET = {"BRL_TRACKING": "off", "OMP_NUM_THREADS": "1"}
-OWN_STORE = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 # Of each machine: how a command runs there, its address, and its network interface.
 Machine = tuple[list[str], str, str]
 ON_LOOPBACK: list[Machine] = [([], "127.0.0.1", "lo"), ([], "127.0.0.1", "lo")]
@@ -99,7 +98,6 @@ def launch(project: Project, machines: list[Machine], port: int) -> "list[subpro
             cwd=project.folder,
             env=os.environ
             | QUIET
-            | OWN_STORE
             | {"DVC_ROOT": str(project.folder), "GLOO_SOCKET_IFNAME": interface},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -141,7 +139,6 @@ def test_two_machines_give_the_result_of_one(project, of_one, of_two):
     assert not list((folder / ".checkpoints").iterdir())
 
 
-@pytest.mark.faults
 @pytest.mark.parametrize("killed", [0, 1])
 def test_a_process_that_is_killed_costs_an_epoch(project, machines, of_two, killed):
     """torchrun starts both again, and they resume from the checkpoint."""

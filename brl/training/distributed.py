@@ -28,6 +28,7 @@ from tqdm import tqdm
 from brl.streams.device import best_device
 from brl.support.errors import UserError, in_words
 from brl.support.launchers import end_with
+from brl.training.meeting import meet
 
 # When a process fails, those connected to it fail at once. They wait this long before they end, so
 # that the launcher, which polls ten times a second, finds the process that failed first.
@@ -64,7 +65,6 @@ def run_requested(function: Callable[..., None], *arguments: Any) -> None:
     connected. Raises what `requested_processes`, the function and `launch` raise.
     """
     if dist.is_torchelastic_launched():
-        _check_store()
         with _connected(os.getppid()):
             function(*arguments)
         return
@@ -73,20 +73,6 @@ def run_requested(function: Callable[..., None], *arguments: Any) -> None:
         function(*arguments)
     else:
         launch(processes, function, *arguments)
-
-
-def _check_store() -> None:
-    """Raises UserError if processes of several machines may look for each other in vain.
-
-    The agents of torchrun count restarts each for itself. In the store that they share, addresses
-    lie under that number: where the counts differ, some processes find the former ones.
-    """
-    several = os.environ.get("GROUP_WORLD_SIZE", "1") != "1"
-    if several and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
-        raise UserError(
-            "torchrun on several machines: set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 on each, or "
-            "processes that are started again may wait for each other for ever"
-        )
 
 
 def launch(processes: int, function: Callable[..., None], *arguments: Any) -> None:
@@ -171,11 +157,13 @@ def _connected(launcher: int) -> Iterator[None]:
     signal.signal(signal.SIGINT, partial(_interrupt_once, launcher))
     # By default progress bars use a system-wide lock, which a killed process would leave locked.
     tqdm.set_lock(RLock())
+    store, rank, size = meet()
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        dist.init_process_group("nccl", device_id=best_device())
+        backend, device = "nccl", best_device()
     else:
-        dist.init_process_group("gloo")
+        backend, device = "gloo", None
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, device_id=device)
     yield
     dist.destroy_process_group()
 
