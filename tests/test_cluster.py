@@ -39,6 +39,13 @@ needs_jobqueue = pytest.mark.skipif(
 )
 MADE = ("trained/*.safetensors", "trained/*.csv", "scores/*.npz")
 
+OF_NUMPY = ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def threads() -> dict[str, str]:
+    """The variables that limit threads."""
+    return {name: value for name, value in os.environ.items() if name.endswith("_NUM_THREADS")}
+
 
 def command(address: str) -> subprocess.Popen:
     return subprocess.Popen(
@@ -244,6 +251,15 @@ def test_a_worker_that_was_mended_gets_work_again():
     client.submit.return_value = Mock(**{"exception.return_value": None, "result.return_value": 7})
     call = Mock(return_value=Call("key", print, ()))
     assert list(Workers(client, "clips", "tcp://box:8786").results(["task"], call)) == [("task", 7)]
+
+
+def test_workers_have_the_threads_of_a_plain_run(monkeypatch):
+    """By default Dask would limit those of NumPy, in the workers and in the process itself."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    for name in OF_NUMPY:
+        monkeypatch.delenv(name, raising=False)
+    with start.local_cluster(1) as cluster, Client(cluster) as client:
+        assert client.submit(threads).result() == threads() == {"OMP_NUM_THREADS": "3"}
 
 
 def test_a_scheduler_that_is_not_there_is_said_in_one_line(monkeypatch):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
+import dask
 from distributed import Client, Nanny, Scheduler, SpecCluster
 from distributed.security import Security
 
@@ -89,24 +90,26 @@ def local_cluster(jobs: int) -> Iterator[SpecCluster]:
         "dashboard": False,
         "silence_logs": logging.CRITICAL,
     }
-    cluster = SpecCluster(
-        workers={
-            number: {"cls": Nanny, "options": {**options, "env": gpu}}
-            for number, gpu in enumerate(one_gpu_each(jobs))
-        },
-        scheduler={
-            "cls": Scheduler,
-            "options": {
-                "protocol": "tls://",
-                "host": HERE,
-                "port": 0,
-                "dashboard_address": f"{HERE}:0",
-                "security": security,
+    # Dask would limit the threads of NumPy in the workers and in this process.
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": {}}):
+        cluster = SpecCluster(
+            workers={
+                number: {"cls": Nanny, "options": {**options, "env": gpu}}
+                for number, gpu in enumerate(one_gpu_each(jobs))
             },
-        },
-        security=security,
-        silence_logs=logging.CRITICAL,
-    )
+            scheduler={
+                "cls": Scheduler,
+                "options": {
+                    "protocol": "tls://",
+                    "host": HERE,
+                    "port": 0,
+                    "dashboard_address": f"{HERE}:0",
+                    "security": security,
+                },
+            },
+            security=security,
+            silence_logs=logging.CRITICAL,
+        )
     try:
         yield cluster
     except BaseException:  # they would end their tasks first

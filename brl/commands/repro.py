@@ -1,8 +1,8 @@
 """Runs the streams of the pipeline side by side: `brl repro [--jobs N] [--cluster ADDRESS]`.
 
-`dvc repro` runs one stage after the other. Here workers run the stages of a stream each, and DVC in
-this process's own machine runs the stages before and after them. Where the workers are is not a
-parameter, and changes no result: no stage runs again because of it.
+`dvc repro` runs one stage after the other. Here workers run the stages of a stream each, and DVC on
+this machine runs the stages before and after them. Where the workers are is not a parameter, and
+changes no result: no stage runs again because of it.
 """
 
 import os
