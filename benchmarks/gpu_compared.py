@@ -7,18 +7,25 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from benchmarks.gpu_budget import need_gpu
 from benchmarks.gpu_sizes import recipe_of
 from brl.clips.store import ClipStore
 from brl.config.params import Params
+from brl.models.common.fixed_sizes import FixedSizes
 from brl.models.common.network import Network
 from brl.streams.device import arithmetic, best_device
 
 
-def differences(params: Params, store: ClipStore, number: int, precision: str) -> list[float]:
+def differences(
+    params: Params, store: ClipStore, number: int, precision: str, graphs: bool
+) -> list[float]:
     """The largest difference of a logit and of a gradient, as shares of the largest on the CPU.
 
     Of a training step on as many clips of one body as of two (number). The CPU computes in float32.
+    graphs: whether the GPU replays CUDA graphs, of more bodies than there are.
     """
+    if graphs:
+        need_gpu()
     recipe = recipe_of(params, store)
     torch.manual_seed(0)
     network = recipe.build().train()
@@ -27,6 +34,8 @@ def differences(params: Params, store: ClipStore, number: int, precision: str) -
     batch, present = inputs.train_batch(torch.arange(len(clips)), Generator().manual_seed(0))
     expected = answers(deepcopy(network), batch, present, inputs.labels, "float32")
     device = best_device()
+    if graphs:
+        network.fixed_sizes = FixedSizes(2 * int(present.sum()))
     found = answers(
         network.to(device), batch.to(device), present, inputs.labels.to(device), precision
     )

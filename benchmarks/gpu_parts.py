@@ -28,6 +28,7 @@ from benchmarks.gpu_steps import (
     memory_of,
     seconds_of,
     static_step,
+    step_in_graphs,
     training_step,
     waits_of,
 )
@@ -61,13 +62,13 @@ def shown(value: float | str, form: str = "{:.1f}", factor: float = 1.0) -> str:
 def compared(budget: Budget, sizes: Sizes, store: ClipStore) -> Iterator[Row]:
     """What a training step computes here and on the CPU."""
     for name in sizes.networks:
-        for precision in ("float32", "bfloat16"):
+        for precision, graphs in (("float32", False), ("float32", True), ("bfloat16", False)):
             params, number = ntu(sizes, name), sizes.compared
             found = budget.measured(
-                f"{name} against the CPU", differences, params, store, number, precision
+                f"{name} against the CPU", differences, params, store, number, precision, graphs
             )
             cells = [found, ""] if isinstance(found, str) else [f"{each:.1e}" for each in found]
-            yield name, precision, *cells
+            yield name, f"{precision}, CUDA graphs" if graphs else precision, *cells
 
 
 def trained(budget: Budget, sizes: Sizes, store: ClipStore) -> Iterator[Row]:
@@ -78,19 +79,26 @@ def trained(budget: Budget, sizes: Sizes, store: ClipStore) -> Iterator[Row]:
             params = ntu(sizes, name, batch_size=batch)
             step = measured(training_step, params, store, two_bodies(store))
             if isinstance(step, str):
-                yield name, str(batch), step, "", "", "", ""
+                yield name, str(batch), step, *[""] * 6
                 continue
             took, computing = measured(seconds_of, step, sizes.seconds), NOT_MEASURED
             if not isinstance(took, str):
                 computing = shown(measured(computing_seconds, step), "{:.0f} %", 100 / took)
+            waits, memory = measured(waits_of, step), measured(memory_of, step)
+            graphs = measured(step_in_graphs, params, store, two_bodies(store))
+            replayed = (
+                graphs if isinstance(graphs, str) else measured(seconds_of, graphs, sizes.seconds)
+            )
             yield (
                 name,
                 str(batch),
                 shown(took, factor=1000),
                 took if isinstance(took, str) else f"{batch / took:.0f}",
                 computing,
-                shown(measured(waits_of, step)),
-                shown(measured(memory_of, step)),
+                shown(waits),
+                shown(memory),
+                shown(replayed, factor=1000),
+                replayed if isinstance(replayed, str) else f"{batch / replayed:.0f}",
             )
 
 
@@ -170,7 +178,7 @@ PARTS = (
     Part(
         "Against the CPU in float32: largest differences, as shares of the largest number",
         ("network", "precision", "logits", "gradients"),
-        45,
+        55,
         compared,
     ),
     Part(
@@ -183,21 +191,23 @@ PARTS = (
             "GPU computes",
             "waits a step",
             "GB",
+            "ms with BRL_CUDA_GRAPHS",
+            "clips/s with it",
         ),
-        150,
+        190,
         trained,
     ),
-    Part("Around the network", ("what", "clips/s"), 55, around),
+    Part("Around the network", ("what", "clips/s"), 50, around),
     Part(
         "One step in three ways, absent bodies padded, ms",
         ("network", *WAYS),
-        120,
+        80,
         in_three_ways,
     ),
     Part(
         "Six streams of Northwestern-UCLA's size, 64 channels, seconds of one epoch of 24 and test",
         ("stream", "seconds"),
-        80,
+        75,
         end_to_end,
     ),
 )

@@ -1,10 +1,12 @@
 """What benchmarks/gpu.py measures: training steps in three ways, and what they are like."""
 
+import os
 import statistics
 import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -31,6 +33,13 @@ def training_step(params: Params, store: ClipStore, clips: np.ndarray) -> Turn:
     training.model.train()
     first = torch.arange(params.train.batch_size) % len(clips)
     return lambda: training._step(first)
+
+
+def step_in_graphs(params: Params, store: ClipStore, clips: np.ndarray) -> Turn:
+    """Like `training_step`, with BRL_CUDA_GRAPHS."""
+    need_gpu()
+    with patch.dict(os.environ, BRL_CUDA_GRAPHS="1"):
+        return training_step(params, store, clips)
 
 
 class StaticStep:

@@ -25,7 +25,7 @@ from brl.prediction import probabilities
 from brl.pretraining import hallucinated
 from brl.pretraining.masked import MaskedParts
 from brl.streams import weights
-from brl.training import loop, prototypes
+from brl.training import loop, objective, prototypes
 from brl.training.job import Job
 from brl.training.loop import Training
 from tests.conftest import STREAMS
@@ -123,6 +123,15 @@ def test_no_stream_waits(store, stream):
 def test_no_network_waits(store, name):
     settings = with_model(job(blocks=[1]), name=name)
     assert waits_of(Training(settings, store, training_part(store)), epochs=(0,)) == []
+
+
+def test_a_step_in_cuda_graphs_does_not_wait(store, monkeypatch):
+    """Nor does what surrounds them; here a graph is what it would have captured."""
+    monkeypatch.setattr(objective, "uses_cuda_graphs", lambda: True)
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", lambda compute, *_, **__: compute)
+    training = Training(job(blocks=[1]), store, training_part(store))
+    assert waits_of(training) == []
+    assert training.model.fixed_sizes.of_size
 
 
 def test_prototypes_do_not_wait(store):

@@ -2,10 +2,13 @@
 
 import contextlib
 import ctypes
+import os
 import zlib
 
 import torch
 from torch import Generator
+
+from brl.support.errors import UserError
 
 # Parameters of mallopt (malloc.h); Python has no names for them.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -45,6 +48,19 @@ def arithmetic(precision: str, device: torch.device) -> contextlib.AbstractConte
     """Autocast to bfloat16 if that is the precision used, else plain float32."""
     enabled = used_precision(precision, device) == "bfloat16"
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+def uses_cuda_graphs() -> bool:
+    """Whether BRL_CUDA_GRAPHS asks for CUDA graphs.
+
+    Raises UserError if it is neither 0 nor 1, or if there is no GPU.
+    """
+    asked = os.environ.get("BRL_CUDA_GRAPHS") or "0"
+    if asked not in ("0", "1"):
+        raise UserError(f"BRL_CUDA_GRAPHS: {asked} is neither 0 nor 1")
+    if asked == "1" and not torch.cuda.is_available():
+        raise UserError("BRL_CUDA_GRAPHS: this machine has no GPU; unset the variable")
+    return asked == "1"
 
 
 def on_host(generator: Generator) -> Generator:

@@ -1,5 +1,6 @@
 """Training objectives: what the loop in loop.py optimises."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -9,16 +10,23 @@ from torch import Generator, Tensor, nn
 from brl.balance.samplers import SAMPLERS
 from brl.config.params import MethodParams, PredictParams
 from brl.config.streams import check_halves
+from brl.models.common.fixed_sizes import FixedSizes
 from brl.models.common.network import Network
 from brl.prediction import probabilities
-from brl.streams.device import on_host
+from brl.streams.device import on_host, uses_cuda_graphs
 from brl.streams.inputs import Inputs
 from brl.streams.weights import Recipe
+from brl.support.errors import UserError
+from brl.training.distributed import num_processes
 from brl.training.job import Job
 from brl.training.losses import Criterion
 from brl.training.mixing import MIXES, Batch, Targets, draw_pairs, unmixed
 from brl.training.prototypes import Prototypes
 from brl.training.shap_mix import ShapMix
+
+# A graph is captured for each multiple of this share of a batch's clips. More graphs take more
+# memory, fewer compute more bodies that do not count.
+SIZES_PER_BATCH = 4
 
 
 class Objective(nn.Module, ABC):
@@ -113,6 +121,18 @@ class Classification(Objective):
         if job.method.mix == "shap":
             self.shap_mix = ShapMix.of(recipe, inputs, self.output_counts)
 
+    def begin(self, network: Network) -> None:
+        """Has CUDA graphs compute the network, if they are asked for.
+
+        Raises UserError if several processes train.
+        """
+        # With prototypes the network also collects graphs of bodies, in Python.
+        if not uses_cuda_graphs() or self.prototypes is not None:
+            return
+        if num_processes() > 1:
+            raise UserError("BRL_CUDA_GRAPHS: works only if one process trains; unset it")
+        network.fixed_sizes = FixedSizes(math.ceil(self.schedule.batch_size / SIZES_PER_BATCH))
+
     def order(self, epoch: int, generator: Generator) -> Tensor:
         """Indices of `train.passes` passes over the clips, each drawn by the method's sampler."""
         draw, passes = SAMPLERS[self.method.sampler], self.schedule.passes
@@ -187,5 +207,6 @@ class Classification(Objective):
         return round(100 * balanced_accuracy_score(labels, scores.argmax(axis=1)), 4)
 
     def finish(self, network: Network) -> None:
-        """Drops the outputs for clips that are played backwards."""
+        """Drops the outputs for clips that are played backwards, and CUDA graphs."""
+        network.fixed_sizes = None
         network.cls_head.keep(len(self.recipe.classes))

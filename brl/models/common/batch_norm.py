@@ -1,12 +1,29 @@
 """Batch norm over the last axis; in several processes, over the whole batch of all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+_counted: ContextVar[Tensor | None] = ContextVar("counted", default=None)
+
+
+@contextmanager
+def counting(counted: Tensor) -> Iterator[None]:
+    """A scope in which only some rows count in the statistics of batches (B, ..., C).
+
+    counted: (B,) bool, at least one of them true. For one process.
+    """
+    before = _counted.set(counted)
+    try:
+        yield
+    finally:
+        _counted.reset(before)
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -145,11 +162,33 @@ def _normalised(x: Tensor, state: _State, norm: nn.BatchNorm1d | nn.BatchNorm2d)
     assert norm.momentum is not None
     if norm.training and _processes() > 1:
         return _normalised_together(x, state, norm.momentum, norm.eps)
+    counted = _counted.get()
+    if norm.training and counted is not None:
+        return _normalised_by(counted, x, state, norm.momentum, norm.eps)
     weight, bias, mean, var = state
     y = F.batch_norm(
         x.movedim(-1, 1), mean, var, weight, bias, norm.training, norm.momentum, norm.eps
     )
     return y.movedim(1, -1)
+
+
+def _normalised_by(
+    counted: Tensor, x: Tensor, state: _State, momentum: float, eps: float
+) -> Tensor:
+    """Like `_normalised` in training, by those rows of x (B, ..., C) that count, (B,) bool."""
+    rows = x.flatten(1, -2).to(torch.promote_types(x.dtype, torch.float32))
+    total = counted.sum() * rows.shape[1]
+    share = (counted / total)[:, None, None]
+    mean = (rows * share).sum(dim=(0, 1))
+    var = ((rows - mean).square() * share).sum(dim=(0, 1))
+    with torch.no_grad():
+        state.mean.lerp_(mean, momentum)
+        state.var.lerp_(var * total / (total - 1).clamp(min=1), momentum)
+    return _scaled(rows, mean, var, state, eps).to(x.dtype).view(x.shape)
+
+
+def _scaled(rows: Tensor, mean: Tensor, var: Tensor, state: _State, eps: float) -> Tensor:
+    return (rows - mean) * (state.weight * (var + eps).rsqrt()) + state.bias
 
 
 def _normalised_together(x: Tensor, state: _State, momentum: float, eps: float) -> Tensor:
@@ -173,9 +212,7 @@ def _normalised_together(x: Tensor, state: _State, momentum: float, eps: float) 
         share = counts.sum().clamp(max=1) * momentum
         state.mean.lerp_(mean, share)
         state.var.lerp_(var * total / (total - 1).clamp(min=1), share)
-    scale = state.weight * (var + eps).rsqrt()
-    y = (rows - mean) * scale + state.bias
-    return y.to(x.dtype).view(x.shape)
+    return _scaled(rows, mean, var, state, eps).to(x.dtype).view(x.shape)
 
 
 class _SumOverProcesses(torch.autograd.Function):

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from brl.clips.layout import Layout
 from brl.models.common.batch_norm import DataNorm, places
+from brl.models.common.fixed_sizes import FixedSizes, mean_features
 
 
 class BlockShape(NamedTuple):
@@ -163,6 +164,7 @@ class Network(nn.Module):
         if head == "linear":
             backbone.start_head(self.cls_head.fc_cls)
         self.pads = absent_bodies == "pad"
+        self.fixed_sizes: FixedSizes | None = None  # in which a training computes bodies
 
     def features(self, clips: Tensor, present: Tensor) -> Tensor:
         """Features of each body, averaged over frames and joints: (N, M, C').
@@ -198,9 +200,9 @@ class Network(nn.Module):
 
     def _mean_features(self, bodies: Tensor) -> Tensor:
         """Means over frames and joints of bodies (B, T, V, K): (B, C'), in float32 at least."""
-        features = self.backbone(bodies)
-        exact = torch.promote_types(features.dtype, torch.float32)
-        return features.mean(dim=(1, 2), dtype=exact)
+        if self.fixed_sizes is not None and self.training:
+            return self.fixed_sizes(self.backbone, bodies)
+        return mean_features(self.backbone, bodies)
 
     def clip_features(self, clips: Tensor, present: Tensor) -> Tensor:
         """Mean of `features` over bodies, (N, C'): the input of the head."""
