@@ -28,7 +28,8 @@ def main() -> None:
     folder = OWN if is_read else RAW
     name = read_description(folder / DESCRIPTION_FILE).name if is_own else None
     with written_whole(DATASET_NAME) as unfinished:
-        unfinished.write_text(name or "", encoding="utf-8")
+        # A line even without a name: DVC warns of empty files.
+        unfinished.write_text(f"{name or ''}\n", encoding="utf-8")
 
 
 def digest_of(file: Path) -> str:

@@ -370,7 +370,7 @@ def test_a_name_changes_the_report_alone(folder, monkeypatch):
     before, unnamed = listed(root, monkeypatch)
     write_description(folder, STICK | {"name": "厨房 kitchen"})
     named, name = listed(root, monkeypatch)
-    assert (unnamed, name) == ("", "厨房 kitchen") and named == before
+    assert (unnamed, name) == ("\n", "厨房 kitchen\n") and named == before
     write_description(folder, STICK | {"center": "neck"})
     assert listed(root, monkeypatch)[0] != before
     readers = {
@@ -397,7 +397,7 @@ def test_the_name_in_a_mirror_is_that_of_its_copy(folder, monkeypatch):
     write_description(folder, STICK | {"name": "Kitchen"})
     own.SOURCE.fetch(folder.parent / "data/raw", str(folder))
     shutil.rmtree(folder)
-    assert listed(folder.parent, monkeypatch, mirror="elsewhere") == (b"{}", "Kitchen")
+    assert listed(folder.parent, monkeypatch, mirror="elsewhere") == (b"{}", "Kitchen\n")
 
 
 @pytest.mark.parametrize(("name", "changes"), [("custom", True), ("nw_ucla", False)])

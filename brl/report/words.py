@@ -21,7 +21,7 @@ def dataset_name(params: Params) -> str:
     """What the dataset is called: as its description says, if it is the user's own and says so."""
     own = ""
     if params.dataset.name == "custom" and DATASET_NAME.exists():
-        own = DATASET_NAME.read_text(encoding="utf-8")
+        own = DATASET_NAME.read_text(encoding="utf-8").strip()
     return own or params.dataset.name
 
 
