@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export BRL_LAUNCHER := $(shell echo $$PPID)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset weights why verify dag data-check test test-fast test-oldest test-newest audit test-faults fuzz lint compare probe summary model bench-data bench-training bench-accuracy bench-repro bench-networks bench-gpu release ui clean clean-runs bench-scale test-remotes
+.PHONY: help setup repro results preset weights why verify dag data-check test test-slow test-oldest test-newest audit test-faults fuzz lint compare probe summary model bench-data bench-training bench-accuracy bench-repro bench-networks bench-gpu release ui clean clean-runs bench-scale test-remotes
 
 help:  ## what there is; `brl --help` says more
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -54,11 +54,11 @@ weights: setup  ## a checkpoint instead of a training: make weights STREAM=joint
 data-check: setup  ## what the dataset's clips are like, and which need attention; AGAIN=1: a new mirror
 	@brl data $(if $(AGAIN),--again)
 
-test: setup  ## all tests, a process a core
+test: setup  ## the tests that run no whole pipeline, a process a core
 	@OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile
 
-test-fast: setup  ## the tests that run no whole pipeline
-	@OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile -m 'not slow and not faults and not remotes'
+test-slow: setup  ## the tests that run whole pipelines
+	@OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile -m 'slow and not faults and not remotes'
 
 # Tools that are no dependencies: what they install lies in environments of its own.
 .venv-tools/installed: Makefile
