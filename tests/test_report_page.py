@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from brl.clips.layouts import COCO17, NTU25, NW_UCLA20
 from brl.config.evaluate import EvaluateParams
+from brl.report.charts import draw_profile
 from brl.report.page import contents, write_page
 from brl.report.skeletons import STEPS, View, bones, moving_bodies
 from brl.report.words import data_in_words, method_in_words
@@ -244,3 +245,10 @@ def test_the_title_and_the_method_in_words():
     assert method_in_words(changed) == "balanced-softmax, rebalanced sampling, partial mixing"
     words = "cross-entropy, action-aware weights, rebalanced sampling, partial mixing"
     assert method_in_words(PARAMS) == words
+
+
+def test_the_ranks_of_classes_are_whole_numbers():
+    counts = np.arange(22, 0, -1)
+    chart = draw_profile(counts, np.full(22, "few"))
+    labels = re.findall(r">([\d.]+)</text>", chart)
+    assert len(labels) > 5 and all(label.isdigit() for label in labels)

@@ -51,6 +51,7 @@ def draw_profile(train_clips: np.ndarray, groups: np.ndarray) -> str:
     colours = [GROUP_COLOURS[group] for group in groups[order]]
     axes.bar(np.arange(1, len(order) + 1), train_clips[order], color=colours, width=0.9)
     axes.margins(x=0.01)
+    _whole_ticks(axes)
     return _svg(figure)
 
 
@@ -75,14 +76,12 @@ def draw_curves(curves: dict[str, pd.DataFrame], column: str, label: str) -> str
     shown = {name: curve for name, curve in curves.items() if column in curve and len(curve)}
     if not shown:
         return ""
-    from matplotlib.ticker import MaxNLocator
-
     figure, axes = _new_figure("epoch", label)
     for number, (name, curve) in enumerate(shown.items()):
         colour = STREAM_COLOURS[number % len(STREAM_COLOURS)]
         marker = "o" if len(curve) == 1 else None
         axes.plot(curve["epoch"], curve[column], color=colour, label=name, lw=1.5, marker=marker)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _whole_ticks(axes)
     _legend(axes)
     return _svg(figure)
 
@@ -143,6 +142,13 @@ def _new_figure(
     axes.grid(color=LINE, lw=0.6)
     axes.set_axisbelow(True)
     return figure, axes
+
+
+def _whole_ticks(axes: "Axes") -> None:
+    """Puts whole numbers on the x axis."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _plain_ticks(axes: "Axes", values: np.ndarray) -> None:
