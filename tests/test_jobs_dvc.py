@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
@@ -199,7 +200,14 @@ def test_a_stream_that_fails_stops_not_the_others_but_the_fusion(project):
     assert "train@joint" in ran and "train@skip" not in ran and "ensemble" in ran
 
 
-def test_an_interruption_leaves_no_process_and_the_next_run_goes_on(project):
+def recorded(project: Project) -> list[str]:
+    """The state of each run of MLflow."""
+    with closing(sqlite3.connect(project.folder / "mlflow.db")) as store:
+        return [state for (state,) in store.execute("SELECT status FROM runs")]
+
+
+def test_an_interruption_leaves_no_process_and_the_next_run_goes_on(project, monkeypatch):
+    monkeypatch.delenv("BRL_TRACKING")
     project.edit({"streams.joint.lr": 0.04, "streams.skip.lr": 0.04, "train.epochs": 20})
     checkpoints = project.folder / ".checkpoints"
     with launched(project) as run:
@@ -209,6 +217,7 @@ def test_an_interruption_leaves_no_process_and_the_next_run_goes_on(project):
     assert run.returncode == 130
     assert output.splitlines()[-1].startswith("interrupted;")
     assert pids_in(project.folder) == set()
+    assert set(recorded(project)) == {"FAILED"}
     kept = list(checkpoints.glob("[!.]*.pt"))
     for path in kept:  # to be recognised in the curve of a training that goes on
         content = read_checkpoint(path)
@@ -216,6 +225,7 @@ def test_an_interruption_leaves_no_process_and_the_next_run_goes_on(project):
         write_checkpoint(path, content)
     assert project.brl("repro", "--jobs", "2").returncode == 0
     assert kept and not list(checkpoints.glob("[!.]*.pt"))
+    assert set(recorded(project)) == {"FINISHED"}
     for path in kept:
         curve = project.folder / f"curves/{path.name.split('-')[0]}.csv"
         assert ",123.0," in curve.read_text(encoding="utf-8")

@@ -16,6 +16,10 @@ from brl.support.progress import keep_quiet
 Proof = Callable[[], None]
 
 
+def _do_nothing(*_: Any) -> None:
+    """Handles a signal. The programs that a worker starts would inherit that it is ignored."""
+
+
 class Admission(WorkerPlugin):
     """Gives a worker the Dask resource `name` once a proof passes there.
 
@@ -34,7 +38,7 @@ class Admission(WorkerPlugin):
         """Admits the worker, or says what it lacks."""
         keep_quiet()
         if self._launcher is not None:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the launcher
+            signal.signal(signal.SIGINT, _do_nothing)  # Ctrl-C is for the launcher
             end_with(self._launcher)
         lacks = ""
         try:
@@ -49,7 +53,8 @@ class Admission(WorkerPlugin):
         """Ends the process if its task is no longer wanted: nothing else stops a training.
 
         The task was cancelled, or the process that wanted it has ended. Its checkpoint stays, and
-        Dask starts another worker.
+        Dask starts another worker. Workers that a process has started are ended by it.
         """
-        if start == "executing" and finish in ("released", "cancelled", "forgotten"):
+        unwanted = start == "executing" and finish in ("released", "cancelled", "forgotten")
+        if unwanted and self._launcher is None:
             os._exit(1)

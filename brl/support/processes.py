@@ -2,12 +2,15 @@
 
 import os
 import platform
+import signal
+import time
 from contextlib import suppress
 from multiprocessing import active_children
 
 import psutil
 
-SECONDS_TO_DIE = 10
+SECONDS_TO_CLEAN_UP, SECONDS_TO_DIE = 5, 10
+POLL_SECONDS = 0.1
 
 
 def use_one_thread() -> None:
@@ -19,16 +22,35 @@ def use_one_thread() -> None:
 
 
 def end_children() -> None:
-    """Kills the processes that `multiprocessing` started here, and all that these started."""
-    processes = []
+    """Ends the processes that `multiprocessing` started here, and all that these started.
+
+    The latter are interrupted first, so that a stage can end the run that records it.
+    """
+    children: list[psutil.Process] = []
+    started: list[psutil.Process] = []
     for child in active_children():
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(child.pid)
-            processes += [process, *process.children(recursive=True)]
-    for process in processes:
+            process.suspend()  # or it would begin something else
+            children.append(process)
+            started += process.children(recursive=True)
+    for process in started:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGINT)
+    deadline = time.monotonic() + SECONDS_TO_CLEAN_UP
+    while any(map(_is_at_work, started)) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    for process in (*children, *started):
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(processes, timeout=SECONDS_TO_DIE)
+    psutil.wait_procs([*children, *started], timeout=SECONDS_TO_DIE)
+
+
+def _is_at_work(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def this_process() -> str:
