@@ -54,10 +54,10 @@ weights: setup  ## a checkpoint instead of a training: make weights STREAM=joint
 data-check: setup  ## what the dataset's clips are like, and which need attention; AGAIN=1: a new mirror
 	@brl data $(if $(AGAIN),--again)
 
-test: setup  ## the tests that run no whole pipeline, a process a core
+test: setup  ## the fast tests, a process a core
 	@OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile
 
-test-slow: setup  ## the tests that run whole pipelines
+test-slow: setup  ## the slow ones, which run whole pipelines or take many seconds
 	@OMP_NUM_THREADS=1 python -m pytest -n auto --dist loadfile -m 'slow and not faults and not remotes'
 
 # Tools that are no dependencies: what they install lies in environments of its own.

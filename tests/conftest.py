@@ -42,7 +42,7 @@ STREAMS = {name: Stream.of(PARAMS, name) for name in PARAMS.streams}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with whole pipelines come first: short ones then fill what is left of each worker."""
+    """Files with slow tests come first: short ones then fill what is left of each worker."""
     long = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in long)
 

@@ -94,6 +94,7 @@ def in_the_pipeline(grid: Grid, fusion: LearnedFusion) -> None:
     ensemble.main()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [FOLDS, HELD, FOLDS | ENCODED, FOLDS | {"classifier.kind": "retrained"}],
@@ -237,6 +238,7 @@ def test_what_a_fusion_costs_includes_the_trainings_without_a_fold(grid):
     assert "without a fold" not in (report / "README.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", [FOLDS, HELD], ids=["folds", "held out"])
 @pytest.mark.parametrize("system", ["stacked", "mmixer"])
 def test_test_clips_have_no_part_in_what_a_fusion_learns(grid, monkeypatch, system, source):

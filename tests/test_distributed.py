@@ -32,6 +32,8 @@ from brl.training.loop import Training
 from brl.training.objective import Classification
 from tests.conftest import STREAMS
 
+pytestmark = pytest.mark.slow
+
 PARAMS = read_params(Path("params.yaml"))
 CLIPS = 13
 

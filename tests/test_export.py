@@ -29,7 +29,12 @@ from tests.recognizers import ENSEMBLE, PARAMS, SMALL, untrained
 from tests.test_store import CLASSES, some_clips, stored
 
 NETWORKS = get_args(ModelParams.model_fields["name"].annotation)
-CASES = [(name, "skip") for name in NETWORKS] + [("stgcnpp", "pad"), ("aagcn", "pad")]
+OTHERS = [*((name, "skip") for name in NETWORKS if name != "stgcnpp"), ("aagcn", "pad")]
+CASES = [
+    ("stgcnpp", "skip"),
+    ("stgcnpp", "pad"),
+    *(pytest.param(*case, marks=pytest.mark.slow) for case in OTHERS),
+]
 
 
 def of_network(name: str, absent_bodies: str) -> Recognizer:

@@ -236,6 +236,7 @@ def test_a_recognizer_gives_the_mean_over_test_views(recognizer):
     assert np.ptp(found) > 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".pt2", ".onnx"])
 def test_the_exported_graph_agrees(recognizer, tmp_path, suffix):
     assert export(recognizer, tmp_path / f"r{suffix}", []) <= 1e-4

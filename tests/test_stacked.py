@@ -192,6 +192,7 @@ def test_a_recognizer_fuses_as_the_pipeline(recognizer):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".pt2", ".onnx"])
 def test_the_exported_graph_agrees(recognizer, tmp_path, suffix):
     assert export(recognizer, tmp_path / f"r{suffix}", []) <= 1e-4
