@@ -97,7 +97,7 @@ lint: setup  ## format and check
 bench-data: setup  ## time and memory of the clip store at NTU-120's size: 6 minutes, 10 GB of disk
 	@python -m benchmarks.data
 
-bench-scale: setup  ## the stages with a million clips of a thousand classes: half an hour, 10 GB of disk
+bench-scale: setup  ## the stages with a million clips of a thousand classes: 8 minutes, 10 GB of disk
 	@python -m benchmarks.scale
 
 bench-training: setup  ## training and test against the published way to compute: 10 minutes; MLFLOW=1
