@@ -13,8 +13,10 @@ import psutil
 
 from brl.commands.why import reasons
 from brl.config.check import check
-from brl.config.params import read_params
+from brl.config.params import Params, read_params
+from brl.support.files import project_root
 from brl.support.locks import alone
+from brl.support.paths import RAW
 from brl.support.programs import run_program
 from brl.tracking.store import check_settings
 
@@ -76,11 +78,25 @@ def set_up() -> None:
     Raises UserError for a mistake in params.yaml or in MLflow's variables, which DVC would only
     find after the first stages.
     """
-    check(read_params())
+    check(_with_data_at_hand(read_params()))
     check_settings()
     work_without_git()
     # Stages run `python`: it must be this one, even if no environment is activated.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+
+
+def _with_data_at_hand(params: Params) -> Params:
+    """The parameters, with the copy of own data for its mirror if only the copy is here.
+
+    So it is for a colleague who has pulled it: the mirror is a folder of another machine.
+    """
+    mirror = params.dataset.mirror
+    if params.dataset.name != "custom" or mirror is None or (project_root() / mirror).exists():
+        return params
+    if "download" in changed_stages():
+        return params
+    dataset = params.dataset.model_copy(update={"mirror": str(RAW)})
+    return params.model_copy(update={"dataset": dataset})
 
 
 def work_without_git() -> None:

@@ -9,7 +9,7 @@ from multiprocessing import active_children
 
 import psutil
 
-SECONDS_TO_CLEAN_UP, SECONDS_TO_DIE = 5, 10
+SECONDS_TO_CLEAN_UP, SECONDS_TO_DIE = 20, 10
 POLL_SECONDS = 0.1
 
 
@@ -26,24 +26,32 @@ def end_children() -> None:
 
     The latter are interrupted first, so that a stage can end the run that records it.
     """
-    children: list[psutil.Process] = []
-    started: list[psutil.Process] = []
+    children = []
     for child in active_children():
         with suppress(psutil.NoSuchProcess):
-            process = psutil.Process(child.pid)
-            process.suspend()  # or it would begin something else
-            children.append(process)
+            children.append(psutil.Process(child.pid))
+    started = _started_by(children)
+    try:
+        for process in started:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + SECONDS_TO_CLEAN_UP
+        while any(map(_is_at_work, started)) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+    finally:
+        processes = [*children, *started, *_started_by(children)]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes, timeout=SECONDS_TO_DIE)
+
+
+def _started_by(processes: list[psutil.Process]) -> list[psutil.Process]:
+    started = []
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
             started += process.children(recursive=True)
-    for process in started:
-        with suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGINT)
-    deadline = time.monotonic() + SECONDS_TO_CLEAN_UP
-    while any(map(_is_at_work, started)) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
-    for process in (*children, *started):
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs([*children, *started], timeout=SECONDS_TO_DIE)
+    return started
 
 
 def _is_at_work(process: psutil.Process) -> bool:
