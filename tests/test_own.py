@@ -11,6 +11,7 @@ import yaml
 
 from brl.clips.layouts import COCO17, LAYOUTS
 from brl.clips.store import ClipStore
+from brl.commands import pipeline
 from brl.config.params import read_params
 from brl.datasets import nw_ucla
 from brl.datasets.facts import Facts
@@ -19,7 +20,7 @@ from brl.datasets.own.description import read_description
 from brl.datasets.prepare import prepare
 from brl.report.words import data_in_words
 from brl.support.errors import UserError
-from brl.support.paths import DATASET_NAME, OWN_LIST
+from brl.support.paths import DATASET_NAME, OWN_LIST, RAW
 from brl.tracking.names import data_tag
 from stages import own as list_own
 from tests.own_data import (
@@ -415,3 +416,18 @@ def test_a_file_in_own_prepares_no_other_dataset_again(tmp_path, monkeypatch, na
     assert (OWN_LIST.read_bytes() != before) == changes
     stages = yaml.safe_load((HERE / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     assert str(OWN_LIST) in stages["prepare"]["deps"] and "own" not in stages["prepare"]["deps"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "read"), [(["download", "prepare"], "elsewhere"), (["train@joint"], str(RAW))]
+)
+def test_a_pulled_copy_stands_for_a_mirror_that_is_not_here(tmp_path, monkeypatch, changed, read):
+    """As long as nothing is to be fetched from there."""
+    params = read_params(HERE / "params.yaml")
+    own_data = params.dataset.model_copy(update={"name": "custom", "mirror": "elsewhere"})
+    params = params.model_copy(update={"dataset": own_data})
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setattr(pipeline, "changed_stages", lambda: changed)
+    assert pipeline._with_data_at_hand(params).dataset.mirror == read
+    (tmp_path / "elsewhere").mkdir()
+    assert pipeline._with_data_at_hand(params) == params
