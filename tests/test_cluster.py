@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib.util import find_spec
@@ -260,6 +261,33 @@ def test_workers_have_the_threads_of_a_plain_run(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     with start.local_cluster(1) as cluster, Client(cluster) as client:
         assert client.submit(threads).result() == threads() == {"OMP_NUM_THREADS": "3"}
+
+
+SAYS_SO = """import sys, time
+print("ready", flush=True)
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    open(sys.argv[1], "w").close()
+"""
+
+
+def run_a_program(place: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", SAYS_SO, place / "interrupted"], stdout=subprocess.PIPE
+    ) as program:
+        assert program.stdout and program.stdout.readline()
+        (place / "runs").touch()
+
+
+def test_what_a_worker_runs_is_interrupted_before_it_is_killed(tmp_path):
+    """So a stage can end the run that records it."""
+    with pytest.raises(KeyboardInterrupt), start.workers(1, None, "clips", Mock) as admitted:
+        client = admitted._client
+        program = client.submit(run_a_program, tmp_path, resources={"clips": 1})
+        until((tmp_path / "runs").exists)
+        raise KeyboardInterrupt
+    assert program and (tmp_path / "interrupted").exists()
 
 
 def test_a_scheduler_that_is_not_there_is_said_in_one_line(monkeypatch):

@@ -217,7 +217,6 @@ def test_an_interruption_leaves_no_process_and_the_next_run_goes_on(project, mon
     assert run.returncode == 130
     assert output.splitlines()[-1].startswith("interrupted;")
     assert pids_in(project.folder) == set()
-    assert set(recorded(project)) == {"FAILED"}
     kept = list(checkpoints.glob("[!.]*.pt"))
     for path in kept:  # to be recognised in the curve of a training that goes on
         content = read_checkpoint(path)
