@@ -290,6 +290,12 @@ def test_what_a_worker_runs_is_interrupted_before_it_is_killed(tmp_path):
     assert program and (tmp_path / "interrupted").exists()
 
 
+def test_workers_do_not_ignore_ctrl_c_which_their_programs_would_inherit():
+    with start.workers(1, None, "clips", Mock) as admitted:
+        asked = admitted._client.submit(signal.getsignal, signal.SIGINT, resources={"clips": 1})
+        assert asked.result() is not signal.SIG_IGN
+
+
 def test_a_scheduler_that_is_not_there_is_said_in_one_line(monkeypatch):
     monkeypatch.setattr(start, "SECONDS_TO_ANSWER", 0.5)
     with pytest.raises(
