@@ -132,6 +132,11 @@ MISTAKES = {
         "inputs: [joint, bones]\n",
         "streams.bone.inputs: unknown modality 'bones'; known: joint, bone, skip, ",
     ),
+    "a misspelt key of an input": (
+        "inputs: bone\n",
+        "inputs: {hop: 1}\n",
+        "streams.bone.inputs.0.hop: unknown key; known here: hops, motion",
+    ),
     "no inputs": ("inputs: bone\n", "inputs: []\n", "streams.bone.inputs: needs 1 or more, has 0"),
     "an unknown network of its own": (
         "inputs: bone\n",

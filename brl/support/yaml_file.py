@@ -162,8 +162,8 @@ def _known_keys(location: tuple[int | str, ...], schema: type[BaseModel]) -> str
     for part in location[:-1]:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             annotation = annotation.model_fields[str(part)].annotation
-        else:  # a dictionary of sections, such as the streams
-            annotation = get_args(annotation)[1]
+        else:  # a dictionary of sections, such as the streams, or a list of them
+            annotation = get_args(annotation)[-1]
         if isinstance(annotation, UnionType):  # a section or null
             annotation = get_args(annotation)[0]
     return ", ".join(annotation.model_fields)
