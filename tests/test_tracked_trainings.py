@@ -2,6 +2,7 @@
 
 import os
 import platform
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,6 +112,23 @@ def test_an_equal_training_elsewhere_keeps_its_run(root):
         training_run(describe("joint"), "f") as own,
     ):
         assert theirs.start("") != own.start("")
+
+
+@pytest.mark.parametrize("moment", ["create_of", "log_points"])
+def test_an_interruption_while_the_store_is_written_fails_the_run(root, monkeypatch, moment):
+    """SQLite would stay locked, and the store have a run whose id nobody knows."""
+    write = getattr(Runs, moment)
+
+    def interrupted(*arguments):
+        written = write(*arguments)
+        signal.raise_signal(signal.SIGINT)
+        return written
+
+    monkeypatch.setattr(Runs, moment, interrupted)
+    with pytest.raises(KeyboardInterrupt), training_run(describe("joint"), "f") as run:
+        run.start("")
+        run.log_epoch(ROW)
+    assert [run.info.status for run in Runs().search()] == ["FAILED"]
 
 
 def test_a_run_that_was_deleted_is_not_joined(root):

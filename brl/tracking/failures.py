@@ -7,6 +7,7 @@ from threading import Timer
 
 from brl.support.addresses import without_passwords
 from brl.support.errors import UserError
+from brl.support.interruptions import ended_before_interruption
 from brl.tracking.database import remedy
 
 TOLD_AFTER_SECONDS = 8.0
@@ -20,13 +21,15 @@ class StoreFailure(UserError):
 def failures_named(uri: str) -> Iterator[None]:
     """Turns what a store raises into a StoreFailure, which names the store and the reason.
 
-    Says so if the store keeps us waiting.
+    Says so if the store keeps us waiting. Ctrl-C waits a moment for the end of the block: SQLite
+    would stay locked by a write that it cuts off, and the run could not be ended.
     """
     waiting = Timer(TOLD_AFTER_SECONDS, _tell_waiting, [uri])
     waiting.daemon = True
     waiting.start()
     try:
-        yield
+        with ended_before_interruption():
+            yield
     except UserError:
         raise
     except Exception as error:

@@ -117,8 +117,11 @@ class RecordedTraining(TrainingRun):
     def end(self, status: str) -> None:
         """Ends the run, if it was started."""
         if self._run_id:
-            self._try(self._log_curve)
-            self._try(lambda runs: runs.client.set_terminated(self._run_id, status))
+            self._try(partial(self._end, status))
+
+    def _end(self, status: str, runs: Runs) -> None:
+        self._log_curve(runs)
+        runs.client.set_terminated(self._run_id, status)
 
     def _try(self, work: Callable[[Runs], None]) -> None:
         """Does a part of the recording, which can be repeated; it never ends the training."""
