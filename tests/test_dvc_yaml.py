@@ -132,6 +132,7 @@ def test_the_outputs_are_those_of_the_code():
         paths.OWN_LIST,
         paths.DATASET_NAME,
         paths.NETWORKS,
+        paths.PICTURES,
         paths.SPLIT,
         paths.UNSEEN_CLIPS,
         paths.FUSED_SCORES,

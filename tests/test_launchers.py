@@ -29,7 +29,7 @@ subprocess.run(["sh", "-c", '"$@"; true', "sh", *command], env=os.environ | vari
 POOL = """
 import time
 from pathlib import Path
-from brl.datasets.parallel import in_parallel
+from brl.support.parallel import in_parallel
 def work(number):
     Path(f"on{number}").touch()
     time.sleep(60)

@@ -193,7 +193,7 @@ def test_raw_files_are_read_by_other_processes(tmp_path):
 
 def test_several_processes_give_the_same_store_as_one(tmp_path, monkeypatch):
     """Also in several slices; a UserError in another process arrives unchanged."""
-    monkeypatch.setattr("brl.datasets.parallel.ITEMS_PER_CORE", 1)
+    monkeypatch.setattr("brl.support.parallel.ITEMS_PER_CORE", 1)
     clips = some_clips([(1 + n % 2, 3 + n) for n in range(40)])
     alone, facts = prepared(tmp_path / "a", clips)
     together, same = prepared(tmp_path / "b", clips, parallel=True)

@@ -7,10 +7,10 @@ import pytest
 
 # From the bottom up. A room imports from rooms before it; docs/architecture.md says what each is.
 ROOMS = [
-    "support", "figures", "clips", "fetching", "datasets", "inspection", "video", "config",
-    "subset", "balance", "models", "streams", "published", "prediction", "classifier", "scores",
-    "report", "tracking", "training", "pretraining", "probing", "unseen", "mixer", "serving",
-    "cluster", "comparison", "commands",
+    "support", "figures", "clips", "pictures", "fetching", "datasets", "films", "inspection",
+    "video", "config", "subset", "balance", "models", "streams", "published", "prediction",
+    "classifier", "scores", "report", "tracking", "training", "pretraining", "probing", "unseen",
+    "mixer", "serving", "cluster", "comparison", "commands",
 ]  # fmt: skip
 
 

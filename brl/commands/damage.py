@@ -1,9 +1,9 @@
 """Compares files in full with what was recorded of them: `brl check --deep`.
 
-Of the pipeline's outputs, dvc.lock has the MD5, and the clip store, weights and scores have their
-own checksums. DVC looks at the time and size of a file only. Where the file is a hard link into
-DVC's cache, the cache has the same damage, and a stage that runs again gets it back from there: DVC
-keeps the object that has the name of the new file's MD5.
+Of the pipeline's outputs, dvc.lock has the MD5, and the clip store, pictures, weights and scores
+have their own checksums. DVC looks at the time and size of a file only. Where the file is a hard
+link into DVC's cache, the cache has the same damage, and a stage that runs again gets it back from
+there: DVC keeps the object that has the name of the new file's MD5.
 """
 
 import hashlib
@@ -16,10 +16,11 @@ from pathlib import Path
 from brl.clips.store import ClipStore
 from brl.comparison.data import folder
 from brl.comparison.kept import KEPT
+from brl.pictures.store import PictureStore
 from brl.support.checked import read_npz, read_safetensors
 from brl.support.errors import Damaged, UserError
 from brl.support.files import is_unfinished, project_root
-from brl.support.paths import COMPARISON_REPORTS, STORE
+from brl.support.paths import COMPARISON_REPORTS, PICTURES, STORE
 from brl.support.progress import progress
 
 
@@ -133,6 +134,10 @@ def read(path: Path) -> None:
         store = ClipStore.open(STORE)
         if path.suffix == ".f32":
             store.check()
+    elif path.parent == PICTURES:
+        pictures = PictureStore.open(PICTURES)
+        if path.suffix == ".rows":
+            pictures.pictures(path.stem).check()
     elif path.suffix == ".npz":
         read_npz(path)
 

@@ -7,6 +7,7 @@ from brl.config.streams import check_halves, check_limbs, check_masked, check_pa
 from brl.datasets.chosen import chosen_labels
 from brl.datasets.source import Contents, Listed
 from brl.datasets.table import source_of
+from brl.films import films_of
 from brl.support.errors import UserError
 
 
@@ -38,6 +39,11 @@ def check(params: Params) -> None:
             "params.yaml: train.clip_grad: missing; this key is new: add the line `clip_grad:`, "
             "which means no clipping, to train"
         )
+    if "pictures" not in params.model_fields_set:
+        raise UserError(
+            "params.yaml: pictures: missing; this key is new: add the line `pictures: {}`, which "
+            "means no pictures"
+        )
     source = source_of(params.dataset.name)
     source.check(params.dataset.mirror)
     listed = source.listed(params.dataset.mirror)
@@ -49,6 +55,8 @@ def check(params: Params) -> None:
         )
     contents = contents_at_hand(params)
     check_list(params, listed)
+    for name in params.pictures:
+        films_of(params.dataset.name, name).check(params.dataset.mirror, name)
     for stream in params.streams.values():
         if stream.weights:
             stream.weights.verified()

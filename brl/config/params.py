@@ -16,6 +16,7 @@ from brl.config.data import DatasetParams, PrepareParams, SubsampleParams
 from brl.config.ensemble import EnsembleParams
 from brl.config.evaluate import EvaluateParams
 from brl.config.networks import NETWORK_SETTINGS, NoSettings
+from brl.config.pictures import PictureParams
 from brl.config.pretrain import PretrainParams
 from brl.config.section import (
     Angle,
@@ -152,11 +153,16 @@ class PredictParams(Section):
 
 
 class Params(Section):
-    """All of params.yaml; pretrain is None in files from before there was a pre-training."""
+    """All of params.yaml.
+
+    pretrain is None in files from before there was a pre-training; pictures may be missing in files
+    from before there were any.
+    """
 
     seed: Seed
     dataset: DatasetParams
     prepare: PrepareParams
+    pictures: dict[StreamName, PictureParams] = Field(default_factory=dict)
     subsample: SubsampleParams
     streams: Annotated[dict[StreamName, StreamParams], Field(min_length=1)]
     model: ModelParams
@@ -239,6 +245,7 @@ class Params(Section):
     def in_use(self, without: Collection[str] = ()) -> dict[str, Any]:
         """The values that have an effect, as JSON; without: sections to leave out."""
         off = set() if self.pretraining else {"pretrain"}
+        off |= set() if self.pictures else {"pictures"}
         content = self.model_dump(mode="json", exclude={*without, *off})
         if self.pretraining and "pretrain" in content:
             content["pretrain"] = self.pretraining.in_use

@@ -98,14 +98,15 @@ def apply_preset(
 
 
 def put_values(content: dict[str, Any], values: dict[str, Any]) -> None:
-    """Sets the values of a preset; its streams, and their weights, replace all others."""
+    """Sets the values of a preset; its pictures, streams and weights replace all others."""
     values = copy.deepcopy(values)
     weights = values.get("ensemble", {}).pop("weights", None)
     for section, key, replacement, following in (
+        (content, "pictures", values.pop("pictures", None), "subsample"),
         (content, "streams", values.pop("streams", None), "model"),
         (content["ensemble"], "weights", weights, "evaluate"),
     ):
-        if replacement is None or section[key] == replacement:
+        if replacement is None or section.get(key) == replacement:
             continue
         section[key] = blocks(replacement)
         if isinstance(content, CommentedMap):

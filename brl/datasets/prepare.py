@@ -11,10 +11,10 @@ from brl.clips.normalize import normalized
 from brl.clips.store import write_store
 from brl.datasets.chosen import chosen_labels, without_clips
 from brl.datasets.facts import Facts, facts_of
-from brl.datasets.parallel import in_parallel
 from brl.datasets.ranges import SIZE_RULE, check_range, is_size
 from brl.datasets.source import Dataset
 from brl.support.errors import UserError
+from brl.support.parallel import in_parallel
 from brl.support.progress import progress
 from brl.support.text import FORMULA, NAME_RULE, is_name, shortened
 

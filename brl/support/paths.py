@@ -7,6 +7,7 @@ OWN_LIST = Path("data/own.json")
 DATASET_NAME = Path("data/name.txt")
 RAW = Path("data/raw")
 STORE = Path("data/store")
+PICTURES = Path("data/pictures")
 NETWORKS = Path("data/networks")
 SUBSET = Path("data/subset")
 # The subset without what a learned fusion holds out; all training clips of the split.

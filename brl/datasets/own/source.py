@@ -16,12 +16,14 @@ from brl.clips.layout import Layout
 from brl.datasets.own.checked import remembered, state_of
 from brl.datasets.own.clip_list import CLIPS_FILE, Row, label_of, read_rows, splits_of
 from brl.datasets.own.description import DESCRIPTION_FILE, Description, read_description
+from brl.datasets.own.films import check_films, film_of, films_in
 from brl.datasets.own.whole_files import check_whole, open_whole, whole_files
-from brl.datasets.parallel import in_parallel
 from brl.datasets.recordings.read import read_recording
 from brl.datasets.source import Contents, Dataset, Listed, Source
+from brl.pictures.film import FilmOf, Films
 from brl.support.errors import UserError
 from brl.support.files import project_root, written_whole
+from brl.support.parallel import in_parallel
 from brl.support.paths import OWN
 from brl.support.progress import progress
 
@@ -79,7 +81,7 @@ def fetch(folder: Path, mirror: str | None) -> None:
     if mirror is None:
         files = []
     elif rows:
-        files = [CLIPS_FILE, *dict.fromkeys(row["file"] for row in rows)]
+        files = [CLIPS_FILE, *dict.fromkeys([row["file"] for row in rows] + films_in(source, rows))]
     else:
         files = [file.name for file in whole_files(source)]
     with written_whole(folder) as unfinished:
@@ -91,15 +93,14 @@ def fetch(folder: Path, mirror: str | None) -> None:
         for file in progress(files, "files"):
             (unfinished / file).parent.mkdir(parents=True, exist_ok=True)
             if (source / file).is_dir():
-                shutil.copytree(source / file, unfinished / file)
+                shutil.copytree(source / file, unfinished / file, dirs_exist_ok=True)
             else:
                 shutil.copyfile(source / file, unfinished / file)
 
 
 def open_own(folder: Path) -> Dataset:
     """Opens the copy of a mirror, or else the folder `own`, as a dataset."""
-    if not (folder / DESCRIPTION_FILE).exists():
-        folder = FOLDER
+    folder = _opened(folder)
     description, rows = _described(folder)
     if not rows:
         return open_whole(folder, description)
@@ -115,6 +116,20 @@ def open_own(folder: Path) -> Dataset:
         normalization=normalization,
         parallel=True,
     )
+
+
+def films(folder: Path, name: str) -> FilmOf:
+    """The films of an input, which `clips.csv` names. Raises UserError where it names none."""
+    folder = _opened(folder).absolute()
+    description, rows = _with_list(folder, name)
+    in_pixels = description.normalization().kind == "image"
+    return film_of(folder, rows, name, description.skeleton() if in_pixels else None)
+
+
+def check_pictures(mirror: str | None, name: str) -> None:
+    """Raises UserError where `clips.csv` names no film for an input, or one that is not there."""
+    folder = _source(mirror)
+    check_films(folder, _with_list(folder, name)[1], name)
 
 
 def read_clip(
@@ -149,6 +164,22 @@ def _source(mirror: str | None) -> Path:
     return project_root() / mirror
 
 
+def _opened(folder: Path) -> Path:
+    """The copy of a mirror, or else the folder `own`."""
+    return folder if (folder / DESCRIPTION_FILE).exists() else FOLDER
+
+
+def _with_list(folder: Path, name: str) -> tuple[Description, list[Row]]:
+    """The description and the list of a folder. Raises UserError where it has no list."""
+    description, rows = _described(folder)
+    if not rows:
+        raise UserError(
+            f"params.yaml: pictures.{name}: {folder} holds no {CLIPS_FILE}, which names the films "
+            "of clips (docs/pictures.md)"
+        )
+    return description, rows
+
+
 def _described(folder: Path) -> tuple[Description, list[Row]]:
     """The description and the list of a folder; the list is empty if it has whole files instead.
 
@@ -171,3 +202,4 @@ def _description(folder: Path) -> Description:
 
 
 SOURCE = Source((), fetch, open_own, contents, listed, check)
+FILMS = Films(films, check_pictures)

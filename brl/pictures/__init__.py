@@ -1,0 +1,1 @@
+"""Pictures of clips: films, how they are made small, and the store that keeps them."""
