@@ -54,8 +54,8 @@ TIMES = ("*.made", "tiny/README.md", "tiny/results.csv", "tiny/scores.npz")
 NO_RESULTS = (*TIMES, "data/checked.json", ".*.tmp")
 BLOCKED_SECONDS = 300.0
 STAGES = (
-    "download", "own", "prepare", "subsample", "networks", "pretrain@joint", "train@joint",
-    "folds@joint", "classify@joint", "unseen@joint", "predict@joint", "ensemble", "evaluate",
+    "download", "own", "prepare", "pictures", "subsample", "networks", "pretrain@joint",
+    "train@joint", "folds@joint", "classify@joint", "unseen@joint", "predict@joint", "ensemble", "evaluate",
 )  # fmt: skip
 OF_SKIP = tuple(name.replace("joint", "skip") for name in STAGES if "@" in name)
 

@@ -38,8 +38,8 @@ from tests.tiny import job
 
 LINKED = ("brl", "stages", "presets", "lists", "dvc.yaml")
 STAGES = (
-    "download", "own", "prepare", "subsample", "networks", "pretrain", "train", "folds", "classify",
-    "unseen", "predict", "ensemble", "evaluate",
+    "download", "own", "prepare", "pictures", "subsample", "networks", "pretrain", "train", "folds",
+    "classify", "unseen", "predict", "ensemble", "evaluate",
 )  # fmt: skip
 OF_STREAMS = ("pretrain", "train", "folds", "classify", "unseen", "predict")
 SETTINGS = SMALL | {

@@ -42,7 +42,7 @@ def results(project) -> pd.DataFrame:
 
 
 def test_the_first_run_runs_everything_and_the_second_nothing(project):
-    first = {"download", "own", "prepare", "subsample", "networks"}
+    first = {"download", "own", "prepare", "pictures", "subsample", "networks"}
     stages = ("pretrain", "train", "folds", "classify", "unseen")
     everything = first | {name for stage in stages for name in of(stage)} | TESTED
     assert project.reproduce() == everything

@@ -78,7 +78,8 @@ def _kept_of_clips(
         yield None if isinstance(result, str) else result
     if broken:
         more = f"; and {len(broken) - MOST_NAMED} more" if len(broken) > MOST_NAMED else ""
-        number = f"{len(broken)} of {len(items)} films cannot be kept: "
+        films = sum(film is not None for film, _ in items)
+        number = f"{len(broken)} of {films} films cannot be kept: "
         raise UserError(f"pictures.{name}: {number}{'; '.join(broken[:MOST_NAMED])}{more}")
 
 
