@@ -55,7 +55,8 @@ NO_RESULTS = (*TIMES, "data/checked.json", ".*.tmp")
 BLOCKED_SECONDS = 300.0
 STAGES = (
     "download", "own", "prepare", "pictures", "subsample", "networks", "pretrain@joint",
-    "train@joint", "folds@joint", "classify@joint", "unseen@joint", "predict@joint", "ensemble", "evaluate",
+    "train@joint", "folds@joint", "classify@joint", "unseen@joint", "predict@joint", "ensemble",
+    "evaluate",
 )  # fmt: skip
 OF_SKIP = tuple(name.replace("joint", "skip") for name in STAGES if "@" in name)
 
