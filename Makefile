@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export BRL_LAUNCHER := $(shell echo $$PPID)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro results preset weights why verify dag data-check test test-slow test-oldest test-newest audit test-faults fuzz lint compare probe summary model bench-data bench-training bench-accuracy bench-repro bench-networks bench-gpu release ui clean clean-runs bench-scale test-remotes
+.PHONY: help setup repro results preset weights why verify dag data-check test test-slow test-oldest test-newest audit test-faults fuzz lint compare probe summary model bench-data bench-training bench-accuracy bench-repro bench-networks bench-gpu release ui clean clean-runs bench-scale bench-pictures test-remotes
 
 help:  ## what there is; `brl --help` says more
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -111,6 +111,9 @@ bench-repro: setup  ## how long the whole pipeline takes on this machine
 
 bench-networks: setup  ## the networks side by side: size and speed
 	@python -m benchmarks.networks
+
+bench-pictures: setup  ## time and memory of the store of pictures: 2 minutes, 4 GB of disk
+	@python -m benchmarks.pictures
 
 bench-gpu:  ## how busy a GPU is kept, on a machine with one: 8 minutes; needs no make setup
 	@$(PYTHON) -m benchmarks.gpu
