@@ -1,5 +1,6 @@
 """Films of the user's own clips: `clips.csv` names them, and the stage `pictures` keeps them."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from brl.datasets.own import source as own
 from brl.datasets.own.films import InImage, OwnFilm
 from brl.films import films_of
 from brl.pictures.files import PictureFile
+from brl.pictures.form import Form
 from brl.pictures.store import Pictures, PictureStore
 from brl.support.errors import UserError
 from brl.support.paths import OWN_LIST, PICTURES, RAW
@@ -23,7 +25,7 @@ from stages import own as list_own
 from stages import pictures as stage
 from tests.films import numbered, write_images, write_video
 from tests.own_data import STICK, write_description, write_stick_figures
-from tests.project import HERE
+from tests.project import HERE, Project
 
 RGB = {"size": 8, "frames": 4, "format": "color", "crop": "none"}
 
@@ -163,8 +165,13 @@ def test_mistakes_are_found_before_any_stage(project, case):
 
 def test_a_crop_around_bodies_needs_joints_in_the_image(project):
     params(rgb=RGB | {"crop": "bodies"})
-    with pytest.raises(UserError, match=r"where the bodies are in it is not known: crop: none"):
-        run()
+    for attempt in (partial(check, read_params(Path("params.yaml"))), run):
+        with pytest.raises(UserError) as caught:
+            attempt()
+        assert str(caught.value) == (
+            "params.yaml: pictures.rgb.crop: bodies needs joints in the image, with normalize: "
+            "image; dataset.yaml has center: must be none"
+        )
 
 
 def test_broken_films_are_named(project):
@@ -187,7 +194,7 @@ def test_a_dataset_without_pictures_and_one_without_a_list_are_refused(project):
     Path("own/clips.csv").unlink()
     Path("own/a.pkl").write_bytes(b"x")
     with pytest.raises(UserError, match=r"pictures\.rgb: own holds no clips\.csv"):
-        own.check_pictures(None, "rgb")
+        own.check_pictures(None, "rgb", Form(**RGB))
 
 
 def test_a_file_from_before_pictures_reads_and_is_told_what_to_add(project):
@@ -217,3 +224,24 @@ def test_the_section_is_checked(project, name, change, says):
     with pytest.raises(UserError) as caught:
         read_params(Path("params.yaml"))
     assert says in str(caught.value)
+
+
+@pytest.mark.slow
+def test_dvc_runs_what_an_edit_touches(tmp_path):
+    project = Project(tmp_path)
+    project.use_stick_figures(clips=12)
+    write_video(tmp_path / "own/0.mkv", numbered(9))
+    table(str(tmp_path / "own"), rgb=["0.mkv"] * 11 + [""])
+    targets = ("pictures", "subsample", "networks")
+    assert "pictures" in project.reproduce(*targets)
+    assert project.reproduce(*targets) == set()
+    project.edit({"pictures": {"rgb": RGB}})
+    assert project.reproduce(*targets) == {"pictures"}
+    assert PictureStore.open(tmp_path / PICTURES).pictures("rgb").counts.sum() == 44
+    project.edit({"train.epochs": 7, "prepare.max_bodies": 2})
+    assert project.reproduce(*targets) == set()
+    write_video(tmp_path / "own/0.mkv", numbered(3))
+    assert project.reproduce(*targets) == {"own", "prepare", "pictures"}
+    assert PictureStore.open(tmp_path / PICTURES).pictures("rgb").counts.sum() == 33
+    project.edit({"pictures": {}})
+    assert project.reproduce(*targets) == {"pictures"}

@@ -113,8 +113,8 @@ def test_a_playlist_is_no_video(tmp_path):
     """It would have FFmpeg open other files, and addresses."""
     write_video(tmp_path / "b.ts", FRAMES, "mpeg2video", "yuv420p")
     playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nb.ts\n#EXT-X-ENDLIST\n"
-    (tmp_path / "a.mp4").write_text(playlist)
-    assert "a.mp4: not a video" in refused(tmp_path / "a.mp4")
+    (tmp_path / "a.m3u8").write_text(playlist)
+    assert "a.m3u8: not a video" in refused(tmp_path / "a.m3u8")
 
 
 def test_a_video_that_ends_early(tmp_path):

@@ -55,8 +55,8 @@ def check(params: Params) -> None:
         )
     contents = contents_at_hand(params)
     check_list(params, listed)
-    for name in params.pictures:
-        films_of(params.dataset.name, name).check(params.dataset.mirror, name)
+    for name, pictures in params.pictures.items():
+        films_of(params.dataset.name, name).check(params.dataset.mirror, name, pictures.form)
     for stream in params.streams.values():
         if stream.weights:
             stream.weights.verified()

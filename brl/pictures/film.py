@@ -7,6 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from brl.pictures.form import Form
+
 
 class Film(Protocol):
     """The pictures of one clip, in one input.
@@ -53,8 +55,8 @@ class Films:
     """The pictures of a dataset's clips; an input is a name in the section `pictures`.
 
     of     (folder of the raw files, input) -> the film of each clip
-    check  (mirror or None, input): raises UserError for mistakes, before any stage runs
+    check  (mirror or None, input, its form): raises UserError for mistakes, before any stage runs
     """
 
     of: Callable[[Path, str], FilmOf]
-    check: Callable[[str | None, str], None]
+    check: Callable[[str | None, str, Form], None]

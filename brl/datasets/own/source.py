@@ -21,6 +21,7 @@ from brl.datasets.own.whole_files import check_whole, open_whole, whole_files
 from brl.datasets.recordings.read import read_recording
 from brl.datasets.source import Contents, Dataset, Listed, Source
 from brl.pictures.film import FilmOf, Films
+from brl.pictures.form import Form
 from brl.support.errors import UserError
 from brl.support.files import project_root, written_whole
 from brl.support.parallel import in_parallel
@@ -122,14 +123,23 @@ def films(folder: Path, name: str) -> FilmOf:
     """The films of an input, which `clips.csv` names. Raises UserError where it names none."""
     folder = _opened(folder).absolute()
     description, rows = _with_list(folder, name)
-    in_pixels = description.normalization().kind == "image"
+    in_pixels = description.normalize == "image"
     return film_of(folder, rows, name, description.skeleton() if in_pixels else None)
 
 
-def check_pictures(mirror: str | None, name: str) -> None:
-    """Raises UserError where `clips.csv` names no film for an input, or one that is not there."""
+def check_pictures(mirror: str | None, name: str, form: Form) -> None:
+    """Raises UserError where `clips.csv` names no film for an input, or one that is not there.
+
+    Also where pictures are to be cropped around bodies, and the joints are not in an image.
+    """
     folder = _source(mirror)
-    check_films(folder, _with_list(folder, name)[1], name)
+    description, rows = _with_list(folder, name)
+    check_films(folder, rows, name)
+    if form.crop == "bodies" and description.normalize != "image":
+        raise UserError(
+            f"params.yaml: pictures.{name}.crop: bodies needs joints in the image, with normalize: "
+            f"image; {DESCRIPTION_FILE} has {description.normalize}: must be none"
+        )
 
 
 def read_clip(
