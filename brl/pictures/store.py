@@ -87,15 +87,18 @@ class Pictures:
         Those of a clip without pictures are zero.
         """
         present = self.present[clips]
-        shown = np.zeros((*frames.shape, *self.shape[1:]), self.type)
-        clips = clips[present]
-        if len(clips):
-            of_clip = (column[clips][:, None] for column in (self.rates, self.offsets, self.counts))
-            rates, offsets, counts = of_clip
-            numbers = np.rint((frames[present] - offsets) * rates)
-            numbers = np.clip(numbers, 0, counts - 1).astype(np.int64)
-            shown[present] = self.rows[self.starts[clips][:, None] + numbers]
-        return shown
+        if not present.any():
+            return np.zeros((*frames.shape, *self.shape[1:]), self.type)
+        rates, offsets, counts, starts = (
+            column[clips][:, None]
+            for column in (self.rates, self.offsets, self.counts, self.starts)
+        )
+        numbers = np.clip(np.rint((frames - offsets) * rates), 0, counts - 1).astype(np.int64)
+        numbers[~present] = 0
+        # An absent clip at the end starts behind the last row.
+        shown = np.take(self.rows, np.minimum(starts + numbers, self.shape[0] - 1), axis=0)
+        shown[~present] = 0
+        return np.asarray(shown)
 
     def check(self) -> None:
         """Compares all rows with their checksums; raises UserError where they are damaged."""
