@@ -8,6 +8,11 @@ from brl.datasets.synthetic.actions import ACTIONS, REST_POSE, WALK, Action, Key
 from brl.datasets.synthetic.body import COLUMN, DOFS
 
 
+def order(last: int, before: int, after: int) -> np.ndarray:
+    """Numbers of keys 0 to `last` with some played backwards at both ends; see `Score.extended`."""
+    return np.r_[before:0:-1, 0 : last + 1, last - 1 : last - 1 - after : -1]
+
+
 @dataclass(frozen=True)
 class Score:
     """The N key poses of an action, with their timing.
@@ -25,10 +30,9 @@ class Score:
         before, after: number of keys that are added at each end.
         """
         last = len(self.seconds) - 1
-        order = np.r_[before:0:-1, 0 : last + 1, last - 1 : last - 1 - after : -1]
         seconds = np.r_[0.0, self.seconds[before:0:-1], self.seconds[1:]]
         seconds = np.r_[seconds, self.seconds[last : last - after : -1]]
-        return Score(seconds, self.angles[:, order])
+        return Score(seconds, self.angles[:, order(last, before, after)])
 
 
 def _columns(name: str) -> list[int]:

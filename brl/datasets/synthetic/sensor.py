@@ -4,6 +4,7 @@ Camera frame: x to the camera's left, y up, z away from it; metres.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -79,14 +80,20 @@ class Sensor:
             frozen[:, limb] = frozen[0, limb]
         return seen
 
-    def recorded(self, bodies: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Bodies (M, T, V, 3) with frames blacked out or dropped: (M, T', V, 3), T' <= T."""
+    def recorded(
+        self, bodies: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Bodies (M, T, V, 3) with frames blacked out or dropped.
+
+        Returns bodies (M, T', V, 3), T' <= T, and which frames were kept, (T,) bool.
+        """
         if len(bodies) > 1 and rng.random() < self.lost:
             frames = bodies.shape[1]
             bodies[1, _stretch(rng, frames, frames // 5, frames // 2)] = 0.0
         if rng.random() < self.blackout:
             bodies[:, _stretch(rng, bodies.shape[1], 1, 5)] = 0.0
-        return bodies[:, rng.random(bodies.shape[1]) >= self.skipped]
+        kept = rng.random((bodies.shape[1],)) >= self.skipped
+        return bodies[:, kept], kept
 
 
 def _any_limb(rng: np.random.Generator) -> np.ndarray:
@@ -111,8 +118,12 @@ def slow_noise(
     return (1 - share) * knots[knot] + share * knots[knot + 1]
 
 
-def seen_from(joints: np.ndarray, view: View, target_height: float = 0.9) -> np.ndarray:
-    """Transforms joints (..., 3) from the room into the camera frame of a view; metres."""
+@cache
+def standing(view: View, target_height: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+    """Where the camera of a view stands in the room, (3,) in metres, and its axes, (3, 3).
+
+    The rows of the axes are left, up and ahead.
+    """
     azimuth = np.deg2rad(view.azimuth)
     camera = np.array(
         [view.distance * np.sin(azimuth), view.height, view.distance * np.cos(azimuth)]
@@ -121,5 +132,10 @@ def seen_from(joints: np.ndarray, view: View, target_height: float = 0.9) -> np.
     ahead /= np.linalg.norm(ahead)
     left = np.cross((0.0, 1.0, 0.0), ahead)
     left /= np.linalg.norm(left)
-    axes = np.array([left, np.cross(ahead, left), ahead])
+    return camera, np.array([left, np.cross(ahead, left), ahead])
+
+
+def seen_from(joints: np.ndarray, view: View) -> np.ndarray:
+    """Transforms joints (..., 3) from the room into the camera frame of a view; metres."""
+    camera, axes = standing(view)
     return (joints - camera) @ axes.T

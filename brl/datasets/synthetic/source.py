@@ -1,5 +1,6 @@
 """The built-in dataset as a source. The stage `prepare` generates it; nothing is downloaded."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from brl.clips.clip import PARTS, Clip, Splits
@@ -7,6 +8,7 @@ from brl.clips.layouts import NTU25
 from brl.clips.normalize import Normalization
 from brl.datasets.source import Dataset, Source, always
 from brl.datasets.synthetic import scenes as synthetic
+from brl.datasets.synthetic.film.film import Film, films
 from brl.support.files import written_whole
 
 NOTE = "Nothing to download: the stage `prepare` generates the clips.\n"
@@ -39,6 +41,16 @@ def open_generator(_folder: Path) -> Dataset:
 def generate(item: tuple[int, int]) -> list[Clip]:
     """Generates the clip of a (label, index) pair."""
     return [synthetic.clip(*item)]
+
+
+def film_of(kind: str) -> Callable[[str, int], Film | None]:
+    """The pictures of each clip, given its name and its number of joint frames.
+
+    kind: rgb, depth or infrared. Raises `UserError` for another one. There is no film of a clip
+    that is not of this dataset.
+    """
+    found = films(kind)
+    return lambda name, _frames: found.get(name)
 
 
 def splits(names: list[str]) -> Splits:
