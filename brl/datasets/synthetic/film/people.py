@@ -38,7 +38,8 @@ def clothes(subject: int) -> dict[str, Material]:
 
 
 def _colour(rng: np.random.Generator) -> tuple[float, float, float]:
-    red, green, blue = rng.uniform(0.08, 0.85, 3).tolist()
+    """A muted colour, which leaves the strong ones to things."""
+    red, green, blue = (rng.uniform(0.1, 0.7) + rng.uniform(-0.1, 0.15, 3)).clip(0.05, 0.9).tolist()
     return red, green, blue
 
 

@@ -119,7 +119,7 @@ def _entered(origin: np.ndarray, rays: np.ndarray, box: Box) -> tuple[np.ndarray
 
 
 def _material(rng: np.random.Generator, darkest: float, brightest: float) -> Material:
-    grey, tint = rng.uniform(darkest, brightest), rng.uniform(0.7, 1.15, 3)
+    grey, tint = rng.uniform(darkest, brightest), rng.uniform(0.85, 1.1, 3)
     red, green, blue = np.clip(grey * tint, 0.02, 0.98).tolist()
     return Material((red, green, blue), float(rng.uniform(0.2, 0.9)))
 
@@ -172,7 +172,7 @@ def room_of(subject: int, number: int, view: View) -> Room:
     towards = rng.normal((0.0, 0.7, -0.7), (0.6, 0.2, 0.3))
     light = Light(
         towards=towards / np.linalg.norm(towards),
-        colour=rng.uniform(0.7, 1.25) * rng.uniform(0.85, 1.1, 3),
-        ambient=float(rng.uniform(0.3, 0.55)),
+        colour=rng.uniform(0.85, 1.3) * rng.uniform(0.9, 1.1, 3),
+        ambient=float(rng.uniform(0.4, 0.6)),
     )
     return Room(view, turn, (float(back), float(side)), surfaces, tuple(boxes), light)
