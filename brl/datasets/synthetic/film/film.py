@@ -99,19 +99,17 @@ class Film:
                 canvas.draw(one.capsule.at(drawn), one.present[drawn])
             yield from kind.developed(canvas, room.light, [self._noise(n) for n in drawn.tolist()])
 
-    def box(self) -> tuple[float, float, float, float] | None:
-        """The box that holds the bodies in all pictures; None if they show nobody.
+    def box(self) -> tuple[float, float, float, float]:
+        """The box that holds the bodies in all pictures; somebody is always seen.
 
-        Left, top, right and bottom, in pixels, within the picture.
+        Left, top, right and bottom, in pixels, within the picture: from 0 to its width or height.
         """
         bodies = _bodies(_take(self.label, self.index))
         corners = np.concatenate([extent(one.capsule)[one.present] for one in bodies])
-        if not len(corners):
-            return None
-        right_side, bottom_side = WIDTH - 1.0, HEIGHT - 1.0
+        corners += 0.5  # from the centre of the first pixel to its edge
         left, top = np.maximum(corners[:, :2].min(axis=0), 0.0).tolist()
-        right, bottom = np.minimum(corners[:, 2:].max(axis=0), (right_side, bottom_side)).tolist()
-        return (left, top, right, bottom) if left < right and top < bottom else None
+        right, bottom = np.minimum(corners[:, 2:].max(axis=0), (WIDTH, HEIGHT)).tolist()
+        return left, top, right, bottom
 
     def _things(self, take: scenes.Take) -> list[_Shown]:
         rng = generator(_THINGS_KEY, self.label, self.index)
