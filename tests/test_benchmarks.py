@@ -82,6 +82,17 @@ def test_operations_are_about_those_published(name):
     assert 0.9 * PUBLISHED[name] < operations / 2e9 < 1.02 * PUBLISHED[name]
 
 
+def test_the_operations_of_attentions_are_counted():
+    """Of two blocks and bodies: pairs of a query and a key, times two products of 64 numbers."""
+    frames, joints, cross = 64, 25, 2
+    searched = (frames * joints + cross) * (frames // 2 * 13 + cross)
+    by_joints = frames * sum((g + cross) * (g + cross + joints) for g in (12, 13))
+    by_time = 2 * (frames // 2 * 2 * joints + cross) ** 2
+    _, operations = size("deformable3d")
+    attention = 2 * 2 * (searched + by_joints + by_time) * 2 * 64 * 2
+    assert attention < operations < 1.6 * attention
+
+
 def test_a_report_names_its_command_and_its_machine(tmp_path, capsys):
     path = tmp_path / "new" / "table.md"
     reports.report("make bench-x", path, ("what", "ratio"), [("a", "2.0"), ("b", "3.0")])

@@ -18,7 +18,8 @@ EVERY = pytest.mark.parametrize("name", NAMES)
 # In millions: at the published width, for 25 joints and 60 classes.
 PUBLISHED_SIZES = {
     "stgcn": 3.10, "stgcnpp": 1.40, "aagcn": 3.78, "ctrgcn": 1.45, "msg3d": 3.20, "dgstgcn": 1.70,
-    "psumnet": 1.45, "skeletonmae": 0.45,  # of the last one, our reading: nothing is published
+    "psumnet": 1.45,
+    "skeletonmae": 0.45, "deformable3d": 0.32,  # our readings: nothing is published
 }  # fmt: skip
 SMALL = {"base_channels": 8, "blocks": [1, 1]}
 
@@ -130,8 +131,8 @@ def test_other_widths_depths_and_bodies(name, base_channels, blocks, layout, bod
     clips, present = clips_of(layout, bodies)
     assert network(clips, present).shape == (4, 5)
     features = network.features(clips, present)
-    # SkeletonMAE has one width, and means over seven stretches of time.
-    times = 7 if name == "skeletonmae" else 2 ** (len(blocks) - 1)
+    # These have one width; SkeletonMAE has means over seven stretches of time.
+    times = {"skeletonmae": 7, "deformable3d": 1}.get(name, 2 ** (len(blocks) - 1))
     assert features.shape == (4, bodies, base_channels * times)
     assert_finite_gradients(network, network(clips, present))
 

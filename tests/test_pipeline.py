@@ -74,7 +74,16 @@ def test_dvc_shows_the_groups_of_each_stream(project):
 
 
 def test_another_networks_code_trains_nothing(project):
-    for network in ("stgcn", "aagcn", "ctrgcn", "msg3d", "dgstgcn", "psumnet", "skeletonmae"):
+    for network in (
+        "stgcn",
+        "aagcn",
+        "ctrgcn",
+        "msg3d",
+        "dgstgcn",
+        "psumnet",
+        "skeletonmae",
+        "deformable3d",
+    ):
         with (project.folder / f"brl/models/{network}.py").open("a") as file:
             file.write("# changed\n")
     assert project.reproduce() == {"networks"}

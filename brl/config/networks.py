@@ -22,8 +22,26 @@ class CTRGCNSettings(Section):
     temporal_relu: bool = True
 
 
+class Deformable3DSettings(Section):
+    """Settings of `deformable3d`, all of them our reading.
+
+    heads          of each attention
+    search_stride  of the grid from which tokens are searched, on each axis
+    joint_stride   every which joint of a frame sees the others
+    time_stride    every which frame sees the others
+    patch          side of a patch of pixels, where there are pictures
+    """
+
+    heads: Count = 8
+    search_stride: Count = 2
+    joint_stride: Count = 2
+    time_stride: Count = 2
+    patch: Count = 16
+
+
 # The networks' own settings, each with its published value where it is left out.
 NETWORK_SETTINGS: dict[str, type[Section]] = {
     "dgstgcn": DGSTGCNSettings,
     "ctrgcn": CTRGCNSettings,
+    "deformable3d": Deformable3DSettings,
 }

@@ -39,8 +39,9 @@ class ModelParams(Extended):
     """The network of all streams, but for what a stream has of its own."""
 
     name: Literal[
-        "stgcn", "stgcnpp", "aagcn", "ctrgcn", "msg3d", "dgstgcn", "psumnet", "skeletonmae"
-    ]
+        "stgcn", "stgcnpp", "aagcn", "ctrgcn", "msg3d", "dgstgcn", "psumnet", "skeletonmae",
+        "deformable3d",
+    ]  # fmt: skip
     base_channels: Annotated[int, Field(ge=6, le=1024)]
     blocks: Annotated[list[Count], Field(min_length=1, max_length=5)] | None
     absent_bodies: Literal["skip", "pad"]

@@ -13,6 +13,7 @@ from torch.nn import functional
 from brl.clips.layout import Layout
 from brl.models.common.batch_norm import DataNorm, places
 from brl.models.common.fixed_sizes import FixedSizes, mean_features
+from brl.models.common.seen import PictureNorm, SeenShape
 
 
 class BlockShape(NamedTuple):
@@ -33,6 +34,7 @@ class Shape:
     base_channels  C0, width of the first stage
     blocks         number of blocks in each stage; None: as published
     settings       the network's own settings (`model.settings`), its published values left out
+    seen           what is in a frame; None: the layout's joints
     """
 
     layout: Layout
@@ -41,6 +43,7 @@ class Shape:
     base_channels: int
     blocks: tuple[int, ...] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    seen: SeenShape | None = None
 
     def block_shapes(self, published: tuple[int, ...]) -> list[BlockShape]:
         """Shapes of all blocks; each stage but the first doubles the width and halves the frames.
@@ -64,7 +67,7 @@ class Backbone(nn.Module):
     `forward` maps normalised bodies (B, T, V, K) to features (B, T', V, C').
     """
 
-    data_bn: DataNorm
+    data_bn: DataNorm | PictureNorm
     out_channels: int
 
     def start_head(self, linear: nn.Linear) -> None:
