@@ -6,7 +6,6 @@ batches 16 clips. Prints a table and writes it to reports/benchmarks/networks.md
 
 import statistics
 import sys
-from typing import get_args
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -17,7 +16,7 @@ from benchmarks.pairs import Turns
 from benchmarks.report import mb, report
 from benchmarks.training_steps import STEPS, TEST_CLIPS
 from brl.clips.layouts import NTU25
-from brl.config.params import ModelParams
+from brl.config.params import ModelParams, networks_that_see
 from brl.models.common.build import build
 from brl.support.paths import BENCHMARK_REPORTS
 
@@ -31,7 +30,7 @@ TURNS, BATCH, VIEWS, FRAMES, BODIES = 7, 16, 10, 64, 2
 def main() -> None:
     """Measures all networks and reports the figures."""
     rows = []
-    for name in get_args(ModelParams.model_fields["name"].annotation):
+    for name in networks_that_see("joints"):
         print(f"... {name}", file=sys.stderr)
         with Turns(["benchmarks.training_steps", f"train-1-{name}"]) as turns:
             step = statistics.median(turns.take() for _ in range(TURNS))

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from brl.clips.layout import Layout
 from brl.clips.layouts import COCO17, LAYOUTS, NTU25
-from brl.config.params import ModelParams
+from brl.config.params import networks_that_see
 from brl.config.pretrain import PretrainParams
 from brl.pretraining import hallucinated as module
 from brl.pretraining.contrastive import Contrastive, described
@@ -40,7 +40,7 @@ from brl.training.loop import Training
 from tests.conftest import STREAMS
 from tests.tiny import Interrupted, interrupting, job, stored, swinging_arms, training_part, with_lr
 
-NETWORKS = get_args(ModelParams.model_fields["name"].annotation)
+NETWORKS = networks_that_see("joints")
 KINDS = ("contrastive", "hallucinated")
 
 

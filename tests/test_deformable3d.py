@@ -90,6 +90,9 @@ def test_the_place_of_a_joint_and_of_a_frame_matters():
     reordered = joints[:, :, torch.randperm(25)]
     assert not torch.allclose(backbone(joints), backbone(reordered))
     assert not torch.allclose(backbone(joints), backbone(joints.flip(1)))
+    alike = backbone.tokens(joints[:, :1, :1].expand(-1, 8, 25, -1))
+    for tokens in (alike.map[0, :, 0], alike.joints[0]):
+        assert len(tokens.flatten(0, 1).detach().unique(dim=0)) == 8 * 25
 
 
 @pytest.mark.parametrize("frames", [1, 4, 7, 64, 100])

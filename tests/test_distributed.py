@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from brl.clips.clip import Clip
 from brl.clips.layouts import NW_UCLA20
 from brl.clips.normalize import Normalization
 from brl.clips.store import ClipStore, write_store
-from brl.config.params import ModelParams, PrototypeParams, read_params
+from brl.config.params import PrototypeParams, networks_that_see, read_params
 from brl.config.pretrain import HallucinatedParams, MaskedParams, PretrainParams
 from brl.pretraining.encoder import Pretraining
 from brl.subset.subset import Subset
@@ -108,7 +107,7 @@ JOBS |= {
 # Batches of one or two clips: of three processes one always has an empty part.
 SMALL_BATCHES = {
     network: job(network, absent_bodies="skip", sampler="instance", batch_size=2)
-    for network in get_args(ModelParams.model_fields["name"].annotation)
+    for network in networks_that_see("joints")
 } | {
     name: replace(JOBS[name], train=job(batch_size=2).train)
     for name in ("prototypes", "shap", "masked", "hallucinated")

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from typing import get_args
 
 import numpy as np
 import onnx
@@ -11,7 +10,7 @@ import torch
 
 from brl.clips.layouts import COCO17, NTU25
 from brl.clips.normalize import Normalization
-from brl.config.params import ModelParams
+from brl.config.params import networks_that_see
 from brl.serving import export as exporting
 from brl.serving.export import (
     export,
@@ -28,7 +27,7 @@ from tests.project import HERE
 from tests.recognizers import ENSEMBLE, PARAMS, SMALL, untrained
 from tests.test_store import CLASSES, some_clips, stored
 
-NETWORKS = get_args(ModelParams.model_fields["name"].annotation)
+NETWORKS = networks_that_see("joints")
 OTHERS = [*((name, "skip") for name in NETWORKS if name != "stgcnpp"), ("aagcn", "pad")]
 CASES = [
     ("stgcnpp", "skip"),

@@ -1,14 +1,13 @@
 """A training in a few fixed numbers of bodies is that without them, except for rounding."""
 
 from dataclasses import replace
-from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor
 
 from brl.clips.store import ClipStore
-from brl.config.params import ModelParams
+from brl.config.params import networks_that_see
 from brl.models.common.batch_norm import BatchNorm, counting
 from brl.models.common.fixed_sizes import Compute, FixedSizes, MeanFeatures, as_cuda_graph
 from brl.streams.device import uses_cuda_graphs
@@ -19,7 +18,7 @@ from brl.training.loop import Training, train_stream
 from tests.methods import method
 from tests.tiny import job, stored, swinging_arms, training_part
 
-NETWORKS = get_args(ModelParams.model_fields["name"].annotation)
+NETWORKS = networks_that_see("joints")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from typing import get_args
 
 import pytest
 import torch
@@ -13,7 +12,7 @@ from torch import Generator
 from brl.clips.layout import Layout
 from brl.clips.layouts import COCO17, LAYOUTS, NTU25
 from brl.clips.layouts.parts import PARTS, branches, masked_parts
-from brl.config.params import ModelParams
+from brl.config.params import networks_that_see
 from brl.config.pretrain import MaskedParams
 from brl.pretraining.masked import (
     MaskedParts,
@@ -30,7 +29,7 @@ from brl.training.loop import Training
 from tests.conftest import STREAMS
 from tests.tiny import job, stored, swinging_arms, training_part
 
-NETWORKS = get_args(ModelParams.model_fields["name"].annotation)
+NETWORKS = networks_that_see("joints")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Every network agrees with its published implementation, on every layout of the reference."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,11 +9,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from brl.clips.layouts import COCO17, NTU25, NW_UCLA20
-from brl.config.params import ModelParams
+from brl.config.params import ModelParams, networks_that_see
 from brl.models.common.build import build
 from tests.reference import shared
 
-NAMES = get_args(ModelParams.model_fields["name"].annotation)
+NAMES = networks_that_see("joints")
 LAYOUTS = {"nturgbd": NTU25, "nw_ucla": NW_UCLA20, "coco": COCO17}
 # Networks whose reference files have another name.
 FILES = {"stgcn": "stgcn_vanilla", "stgcnpp": "stgcn"}

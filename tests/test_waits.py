@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import get_args
 
 import pytest
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from brl.clips.layout import Layout
 from brl.clips.store import ClipStore
-from brl.config.params import ModelParams
+from brl.config.params import ModelParams, networks_that_see
 from brl.config.presets import METHODS
 from brl.config.pretrain import MaskedParams
 from brl.models.common import network
@@ -34,7 +33,7 @@ from tests.test_contrastive import pretraining
 from tests.tiny import PARAMS, job, stored, swinging_arms, training_part
 from tests.waits import META, Waits
 
-NETWORKS = get_args(ModelParams.model_fields["name"].annotation)
+NETWORKS = networks_that_see("joints")
 EPOCHS = (0, 7)  # before and after all that sets in later
 # A method of each kind. Its sampler has no part in a step, nor has what changes the last layer.
 METHOD_OF = {

@@ -45,3 +45,18 @@ NETWORK_SETTINGS: dict[str, type[Section]] = {
     "ctrgcn": CTRGCNSettings,
     "deformable3d": Deformable3DSettings,
 }
+
+# What a network sees, where it is not joints alone.
+SEES: dict[str, tuple[str, ...]] = {
+    "deformable3d": ("joints", "pictures"),
+    "resnet18": ("pictures",),
+    "r2plus1d18": ("pictures",),
+}
+
+# The least width C0 of a network, where there is one.
+LEAST_WIDTHS = {"resnet18": 8, "r2plus1d18": 8}
+
+
+def sees(name: str) -> tuple[str, ...]:
+    """What a network sees: `joints`, `pictures`, or both."""
+    return SEES.get(name, ("joints",))

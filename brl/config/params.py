@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     Field,
@@ -15,7 +15,7 @@ from pydantic import (
 from brl.config.data import DatasetParams, PrepareParams, SubsampleParams
 from brl.config.ensemble import EnsembleParams
 from brl.config.evaluate import EvaluateParams
-from brl.config.networks import NETWORK_SETTINGS, NoSettings
+from brl.config.networks import LEAST_WIDTHS, NETWORK_SETTINGS, NoSettings, sees
 from brl.config.pictures import PictureParams
 from brl.config.pretrain import PretrainParams
 from brl.config.section import (
@@ -40,13 +40,21 @@ class ModelParams(Extended):
 
     name: Literal[
         "stgcn", "stgcnpp", "aagcn", "ctrgcn", "msg3d", "dgstgcn", "psumnet", "skeletonmae",
-        "deformable3d",
+        "deformable3d", "resnet18", "r2plus1d18",
     ]  # fmt: skip
     base_channels: Annotated[int, Field(ge=6, le=1024)]
     blocks: Annotated[list[Count], Field(min_length=1, max_length=5)] | None
     absent_bodies: Literal["skip", "pad"]
     head: Literal["linear", "cosine"]
     settings: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("base_channels")
+    @classmethod
+    def _is_wide_enough(cls, width: int, info: ValidationInfo) -> int:
+        name = info.data.get("name", "")
+        if width < (least := LEAST_WIDTHS.get(name, 0)):
+            raise ValueError(f"{name} takes {least} or more")
+        return width
 
     @field_validator("settings")
     @classmethod
@@ -65,6 +73,12 @@ class ModelParams(Extended):
             raise ValueError(
                 f"{problem['loc'][0]} must be {wanted}, not {problem['input']!r}"
             ) from error
+
+
+def networks_that_see(what: str) -> list[str]:
+    """The values of `model.name` for streams that show `joints` or `pictures`, in their order."""
+    names = get_args(ModelParams.model_fields["name"].annotation)
+    return [name for name in names if what in sees(name)]
 
 
 class ScheduleParams(Section):
@@ -181,9 +195,14 @@ class Params(Section):
             if name == "ensemble":
                 raise ValueError("streams.ensemble: the ensemble of all streams has this name")
             try:
-                self.model_of(name)
+                network = self.model_of(name).name
             except UserError as error:
                 raise ValueError(str(error)) from error
+            if "joints" not in sees(network):
+                raise ValueError(
+                    f"model.name {network} sees {' and '.join(sees(network))}; the stream {name} "
+                    f"shows joints: must be one of {', '.join(networks_that_see('joints'))}"
+                )
         return self
 
     @model_validator(mode="after")

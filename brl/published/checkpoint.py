@@ -33,7 +33,7 @@ def read_state(path: Path) -> State:
     content = _read(path)
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state:
-        raise UserError(f"{path}: holds no state dict; must be a checkpoint of PYSKL or BRL")
+        raise UserError(f"{path}: holds no state dict; must be a published checkpoint")
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
             wrong = shown(repr(key))[:60]

@@ -175,7 +175,11 @@ def _normalised(x: Tensor, state: _State, norm: nn.BatchNorm1d | nn.BatchNorm2d)
 def _normalised_by(
     counted: Tensor, x: Tensor, state: _State, momentum: float, eps: float
 ) -> Tensor:
-    """Like `_normalised` in training, by those rows of x (B, ..., C) that count, (B,) bool."""
+    """Like `_normalised` in training, by those rows of x (B, ..., C) that count, (B,) bool.
+
+    x may have several rows for each that counts or does not, one after the other: frames of a body.
+    """
+    counted = counted.repeat_interleave(len(x) // len(counted))
     rows = x.flatten(1, -2).to(torch.promote_types(x.dtype, torch.float32))
     total = counted.sum() * rows.shape[1]
     share = (counted / total)[:, None, None]
