@@ -124,7 +124,7 @@ def test_other_widths_and_depths(name, width, blocks, times):
     ("name", "shape"), [("resnet18", (2, 8, 4, 64)), ("r2plus1d18", (2, 1, 16, 64))]
 )
 def test_features_of_cells(name, shape):
-    """At a side of 64: `resnet18` halves it five times, `r2plus1d18` four times, and time thrice."""
+    """Of a side of 64, halved five times by `resnet18`, four times by `r2plus1d18`; time thrice."""
     network = network_of(name, side=64)
     clips, present = clips_of(side=64)
     bodies = network.backbone.data_bn.normalise(clips, present)
