@@ -91,6 +91,16 @@ def test_onnx_agrees_and_has_metadata(tmp_path):
     assert str(HERE).encode() not in content and b"site-packages" not in content
 
 
+@pytest.mark.slow
+def test_tokens_that_were_searched_agree_through_onnx(tmp_path):
+    """ONNX has no sampling in three dimensions. The search of a fresh network would not move."""
+    recognizer = of_network("deformable3d", "skip")
+    for trained in recognizer.streams.values():
+        for block in trained.model.backbone.blocks:
+            torch.nn.init.normal_(block.searched.search.offset.weight)
+    assert export(recognizer, tmp_path / "r.onnx", []) <= 1e-4
+
+
 class WrongWithMissingJoints(exporting.RecognizerGraph):
     """A graph that differs for clips in which a joint was not seen."""
 
