@@ -30,7 +30,7 @@ TURNS, BATCH, VIEWS, FRAMES, BODIES = 7, 16, 10, 64, 2
 def main() -> None:
     """Measures all networks and reports the figures."""
     rows = []
-    for name in networks_that_see("joints"):
+    for name in networks_that_see({"joints"}):
         print(f"... {name}", file=sys.stderr)
         with Turns(["benchmarks.training_steps", f"train-1-{name}"]) as turns:
             step = statistics.median(turns.take() for _ in range(TURNS))

@@ -5,10 +5,11 @@ films again.
 """
 
 from brl.datasets.own import source as own
+from brl.datasets.synthetic.film import film as synthetic
 from brl.pictures.film import Films
 from brl.support.errors import UserError
 
-FILMS: dict[str, Films] = {"custom": own.FILMS}
+FILMS: dict[str, Films] = {"custom": own.FILMS, "synthetic": synthetic.FILMS}
 
 
 def films_of(name: str, picture_input: str) -> Films:

@@ -1,7 +1,8 @@
 """Stage `networks`: what decides the network of each stream, with a hash of its code.
 
 STREAM.json has what all stages of a stream depend on, STREAM.encoder.json all that a pre-training
-depends on: not the head, and no learning rate.
+depends on: not the head, and no learning rate. The pictures that a stream sees are named by their
+digest, so that other streams do not depend on them.
 """
 
 import json
@@ -10,18 +11,21 @@ from typing import Any
 
 from brl.config.params import read_params
 from brl.support.files import network_code, sha256, written_whole
-from brl.support.paths import NETWORKS
+from brl.support.paths import NETWORKS, PICTURES
 from brl.support.stage import stage
 
 
 def main() -> None:
     """Runs the stage."""
     params = read_params()
+    pictures = json.loads((PICTURES / "meta.json").read_text(encoding="utf-8"))["inputs"]
     with written_whole(NETWORKS) as unfinished:
         unfinished.mkdir()
         for stream, settings in params.streams.items():
             model = params.model_of(stream)
             network = {"network": model.name, "code": sha256(network_code(model.name))}
+            if settings.pictures is not None:
+                network["pictures"] = pictures[settings.pictures]["digest"]
             write(unfinished / f"{stream}.json", network)
             encoder = settings.model_dump(mode="json", include={"inputs", "part"})
             encoder |= {"model": model.model_dump(exclude={"head"})}

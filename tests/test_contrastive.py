@@ -40,7 +40,7 @@ from brl.training.loop import Training
 from tests.conftest import STREAMS
 from tests.tiny import Interrupted, interrupting, job, stored, swinging_arms, training_part, with_lr
 
-NETWORKS = networks_that_see("joints")
+NETWORKS = networks_that_see({"joints"})
 KINDS = ("contrastive", "hallucinated")
 
 

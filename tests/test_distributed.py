@@ -107,7 +107,7 @@ JOBS |= {
 # Batches of one or two clips: of three processes one always has an empty part.
 SMALL_BATCHES = {
     network: job(network, absent_bodies="skip", sampler="instance", batch_size=2)
-    for network in networks_that_see("joints")
+    for network in networks_that_see({"joints"})
 } | {
     name: replace(JOBS[name], train=job(batch_size=2).train)
     for name in ("prototypes", "shap", "masked", "hallucinated")

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from brl.config.params import ModelParams
+from brl.config.params import ModelParams, Params
 from brl.support import paths
 from tests.project import HERE
 
@@ -86,7 +86,8 @@ def test_declared_code_is_imported_code(stage):
     if stage == "download":
         assert declared == set()  # new code is no reason to fetch gigabytes again
     elif stage == "networks":
-        assert definition["deps"] == [str(script), "brl/models"]  # it reads the files
+        # It reads the files.
+        assert definition["deps"] == [str(script), "brl/models", "data/pictures/meta.json"]
     else:
         assert declared == {str(script)} | all_imports(script) | chosen_network(definition)
 
@@ -153,3 +154,14 @@ def test_what_a_killed_program_left_in_a_folder_is_no_dependency(left):
     with Repo(str(HERE)) as repo:
         assert repo.dvcignore.is_ignored_file(str(HERE / "classifiers" / left))
         assert not repo.dvcignore.is_ignored_file(str(HERE / "classifiers/joint.safetensors"))
+
+
+def test_no_parameter_has_a_name_that_dvc_overlooks():
+    """DVC's cache of runs leaves `size` and `nfiles` out, at any depth, and takes other results."""
+
+    def keys(schema: dict) -> set[str]:
+        sections = [schema, *schema.get("$defs", {}).values()]
+        return {key for section in sections for key in section.get("properties", {})}
+
+    assert "batch_size" in keys(Params.model_json_schema())
+    assert not {"size", "nfiles"} & keys(Params.model_json_schema())

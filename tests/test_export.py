@@ -27,7 +27,7 @@ from tests.project import HERE
 from tests.recognizers import ENSEMBLE, PARAMS, SMALL, untrained
 from tests.test_store import CLASSES, some_clips, stored
 
-NETWORKS = networks_that_see("joints")
+NETWORKS = networks_that_see({"joints"})
 OTHERS = [*((name, "skip") for name in NETWORKS if name != "stgcnpp"), ("aagcn", "pad")]
 CASES = [
     ("stgcnpp", "skip"),

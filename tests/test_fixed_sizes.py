@@ -18,7 +18,7 @@ from brl.training.loop import Training, train_stream
 from tests.methods import method
 from tests.tiny import job, stored, swinging_arms, training_part
 
-NETWORKS = networks_that_see("joints")
+NETWORKS = networks_that_see({"joints"})
 
 
 @pytest.fixture(scope="module")

@@ -147,6 +147,6 @@ def test_scores_of_2d_joints_are_neither_rotated_nor_rescaled(tmp_path, stream):
     frames = train_frames("uniform", batched.lengths, 9, torch.Generator().manual_seed(0))
     plain = params.model_copy(update={"rescale": False})
     inputs = JointInputs(batched, STREAMS[stream], plain)
-    expected, _ = inputs._batch(which, frames)
+    expected, _ = inputs.batch(which, frames)
     torch.testing.assert_close(ours[..., 2], expected[..., 2])
     assert not torch.allclose(ours[..., :2], expected[..., :2])

@@ -29,7 +29,7 @@ from brl.training.loop import Training
 from tests.conftest import STREAMS
 from tests.tiny import job, stored, swinging_arms, training_part
 
-NETWORKS = networks_that_see("joints")
+NETWORKS = networks_that_see({"joints"})
 
 
 @pytest.fixture(scope="module")

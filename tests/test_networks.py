@@ -13,7 +13,7 @@ from brl.config.params import ModelParams, networks_that_see
 from brl.models.common.build import build
 from tests.reference import shared
 
-NAMES = networks_that_see("joints")
+NAMES = networks_that_see({"joints"})
 LAYOUTS = {"nturgbd": NTU25, "nw_ucla": NW_UCLA20, "coco": COCO17}
 # Networks whose reference files have another name.
 FILES = {"stgcn": "stgcn_vanilla", "stgcnpp": "stgcn"}

@@ -27,7 +27,7 @@ from tests.films import numbered, write_images, write_video
 from tests.own_data import STICK, write_description, write_stick_figures
 from tests.project import HERE, Project
 
-RGB = {"size": 8, "frames": 4, "format": "color", "crop": "none"}
+RGB = {"side": 8, "frames": 4, "format": "color", "crop": "none"}
 
 
 @pytest.fixture
@@ -189,7 +189,7 @@ def test_a_dataset_without_pictures_and_one_without_a_list_are_refused(project):
         films_of("msr_action3d", "rgb")
     assert str(caught.value) == (
         "params.yaml: pictures.rgb: msr_action3d has no pictures; take the block out, or choose a "
-        "dataset that has: custom"
+        "dataset that has: custom, synthetic"
     )
     Path("own/clips.csv").unlink()
     Path("own/a.pkl").write_bytes(b"x")
@@ -210,12 +210,12 @@ def test_a_file_from_before_pictures_reads_and_is_told_what_to_add(project):
 @pytest.mark.parametrize(
     ("name", "change", "says"),
     [
-        ("rgb", {"size": 7}, "pictures.rgb.size: must be greater than or equal to 8, not 7"),
-        ("rgb", {"size": 513}, "pictures.rgb.size: must be less than or equal to 512, not 513"),
+        ("rgb", {"side": 7}, "pictures.rgb.side: must be greater than or equal to 8, not 7"),
+        ("rgb", {"side": 513}, "pictures.rgb.side: must be less than or equal to 512, not 513"),
         ("rgb", {"frames": 0}, "pictures.rgb.frames: must be greater than or equal to 1, not 0"),
         ("rgb", {"format": "red"}, "pictures.rgb.format: must be 'color', 'gray' or 'depth'"),
         ("rgb", {"crop": "hand"}, "pictures.rgb.crop: must be 'none' or 'bodies', not 'hand'"),
-        ("rgb", {"fps": 3}, "pictures.rgb.fps: unknown key; known here: size, frames, format"),
+        ("rgb", {"fps": 3}, "pictures.rgb.fps: unknown key; known here: side, frames, format"),
         ("RGB", {}, "pictures.RGB: must be lower case letters, digits and _"),
     ],
 )
@@ -236,12 +236,12 @@ def test_dvc_runs_what_an_edit_touches(tmp_path):
     assert "pictures" in project.reproduce(*targets)
     assert project.reproduce(*targets) == set()
     project.edit({"pictures": {"rgb": RGB}})
-    assert project.reproduce(*targets) == {"pictures"}
+    assert project.reproduce(*targets) == {"pictures", "networks"}
     assert PictureStore.open(tmp_path / PICTURES).pictures("rgb").counts.sum() == 44
     project.edit({"train.epochs": 7, "prepare.max_bodies": 2})
     assert project.reproduce(*targets) == set()
     write_video(tmp_path / "own/0.mkv", numbered(3))
-    assert project.reproduce(*targets) == {"own", "prepare", "pictures"}
+    assert project.reproduce(*targets) == {"own", "prepare", "pictures", "networks"}
     assert PictureStore.open(tmp_path / PICTURES).pictures("rgb").counts.sum() == 33
     project.edit({"pictures": {}})
-    assert project.reproduce(*targets) == {"pictures"}
+    assert project.reproduce(*targets) == {"pictures", "networks"}

@@ -13,6 +13,7 @@ from brl.models.common.build import build
 from brl.models.common.network import Network
 from brl.models.common.pictures import PlaneNorm
 from brl.models.common.seen import SeenShape
+from brl.models.r2plus1d18 import OverTime
 from brl.support.errors import UserError
 from tests.project import HERE
 from tests.test_networks import model_params, parameters_of
@@ -225,9 +226,9 @@ def test_they_are_refused_for_streams_of_joints(name, tmp_path):
 
 
 def test_networks_by_what_they_see():
-    assert networks_that_see("pictures") == ["deformable3d", *NAMES]
-    assert set(networks_that_see("joints")).isdisjoint(NAMES)
-    assert "deformable3d" in networks_that_see("joints")
+    assert networks_that_see({"pictures"}) == ["deformable3d", *NAMES]
+    assert set(networks_that_see({"joints"})).isdisjoint(NAMES)
+    assert "deformable3d" in networks_that_see({"joints"})
 
 
 @EVERY
@@ -241,3 +242,24 @@ def test_a_width_below_eight_is_refused(name):
 def test_joints_do_not_fit(name, seen):
     with pytest.raises(ValueError, match="sees pictures, and nothing else"):
         build(model_params(name), NTU25, 3, 5, 1, seen)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 4])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_convolution_over_time_is_one_of_three_dimensions(frames, stride):
+    conv = OverTime(5, 7, stride)
+    pictures = torch.randn(2, 5, frames, 3, 4)
+    expected = torch.nn.Conv3d.forward(conv, pictures)
+    torch.testing.assert_close(conv(pictures), expected)
+
+
+def test_gradients_in_bfloat16_hold_no_memory_that_was_never_written():
+    """Those of a plain convolution over two frames do: mostly NaN, where memory was NaN."""
+    conv = OverTime(28, 16)
+    for _ in range(20):
+        used = [torch.full((size,), torch.nan) for size in (10, 100, 1000, 10000, 100000)]
+        del used
+        with torch.autocast("cpu", torch.bfloat16):
+            out = conv(torch.randn(8, 28, 2, 4, 4))
+        (gradient,) = torch.autograd.grad(out.float().pow(2).sum(), conv.weight)
+        assert torch.isfinite(gradient).all()

@@ -72,7 +72,7 @@ def edited(value: object, key: str) -> object:
         "name": "dgstgcn",
         "split": "xsub",
         "settings": {"graphs": 4},
-        "pictures": {"rgb": {"size": 56, "frames": 8, "format": "gray", "crop": "none"}},
+        "pictures": {"rgb": {"side": 56, "frames": 8, "format": "gray", "crop": "none"}},
         "blocks": [1, 2],
         "lr": 0.3,
         "list_file": "mine.txt",

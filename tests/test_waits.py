@@ -33,7 +33,7 @@ from tests.test_contrastive import pretraining
 from tests.tiny import PARAMS, job, stored, swinging_arms, training_part
 from tests.waits import META, Waits
 
-NETWORKS = networks_that_see("joints")
+NETWORKS = networks_that_see({"joints"})
 EPOCHS = (0, 7)  # before and after all that sets in later
 # A method of each kind. Its sampler has no part in a step, nor has what changes the last layer.
 METHOD_OF = {

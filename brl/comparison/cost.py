@@ -70,10 +70,9 @@ def cost(run: Run, data: Data) -> dict[str, float]:
 def operations_of(recipe: str) -> int:
     """Operations of a forward pass of one body of a clip; recipe: as JSON."""
     content = Recipe.model_validate_json(recipe)
-    network, bodies = content.build().eval(), content.max_bodies
-    joints, channels = content.seen_layout.num_joints, content.seen_channels
-    clips = torch.zeros(1, bodies, content.train.clip_len, joints, channels)
-    present = torch.arange(bodies)[None] == 0
+    network, shape = content.build().eval(), content.batch_shape
+    clips = torch.zeros(1, *shape)
+    present = torch.arange(shape[0])[None] == 0
     network.pads = False  # in evaluation it would compute absent bodies once more
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(clips, present)

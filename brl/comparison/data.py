@@ -11,6 +11,7 @@ from brl.clips.store import ClipStore
 from brl.comparison.learned import LearnedFusion
 from brl.comparison.plan import Run, key_of
 from brl.pretraining.encoder import Pretraining
+from brl.streams.pictures import digest_of
 from brl.subset.subset import Subset, read_subset, read_summary
 from brl.support.errors import UserError
 from brl.support.files import project_root
@@ -41,7 +42,8 @@ class Data:
         share = run.params.train.validation
         left_out = (f", {share} held out" if share else "") + run.left_out
         started = [self.encoder_key(run)] if job.pretrain else []
-        return key_of(*of_job, self.store.digest, self.digest + left_out, *started)
+        seen = digest_of(job.stream)
+        return key_of(*of_job, self.store.digest, self.digest + left_out, *started, *seen)
 
     def encoder_key(self, run: Run) -> str:
         """The key of the pre-trained encoder that a run starts from."""

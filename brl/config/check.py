@@ -2,6 +2,7 @@
 
 from brl.clips.layout import Layout
 from brl.config.lists import listed_names, not_for_training
+from brl.config.networks import LEAST_SIDES, Deformable3DSettings
 from brl.config.params import Params
 from brl.config.streams import check_halves, check_limbs, check_masked, check_part
 from brl.datasets.chosen import chosen_labels
@@ -94,8 +95,43 @@ def check_streams(params: Params, layout: Layout) -> None:
     pretrain = params.pretraining
     for name, stream in params.streams.items():
         check_part(layout, name, stream.part)
-        if stream.weights is None:  # it is trained
+        if stream.pictures is not None:
+            check_pictures(params, name)
+        elif stream.weights is None:  # it is trained
             check_halves(layout, name, stream.part, params.method.mix)
             check_limbs(layout, name, stream.part, params.method.mix)
             if pretrain is not None and pretrain.kind == "masked":
                 check_masked(layout, name, stream.part, pretrain.masked.parts)
+
+
+def check_pictures(params: Params, name: str) -> None:
+    """Raises UserError where a stream sees pictures and something else would need joints alone."""
+    stream = params.streams[name]
+    sees = f"streams.{name} sees pictures ({stream.pictures})"
+    if stream.weights is not None:
+        raise UserError(
+            f"params.yaml: {sees}: streams.{name}.weights must be a checkpoint of joints; "
+            f"brl weights {name} none trains the stream"
+        )
+    if params.method.mix.startswith("partial") or params.method.mix == "shap":
+        raise UserError(
+            f"params.yaml: method.mix: {params.method.mix} mixes parts of bodies, but {sees}; "
+            "choose another mix, as `brl preset --method best` does"
+        )
+    network, side = params.model_of(name), params.pictures[stream.pictures or ""].side
+    patch = network.settings.get("patch", Deformable3DSettings().patch)
+    if network.name == "deformable3d" and side % patch:
+        raise UserError(
+            f"params.yaml: pictures.{stream.pictures}.side: {side} is no multiple of {patch}, the "
+            f"patch of deformable3d, which {name} sees them with; change it or model.settings.patch"
+        )
+    if side < (least := LEAST_SIDES.get(network.name, 0)):
+        raise UserError(
+            f"params.yaml: pictures.{stream.pictures}.side: {side}; must be {least} or more for "
+            f"{network.name}, the network of the stream {name}"
+        )
+    if params.pretraining is not None:
+        raise UserError(
+            f"params.yaml: pretrain.kind: {params.pretraining.kind} trains on joints alone, but "
+            f"{sees}; must be none"
+        )

@@ -57,6 +57,11 @@ SEES: dict[str, tuple[str, ...]] = {
 LEAST_WIDTHS = {"resnet18": 8, "r2plus1d18": 8}
 
 
+# The least side of the pictures that a network sees. In bfloat16, oneDNN leaves parts of the
+# gradient of a stride over a single pixel unwritten.
+LEAST_SIDES = {"resnet18": 16, "r2plus1d18": 16}
+
+
 def sees(name: str) -> tuple[str, ...]:
     """What a network sees: `joints`, `pictures`, or both."""
     return SEES.get(name, ("joints",))

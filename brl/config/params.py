@@ -28,7 +28,7 @@ from brl.config.section import (
     Share,
     StreamName,
 )
-from brl.config.streams import StreamParams
+from brl.config.streams import MODALITIES, StreamParams
 from brl.support.errors import UserError
 from brl.support.yaml_file import read_yaml, validated
 
@@ -75,10 +75,10 @@ class ModelParams(Extended):
             ) from error
 
 
-def networks_that_see(what: str) -> list[str]:
-    """The values of `model.name` for streams that show `joints` or `pictures`, in their order."""
+def networks_that_see(shown: set[str]) -> list[str]:
+    """The values of `model.name` for streams that show `joints`, `pictures`, or both."""
     names = get_args(ModelParams.model_fields["name"].annotation)
-    return [name for name in names if what in sees(name)]
+    return [name for name in names if shown <= {*sees(name)}]
 
 
 class ScheduleParams(Section):
@@ -190,6 +190,17 @@ class Params(Section):
     evaluate: EvaluateParams
 
     @model_validator(mode="after")
+    def _pictures_that_are_seen_are_there(self) -> "Params":
+        for name, stream in self.streams.items():
+            if stream.pictures is not None and stream.pictures not in self.pictures:
+                known = ", ".join([*MODALITIES, *self.pictures])
+                raise ValueError(
+                    f"streams.{name}.inputs: unknown modality {stream.pictures!r}; known: {known}, "
+                    "or a block with hops and motion; pictures have their names in pictures"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _streams_have_valid_networks(self) -> "Params":
         for name in self.streams:
             if name == "ensemble":
@@ -198,10 +209,12 @@ class Params(Section):
                 network = self.model_of(name).name
             except UserError as error:
                 raise ValueError(str(error)) from error
-            if "joints" not in sees(network):
+            shown = self.streams[name].shown
+            if not shown <= {*sees(network)}:
                 raise ValueError(
                     f"model.name {network} sees {' and '.join(sees(network))}; the stream {name} "
-                    f"shows joints: must be one of {', '.join(networks_that_see('joints'))}"
+                    f"shows {' and '.join(sorted(shown))}: must be one of "
+                    f"{', '.join(networks_that_see(shown))}"
                 )
         return self
 

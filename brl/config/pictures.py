@@ -9,9 +9,13 @@ from brl.pictures.form import Form
 
 
 class PictureParams(Section):
-    """An input of pictures; see `brl.pictures.form.Form`."""
+    """An input of pictures; see `brl.pictures.form.Form`.
 
-    size: Annotated[int, Field(ge=8, le=512)]
+    No key may be called `size` or `nfiles`: DVC leaves these words out where it looks for an
+    earlier run with the same parameters, and would take the result of another.
+    """
+
+    side: Annotated[int, Field(ge=8, le=512)]
     frames: Annotated[int, Field(ge=1, le=1024)]
     format: Literal["color", "gray", "depth"]
     crop: Literal["none", "bodies"]

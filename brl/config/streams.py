@@ -5,9 +5,12 @@ from typing import Annotated, Any
 
 from pydantic import (
     BeforeValidator,
+    Discriminator,
     Field,
     SerializerFunctionWrapHandler,
+    Tag,
     field_serializer,
+    field_validator,
     model_serializer,
 )
 
@@ -29,6 +32,23 @@ class ModalityParams(Section):
     motion: bool = False
 
 
+class PictureInput(Section):
+    """What a network sees of a clip beside its joints: the pictures of this name in `pictures`."""
+
+    pictures: str
+
+
+def _kind(given: Any) -> str:
+    """Which of the two an input is, for messages that are about this one alone."""
+    named = "pictures" in given if isinstance(given, dict) else isinstance(given, PictureInput)
+    return "[pictures]" if named else "[modality]"
+
+
+StreamInput = Annotated[
+    Annotated[ModalityParams, Tag("[modality]")] | Annotated[PictureInput, Tag("[pictures]")],
+    Discriminator(_kind),
+]
+
 # The modalities of BRL, arXiv 2308.14024.
 MODALITIES = {
     f"{name}{suffix}": ModalityParams(hops=hops, motion=bool(suffix))
@@ -38,7 +58,10 @@ MODALITIES = {
 
 
 def _listed(given: Any) -> list[Any]:
-    """The inputs as a list of sections: a single one needs no list, and the six have names."""
+    """The inputs as a list of sections: a single one needs no list, and the six have names.
+
+    Other names are those of pictures.
+    """
     return [_named(each) for each in (given if isinstance(given, list) else [given])]
 
 
@@ -46,10 +69,7 @@ def _named(given: Any) -> Any:
     if not isinstance(given, str):
         return given
     if given not in MODALITIES:
-        raise ValueError(
-            f"unknown modality {given!r}; known: {', '.join(MODALITIES)}, or a block with hops and "
-            "motion"
-        )
+        return {"pictures": given}
     return MODALITIES[given].model_dump()
 
 
@@ -91,23 +111,50 @@ class OwnModelParams(Section):
 class StreamParams(Section):
     """What a stream sees, and how its network gets its weights; see brl.streams.stream.
 
-    inputs   modalities, one after the other along the channels
+    inputs   modalities, one after the other along the channels; or pictures; or both
     part     a part of the layout; `body`: all joints
     model    in what its network differs from `model`
     weights  a checkpoint instead of a training
     lr       its learning rate; None: `train.lr`
     """
 
-    inputs: Annotated[list[ModalityParams], BeforeValidator(_listed), Field(min_length=1)]
+    inputs: Annotated[list[StreamInput], BeforeValidator(_listed), Field(min_length=1)]
     part: str = WHOLE_BODY
     model: OwnModelParams | None = None
     weights: CheckpointParams | None = None
     lr: Positive | None = None
 
+    @field_validator("inputs")
+    @classmethod
+    def _with_one_camera(cls, inputs: list[StreamInput]) -> list[StreamInput]:
+        if sum(isinstance(each, PictureInput) for each in inputs) > 1:
+            raise ValueError("a stream sees the pictures of one camera: one stream for each")
+        return inputs
+
     @field_serializer("inputs")
-    def _by_name(self, inputs: list[ModalityParams]) -> list[Any]:
+    def _by_name(self, inputs: list[StreamInput]) -> list[Any]:
         names = {modality: name for name, modality in MODALITIES.items()}
-        return [names.get(each, each.model_dump()) for each in inputs]
+        return [
+            each.pictures if isinstance(each, PictureInput) else names.get(each, each.model_dump())
+            for each in inputs
+        ]
+
+    @property
+    def modalities(self) -> list[ModalityParams]:
+        """What the stream sees of joints; empty if it sees pictures alone."""
+        return [each for each in self.inputs if isinstance(each, ModalityParams)]
+
+    @property
+    def pictures(self) -> str | None:
+        """The name of the pictures that the stream sees; None: it sees none."""
+        named = [each.pictures for each in self.inputs if isinstance(each, PictureInput)]
+        return named[0] if named else None
+
+    @property
+    def shown(self) -> set[str]:
+        """What the stream shows its network: joints, pictures, or both."""
+        kinds = {"joints": self.modalities, "pictures": self.pictures}
+        return {kind for kind, seen in kinds.items() if seen}
 
 
 def check_part(layout: Layout, stream: str, part: str) -> None:

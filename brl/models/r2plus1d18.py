@@ -5,11 +5,31 @@ layer. Other widths than 64 and other numbers of blocks are ours.
 """
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from brl.models.common import network, pictures
 from brl.models.common.pictures import PlaneNorm, Width
 
 STEM = 45 / 64  # width between the first two convolutions, of C0
+
+
+class OverTime(nn.Conv3d):
+    """A convolution of 3 frames.
+
+    It is computed as one of pictures whose rows are frames: in bfloat16, oneDNN leaves parts of the
+    other's gradient unwritten where there are two frames.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__(
+            in_channels, out_channels, (3, 1, 1), (stride, 1, 1), (1, 0, 0), bias=False
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, C, T, H, W) to (B, C', T / stride, H, W)."""
+        kernel, stride = self.weight.squeeze(-1), self.stride[:2]
+        rows = functional.conv2d(x.flatten(3), kernel, stride=stride, padding=(1, 0))
+        return rows.unflatten(3, x.shape[3:])
 
 
 def split_conv(in_channels: int, between: int, out_channels: int, stride: int) -> nn.Sequential:
@@ -18,7 +38,7 @@ def split_conv(in_channels: int, between: int, out_channels: int, stride: int) -
         nn.Conv3d(in_channels, between, (1, 3, 3), (1, stride, stride), (0, 1, 1), bias=False),
         PlaneNorm(between),
         nn.ReLU(),
-        nn.Conv3d(between, out_channels, (3, 1, 1), (stride, 1, 1), (1, 0, 0), bias=False),
+        OverTime(between, out_channels, stride),
     )
 
 
@@ -61,7 +81,7 @@ class Backbone(pictures.PictureBackbone):
             nn.Conv3d(shape.in_channels, between, (1, 7, 7), (1, 2, 2), (0, 3, 3), bias=False),
             PlaneNorm(between),
             nn.ReLU(),
-            nn.Conv3d(between, width, (3, 1, 1), padding=(1, 0, 0), bias=False),
+            OverTime(between, width),
             PlaneNorm(width),
             nn.ReLU(),
         )

@@ -12,13 +12,13 @@ CHANNELS = {"color": 3, "gray": 1, "depth": 1}
 class Form:
     """What becomes of a clip's pictures.
 
-    size    side of the square pictures, in pixels
+    side    of the square pictures, in pixels
     frames  the most pictures of a clip that are kept, evenly spaced over it
     format  color and gray: 8 bits a channel; depth: 16 bits, of which 0 means unknown
     crop    none: the middle square; bodies: a square around the bodies
     """
 
-    size: int
+    side: int
     frames: int
     format: Literal["color", "gray", "depth"]
     crop: Literal["none", "bodies"]
@@ -26,7 +26,7 @@ class Form:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels (H, W, C) of a kept picture."""
-        return self.size, self.size, CHANNELS[self.format]
+        return self.side, self.side, CHANNELS[self.format]
 
     @property
     def type(self) -> np.dtype:

@@ -29,8 +29,8 @@ def small(picture: np.ndarray, form: Form, box: Box | None, where: str) -> np.nd
     side, top, left = _middle(height, width) if box is None else _around(box, height, width, where)
     square = _cut(_in_format(picture, form, where), top, left, side)
     if form.format == "depth":
-        return _mean_of_known(square[..., 0], form.size)[..., None].astype(form.type)
-    return _mean(square, form.size)
+        return _mean_of_known(square[..., 0], form.side)[..., None].astype(form.type)
+    return _mean(square, form.side)
 
 
 def _middle(height: int, width: int) -> tuple[int, int, int]:

@@ -160,6 +160,11 @@ class PictureStore:
             raise UserError(f"params.yaml: pictures has no input {name!r}; known: {known}")
         return self.inputs[name]
 
+    def digest(self, name: str) -> str:
+        """The hash of the pictures of an input, and of what tells which shows what."""
+        self.pictures(name)
+        return str(self.meta["inputs"][name]["digest"])
+
     def check(self) -> None:
         """Compares the rows of all inputs with their checksums; raises UserError for damage."""
         for pictures in self.inputs.values():

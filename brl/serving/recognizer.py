@@ -55,7 +55,8 @@ class Recognizer:
                 the image frame, from -1 to 1
     fitted      what the ensemble has learned; empty if it does not learn
 
-    Raises UserError where the weights of these streams are all zero.
+    Raises UserError where the weights of these streams are all zero, and where a stream sees
+    pictures, which recordings of joints have not.
     """
 
     streams: dict[str, Trained]
@@ -66,6 +67,12 @@ class Recognizer:
 
     def __post_init__(self) -> None:
         shares(self.streams, self.ensemble)
+        for name, trained in self.streams.items():
+            if trained.recipe.stream.camera is not None:
+                raise UserError(
+                    f"the stream {name} sees pictures, and only joints can be recognised, exported "
+                    f"or released; take streams.{name} out of params.yaml, then dvc repro"
+                )
 
     @classmethod
     def of_project(

@@ -65,6 +65,13 @@ def evaluation_frames(sampling: str, length: int, clip_len: int, num_clips: int)
     return _uniform_test_frames(length, clip_len, num_clips)
 
 
+def test_frames(lengths: Tensor, sampling: str, clip_len: int, num_clips: int) -> Tensor:
+    """Frame indices (N, I, T) int64 of the I test views of clips of `lengths` (N,) frames."""
+    different, inverse = np.unique(lengths, return_inverse=True)
+    tables = [evaluation_frames(sampling, int(each), clip_len, num_clips) for each in different]
+    return torch.from_numpy(np.stack(tables)[inverse])
+
+
 @lru_cache(maxsize=4096)
 def _uniform_test_frames(length: int, clip_len: int, num_clips: int) -> np.ndarray:
     generator = np.random.RandomState(TEST_SEED)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -12,7 +11,7 @@ from brl.clips.layout import Layout
 from brl.config.params import TrainParams
 from brl.streams.augment import extremes, flip, random_matrices, rescale, transform
 from brl.streams.batch import Clips
-from brl.streams.frames import evaluation_frames, train_frames
+from brl.streams.frames import test_frames, train_frames
 from brl.streams.stream import Stream
 
 
@@ -100,28 +99,25 @@ class JointInputs:
         dimensions = self.clips.layout.dimensions
         matrices = random_matrices(len(indices), augment, device, generator, dimensions)
         flipped = torch.rand(len(indices), device=device, generator=generator) < augment.flip
-        return self._batch(indices, frames, matrices, flipped, backwards)
+        return self.batch(indices, frames, matrices, flipped, backwards)
 
     def changed_batch(
         self, indices: Tensor, frames: Tensor, change: Callable[[Tensor], Tensor]
     ) -> tuple[Tensor, Tensor]:
         """The clips at frames (N, T), changed in place of the augmentation; see Inputs."""
-        return self._batch(indices, frames, change=change)
+        return self.batch(indices, frames, change=change)
 
     def test_batch(self, indices: Tensor, num_clips: int) -> tuple[Tensor, Tensor]:
         """The I test views of each clip; see Inputs.
 
         I is num_clips, or 1 with `random` sampling.
         """
-        lengths, inverse = np.unique(self.lengths[indices], return_inverse=True)
-        tables = [
-            evaluation_frames(self.params.sampling, int(length), self.params.clip_len, num_clips)
-            for length in lengths
-        ]
-        frames = torch.from_numpy(np.stack(tables)[inverse]).to(self.device, non_blocking=True)
-        return self._batch(indices.repeat_interleave(frames.shape[1]), frames.flatten(0, 1))
+        frames = test_frames(
+            self.lengths[indices], self.params.sampling, self.params.clip_len, num_clips
+        ).to(self.device, non_blocking=True)
+        return self.batch(indices.repeat_interleave(frames.shape[1]), frames.flatten(0, 1))
 
-    def _batch(
+    def batch(
         self,
         indices: Tensor,
         frames: Tensor,
@@ -130,6 +126,7 @@ class JointInputs:
         backwards: Tensor | None = None,
         change: Callable[[Tensor], Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
+        """The clips at frames (N, T), transformed by matrices (N, K, K), flipped and changed."""
         layout = self.clips.layout
         limits = self._limits(indices, matrices) if self.params.rescale else None
         last = (self.lengths[indices, None] - 1).to(self.device, non_blocking=True)

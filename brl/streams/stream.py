@@ -1,7 +1,7 @@
 """Streams: the modalities that a network sees, of the body or of a part of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -10,6 +10,15 @@ from torch import Tensor
 from brl.clips.layout import WHOLE_BODY, Layout
 from brl.config.params import Params
 from brl.config.streams import MODALITIES, CheckpointParams, ModalityParams
+from brl.pictures.form import Form
+
+
+@dataclass(frozen=True)
+class Camera:
+    """The pictures that a stream sees: their name in params.yaml, and the form that they have."""
+
+    name: str
+    form: Form
 
 
 @dataclass(frozen=True)
@@ -18,10 +27,11 @@ class Stream:
 
     name     its key under `streams` in params.yaml
     inputs   the modalities, one after the other along the channels: one in BRL (arXiv 2308.14024),
-             four in PSUMNet (arXiv 2208.05775)
+             four in PSUMNet (arXiv 2208.05775); none if it sees pictures alone
     part     the part of the layout that is seen; `body`: all joints
     lr       peak learning rate; None: `train.lr`
     weights  a checkpoint that replaces the training; None: the stream is trained
+    camera   the pictures that are seen, beside the joints or alone; None: none
     """
 
     name: str
@@ -29,12 +39,16 @@ class Stream:
     part: str = WHOLE_BODY
     lr: float | None = None
     weights: CheckpointParams | None = None
+    camera: Camera | None = None
 
     @classmethod
     def of(cls, params: Params, name: str) -> "Stream":
         """The stream with this name in params.yaml."""
-        settings = params.streams[name]
-        return cls(name, tuple(settings.inputs), settings.part, settings.lr, settings.weights)
+        settings, camera = params.streams[name], None
+        if settings.pictures is not None:
+            camera = Camera(settings.pictures, params.pictures[settings.pictures].form)
+        seen = tuple(settings.modalities)
+        return cls(name, seen, settings.part, settings.lr, settings.weights, camera)
 
     @property
     def seen(self) -> list[Any]:
@@ -43,11 +57,14 @@ class Stream:
         A stream that has the name of its only modality is written as when there were no others, so
         that trainings of that time are found.
         """
+        inputs = [modality.model_dump() for modality in self.inputs]
+        if self.camera is not None:
+            return [self.name, inputs, self.part, asdict(self.camera)]
         named, first = MODALITIES.get(self.name), self.inputs[0]
         alone = len(self.inputs) == 1 and self.part == WHOLE_BODY
         if alone and named is not None and named.motion == first.motion:
             return [self.name, first.hops]
-        return [self.name, [modality.model_dump() for modality in self.inputs], self.part]
+        return [self.name, inputs, self.part]
 
     def show(
         self, layout: Layout, joints_at: Callable[[Tensor], Tensor], frames: Tensor, last: Tensor

@@ -8,7 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    model_serializer,
+    model_validator,
+)
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
@@ -20,9 +26,11 @@ from brl.config.params import ModelParams, TrainParams
 from brl.config.streams import ModalityParams, check_part
 from brl.models.common.build import build
 from brl.models.common.network import Network
+from brl.models.common.seen import SeenShape
 from brl.streams.batch import Clips
 from brl.streams.inputs import Inputs, JointInputs
-from brl.streams.stream import Stream
+from brl.streams.pictures import PictureInputs, Shown
+from brl.streams.stream import Camera, Stream
 from brl.support.checked import read_safetensors, write_safetensors
 from brl.support.errors import OR_DAMAGED, UserError
 
@@ -32,8 +40,8 @@ LARGEST = (100, 100_000)  # bodies and frames of a clip
 class Recipe(BaseModel):
     """All settings needed to rebuild a network and to make its inputs as in training.
 
-    A weights file stores of the stream its name (`stream`), `inputs` and `part`; older ones store
-    `hops`, and the name says whether the stream shows motion.
+    A weights file stores of the stream its name (`stream`), `inputs` and `part`, and `camera` if it
+    sees pictures; older ones store `hops`, and the name says whether the stream shows motion.
     """
 
     stream: Stream
@@ -69,7 +77,8 @@ class Recipe(BaseModel):
     @classmethod
     def _from_file(cls, content: Any) -> Any:
         if isinstance(content, dict) and isinstance(content.get("stream"), str):
-            of_file = {key: content[key] for key in ("hops", "inputs", "part") if key in content}
+            keys = ("hops", "inputs", "part", "camera")
+            of_file = {key: content[key] for key in keys if key in content}
             others = {key: value for key, value in content.items() if key not in of_file}
             content = others | {"stream": _of_file(content["stream"], **of_file)}
         return content
@@ -79,6 +88,8 @@ class Recipe(BaseModel):
         content = default(self) | {"layout": self.layout.written()}
         stream = content.pop("stream")
         of_file = {"stream": stream["name"], "inputs": stream["inputs"], "part": stream["part"]}
+        if stream["camera"] is not None:
+            of_file["camera"] = stream["camera"]
         return of_file | content
 
     @property
@@ -88,8 +99,29 @@ class Recipe(BaseModel):
 
     @property
     def seen_channels(self) -> int:
-        """The channels K of the network's input."""
-        return self.channels * len(self.stream.inputs)
+        """The channels K of the network's input: the most of what joints and pictures have."""
+        camera = self.stream.camera
+        of_pictures = camera.form.shape[-1] if camera else 0
+        return max(self.channels * len(self.stream.inputs), of_pictures)
+
+    @property
+    def seen_shape(self) -> SeenShape | None:
+        """What is in a frame: pixels, and the joints of all bodies; None: joints of one body."""
+        camera = self.stream.camera
+        if camera is None:
+            return None
+        joints = self.max_bodies * self.seen_layout.num_joints if self.stream.inputs else 0
+        return SeenShape(joints, camera.form.shape[:2])
+
+    @property
+    def batch_shape(self) -> tuple[int, int, int, int]:
+        """Bodies M, frames T, tokens V and channels K of a clip in a batch."""
+        seen, camera = self.seen_shape, self.stream.camera
+        if seen is None or camera is None:
+            joints = self.seen_layout.num_joints
+            return self.max_bodies, self.train.clip_len, joints, self.seen_channels
+        frames = min(self.train.clip_len, camera.form.frames)
+        return 1, frames, seen.pixels() + seen.joints, self.seen_channels
 
     def build(self, directions: int = 1) -> Network:
         """The network, with random initial weights.
@@ -101,26 +133,41 @@ class Recipe(BaseModel):
             self.seen_layout,
             self.seen_channels,
             directions * len(self.classes),
-            self.max_bodies,
+            self.batch_shape[0],
+            self.seen_shape,
         )
 
     def inputs(self, store: ClipStore, indices: np.ndarray, device: torch.device) -> Inputs:
-        """Network inputs from the clips of a store with these indices (n,)."""
+        """Network inputs from the clips of a store with these indices (n,).
+
+        Raises UserError where a clip has no pictures and the stream sees them.
+        """
         clips = Clips.of_store(store, indices, device, self.max_bodies)
-        return JointInputs(clips, self.stream, self.train)
+        joints = JointInputs(clips, self.stream, self.train)
+        if self.stream.camera is None:
+            return joints
+        shown = Shown.of_store(self.stream, store, indices, device)
+        return PictureInputs(joints, shown, self.batch_shape)
 
     def recording_inputs(self, recordings: Sequence[np.ndarray], device: torch.device) -> Inputs:
-        """Network inputs from normalised recordings (M, T, V, K)."""
+        """Network inputs from normalised recordings (M, T, V, K), for streams of joints."""
         clips = Clips.of_recordings(recordings, self.layout, self.max_bodies, device)
         return JointInputs(clips, self.stream, self.train)
 
 
 def _of_file(
-    name: str, inputs: list[dict[str, Any]] | None = None, part: str = WHOLE_BODY, hops: int = 0
+    name: str,
+    inputs: list[dict[str, Any]] | None = None,
+    part: str = WHOLE_BODY,
+    hops: int = 0,
+    camera: dict[str, Any] | None = None,
 ) -> Stream:
     """The stream of a weights file; hops: of a file without inputs."""
-    inputs = inputs or [{"hops": hops, "motion": name.endswith("_motion")}]
-    return Stream(name, tuple(map(ModalityParams.model_validate, inputs)), part)
+    if inputs is None:
+        inputs = [{"hops": hops, "motion": name.endswith("_motion")}]
+    modalities = tuple(map(ModalityParams.model_validate, inputs))
+    seen = None if camera is None else TypeAdapter(Camera).validate_python(camera)
+    return Stream(name, modalities, part, camera=seen)
 
 
 @dataclass(frozen=True)

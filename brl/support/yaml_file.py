@@ -130,7 +130,7 @@ def _first_problem(error: ValidationError, schema: type[BaseModel]) -> str:
     problem = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     kind, given, context = problem["type"], problem["input"], problem.get("ctx", {})
     is_key = "[key]" in problem["loc"]
-    key = ".".join(str(part) for part in problem["loc"] if part != "[key]")
+    key = ".".join(str(part) for part in problem["loc"] if not _is_ours(part))
     more = error.error_count() - 1
     tail = f" (and {more} more)" if more else ""
     if kind == "extra_forbidden":
@@ -156,11 +156,19 @@ def _first_problem(error: ValidationError, schema: type[BaseModel]) -> str:
     return f"{key}: must be {wanted}, not {given!r:.200}{tail}"
 
 
+def _is_ours(part: int | str) -> bool:
+    """Whether a part of a location is no key of the user's, but a word in brackets."""
+    return isinstance(part, str) and part.startswith("[")
+
+
 def _known_keys(location: tuple[int | str, ...], schema: type[BaseModel]) -> str:
     """The keys that the section around `location` may have."""
     annotation: Any = schema
     for part in location[:-1]:
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if _is_ours(part):  # which of several kinds of section it is
+            kinds = [get_args(kind) for kind in get_args(get_args(annotation)[0])]
+            annotation = next(kind for kind, tag in kinds if tag.tag == part)
+        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
             annotation = annotation.model_fields[str(part)].annotation
         else:  # a dictionary of sections, such as the streams, or a list of them
             annotation = get_args(annotation)[-1]

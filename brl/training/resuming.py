@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from brl.streams.pictures import digest_of
 from brl.streams.stream import Stream
 from brl.support.files import project_root, sha256, stage_code
 from brl.support.paths import pretrained_encoder
@@ -25,7 +26,8 @@ def fingerprint(job: Job, data: list[str]) -> str:
 def data_hashes(job: Job, store: str, subset: str) -> list[str]:
     """The hashes of the data of a training in the pipeline, for `fingerprint`."""
     encoder = pretrained_encoder(job.stream.name)
-    return [store, subset, *([sha256(encoder)] if job.pretrain and encoder.exists() else [])]
+    started = [sha256(encoder)] if job.pretrain and encoder.exists() else []
+    return [store, subset, *started, *digest_of(job.stream)]
 
 
 def hash_with_code(stage: str, network: str, content: list[Any]) -> str:
