@@ -221,8 +221,9 @@ def test_light_stages_are_all_or_nothing(tmp_path, monkeypatch):
     new_project(project)
     monkeypatch.chdir(project)
     monkeypatch.setenv("DVC_ROOT", str(project))
-    for name in ("download", "networks"):
+    for name in ("download", "pictures", "networks"):
         assert endings(partial(run, name), project, errno.ENOSPC, iter(range(1, 20, 4))) > 3
+        run(name)  # for the next one
 
 
 @pytest.mark.faults

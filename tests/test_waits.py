@@ -84,7 +84,9 @@ def gpu(monkeypatch) -> None:
 def brief(monkeypatch) -> None:
     """All networks have a backbone of one layer."""
 
-    def build(model: ModelParams, layout: Layout, channels: int, outputs: int, _: int) -> Network:
+    def build(
+        model: ModelParams, layout: Layout, channels: int, outputs: int, *_: object
+    ) -> Network:
         return Network(Brief(layout, channels), outputs, model.absent_bodies, model.head)
 
     monkeypatch.setattr(weights, "build", build)
