@@ -18,19 +18,24 @@ from brl.support.stage import stage
 def main() -> None:
     """Runs the stage."""
     params = read_params()
-    pictures = json.loads((PICTURES / "meta.json").read_text(encoding="utf-8"))["inputs"]
     with written_whole(NETWORKS) as unfinished:
         unfinished.mkdir()
         for stream, settings in params.streams.items():
             model = params.model_of(stream)
             network = {"network": model.name, "code": sha256(network_code(model.name))}
             if settings.pictures is not None:
-                network["pictures"] = pictures[settings.pictures]["digest"]
+                network["pictures"] = digest_of(settings.pictures)
             write(unfinished / f"{stream}.json", network)
             encoder = settings.model_dump(mode="json", include={"inputs", "part"})
             encoder |= {"model": model.model_dump(exclude={"head"})}
             encoder |= {"from_checkpoint": settings.weights is not None}
             write(unfinished / f"{stream}.encoder.json", encoder)
+
+
+def digest_of(pictures: str) -> str:
+    """The digest of an input of pictures."""
+    meta = json.loads((PICTURES / "meta.json").read_text(encoding="utf-8"))
+    return str(meta["inputs"][pictures]["digest"])
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
