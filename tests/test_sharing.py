@@ -31,6 +31,9 @@ write() {
     data/networks)
       mkdir $1
       for s in $streams; do echo $s | tee $1/$s.json > $1/$s.encoder.json; done ;;
+    data/pictures)
+      mkdir $1
+      echo '{}' > $1/meta.json ;;
     *.json) echo '{}' > $1 ;;
     *) echo "$text $1" > $1 ;;
   esac
@@ -156,7 +159,7 @@ def first(tmp_path_factory) -> Iterator[Clone]:
 
 def test_a_stream_is_taken_out_and_put_back_by_plain_dvc(first):
     before = first.lock()
-    assert len(first.ran()) == 5 + 6 * len(STREAMS) + 2
+    assert len(first.ran()) == 6 + 6 * len(STREAMS) + 2
     first.edit(*TAKE_OUT)
     assert first.reproduce() == FUSED | {"networks"}
     assert first.ran() == ["networks", "ensemble", "evaluate"]
