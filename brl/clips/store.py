@@ -28,13 +28,12 @@ from pydantic import TypeAdapter
 
 from brl.clips.blocks import Crcs, first_damaged, some_blocks
 from brl.clips.clip import PARTS, Clip, Part, Splits
+from brl.clips.described import read_described, write_meta
 from brl.clips.layout import Layout
 from brl.clips.layouts import LAYOUTS
 from brl.clips.normalize import Normalization
-from brl.support.checked import arrays_of
 from brl.support.errors import Damaged, UserError
-from brl.support.files import sha256, written_whole
-from brl.support.json_text import json_text
+from brl.support.files import written_whole
 
 
 @dataclass(frozen=True)
@@ -68,17 +67,7 @@ class ClipStore:
 
         Raises UserError where meta.json or index.npz is damaged.
         """
-        try:
-            meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-            whole = _checksum(meta) == meta["checksum"]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Damaged(folder / "meta.json", "not a whole description of a store") from error
-        if not whole:
-            raise Damaged(folder / "meta.json", "it does not match its checksum")
-        content = (folder / "index.npz").read_bytes()
-        if hashlib.sha256(content).hexdigest() != meta["index"]:
-            raise Damaged(folder / "index.npz", "it does not match its checksum in meta.json")
-        columns = arrays_of(content)
+        meta, columns = read_described(folder, "a store")
         parts = {
             (split, part): columns.pop(f"split/{split}/{part}")
             for split in meta["splits"]
@@ -202,16 +191,8 @@ def write_store(
             "classes": list(classes),
             "splits": list(dict.fromkeys(split for split, _ in parts)),
             "digest": digest.hexdigest(),
-            "index": sha256(unfinished / "index.npz"),
         }
-        meta["checksum"] = _checksum(meta)
-        (unfinished / "meta.json").write_text(json_text(meta) + "\n", encoding="utf-8")
-
-
-def _checksum(meta: dict[str, Any]) -> str:
-    """SHA-256 of all that meta.json says, but the checksum itself."""
-    said = {key: value for key, value in meta.items() if key != "checksum"}
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+        write_meta(unfinished, meta)
 
 
 def _meaning(layout: Layout, classes: tuple[str, ...]) -> bytes:

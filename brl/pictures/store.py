@@ -12,7 +12,6 @@ clamp(round((t - offset) * rate), 0, n - 1).
 """
 
 import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,11 +22,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from brl.clips.blocks import Crcs, first_damaged, some_blocks
+from brl.clips.described import read_described, write_meta
 from brl.pictures.form import Form
-from brl.support.checked import arrays_of
 from brl.support.errors import Damaged, UserError
-from brl.support.files import sha256, written_whole
-from brl.support.json_text import json_text
+from brl.support.files import written_whole
 
 
 class Kept(NamedTuple):
@@ -131,17 +129,7 @@ class PictureStore:
 
         Raises UserError where meta.json or index.npz is damaged.
         """
-        try:
-            meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-            whole = _checksum(meta) == meta["checksum"]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Damaged(folder / "meta.json", "not a whole description of pictures") from error
-        if not whole:
-            raise Damaged(folder / "meta.json", "it does not match its checksum")
-        content = (folder / "index.npz").read_bytes()
-        if hashlib.sha256(content).hexdigest() != meta["index"]:
-            raise Damaged(folder / "index.npz", "it does not match its checksum in meta.json")
-        columns = arrays_of(content)
+        meta, columns = read_described(folder, "pictures")
         inputs = {
             name: Pictures(
                 _rows_file(folder, name),
@@ -197,9 +185,7 @@ def write_pictures(
                 "digest": digest.hexdigest(),
             }
         np.savez(unfinished / "index.npz", **index)  # type: ignore[arg-type]  # all are arrays
-        meta = {"inputs": described, "clips": clips, "index": sha256(unfinished / "index.npz")}
-        meta["checksum"] = _checksum(meta)
-        (unfinished / "meta.json").write_text(json_text(meta) + "\n", encoding="utf-8")
+        write_meta(unfinished, {"inputs": described, "clips": clips})
 
 
 def _write_rows(
@@ -232,9 +218,3 @@ def _write_rows(
 
 def _rows_file(folder: Path, name: str) -> Path:
     return folder / f"{name}.rows"
-
-
-def _checksum(meta: dict[str, Any]) -> str:
-    """SHA-256 of all that meta.json says, but the checksum itself."""
-    said = {key: value for key, value in meta.items() if key != "checksum"}
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
