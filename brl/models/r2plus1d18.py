@@ -85,15 +85,10 @@ class Backbone(pictures.PictureBackbone):
             PlaneNorm(width),
             nn.ReLU(),
         )
-        self.number = 0
-        for number, widths in enumerate(pictures.stages(shape), start=1):
-            self.add_module(f"layer{number}", nn.Sequential(*map(Block, widths)))
-            self.number, self.out_channels = number, widths[-1].out_channels
+        self.add_stages(shape, Block)
         self.start()
 
     def forward(self, bodies: Tensor) -> Tensor:
         """Maps pictures (B, T, H W, K) to features (B, T / 8, H / 16 W / 16, C')."""
         x = self.stem(self.planes(bodies).transpose(1, 2).contiguous())
-        for number in range(1, self.number + 1):
-            x = self.get_submodule(f"layer{number}")(x)
-        return pictures.cells(x)
+        return pictures.cells(self.through_stages(x))

@@ -47,17 +47,12 @@ class Backbone(pictures.PictureBackbone):
         width = shape.base_channels
         self.conv1 = nn.Conv2d(shape.in_channels, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = PlaneNorm(width)
-        self.number = 0
-        for number, widths in enumerate(pictures.stages(shape), start=1):
-            self.add_module(f"layer{number}", nn.Sequential(*map(Block, widths)))
-            self.number, self.out_channels = number, widths[-1].out_channels
+        self.add_stages(shape, Block)
         self.start()
 
     def forward(self, bodies: Tensor) -> Tensor:
         """Maps pictures (B, T, H W, K) to features (B, T, H / 32 W / 32, C'), frame by frame."""
         planes = self.planes(bodies)
         x = F.relu(self.bn1(self.conv1(planes.flatten(0, 1))))
-        x = F.max_pool2d(x, 3, stride=2, padding=1)
-        for number in range(1, self.number + 1):
-            x = self.get_submodule(f"layer{number}")(x)
+        x = self.through_stages(F.max_pool2d(x, 3, stride=2, padding=1))
         return pictures.cells(x.unflatten(0, planes.shape[:2]).transpose(1, 2))

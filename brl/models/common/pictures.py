@@ -4,7 +4,8 @@ They stay in PyTorch's default memory format. In channels last, a strided 1x1 co
 than eight channels writes beyond its memory in the backward pass on CPUs (oneDNN).
 """
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -33,14 +34,14 @@ class PlaneNorm(BatchNorm):
         return batch_norm(x.movedim(1, -1), [self]).movedim(-1, 1)
 
 
-class Block(nn.Module):
+class Block(nn.Module, ABC):
     """ReLU(second(first(x)) + shortcut(x)); the parts have the published names."""
 
     downsample: nn.Module | None
 
+    @abstractmethod
     def main(self, x: Tensor) -> Tensor:
         """What is added to the shortcut: (B, C', ...) of x (B, C, ...)."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, C, ...) to (B, C', ...)."""
@@ -65,6 +66,20 @@ class PictureBackbone(network.Backbone):
         """Pictures (B, T, K, H, W) of normalised bodies (B, T, V, K), in one piece of memory."""
         pictures = self.data_bn.seen.pictures_of(bodies)
         return pictures.permute(0, 1, 4, 2, 3).contiguous()
+
+    def add_stages(self, shape: network.Shape, block: Callable[[Width], nn.Module]) -> None:
+        """Adds the layers of all stages, under their published names."""
+        self.layers = []
+        for number, widths in enumerate(stages(shape), start=1):
+            self.layers.append(f"layer{number}")
+            self.add_module(self.layers[-1], nn.Sequential(*map(block, widths)))
+            self.out_channels = widths[-1].out_channels
+
+    def through_stages(self, x: Tensor) -> Tensor:
+        """What the last stage gives for x, the input of the first one."""
+        for layer in self.layers:
+            x = self.get_submodule(layer)(x)
+        return x
 
     def start(self) -> None:
         """The published initial weights of convolutions: He's, by outputs."""
