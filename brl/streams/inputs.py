@@ -85,6 +85,11 @@ class JointInputs:
         """The device of the clips in a batch."""
         return self.clips.device
 
+    @property
+    def clip_len(self) -> int:
+        """Frames T of a clip in a batch."""
+        return self.params.clip_len
+
     def __len__(self) -> int:
         return len(self.clips)
 
@@ -95,7 +100,7 @@ class JointInputs:
         augment = self.params.augment
         device = self.device
         lengths = self.lengths[indices].to(device, non_blocking=True)
-        frames = train_frames(self.params.sampling, lengths, self.params.clip_len, generator)
+        frames = train_frames(self.params.sampling, lengths, self.clip_len, generator)
         dimensions = self.clips.layout.dimensions
         matrices = random_matrices(len(indices), augment, device, generator, dimensions)
         flipped = torch.rand(len(indices), device=device, generator=generator) < augment.flip
@@ -113,7 +118,7 @@ class JointInputs:
         I is num_clips, or 1 with `random` sampling.
         """
         frames = test_frames(
-            self.lengths[indices], self.params.sampling, self.params.clip_len, num_clips
+            self.lengths[indices], self.params.sampling, self.clip_len, num_clips
         ).to(self.device, non_blocking=True)
         return self.batch(indices.repeat_interleave(frames.shape[1]), frames.flatten(0, 1))
 

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.nn import functional
 
 from brl.clips.store import ClipStore
 from brl.pictures.store import Pictures, PictureStore
-from brl.streams.augment import random_matrices
 from brl.streams.device import resident
-from brl.streams.frames import test_frames, train_frames
 from brl.streams.inputs import JointInputs
 from brl.streams.stream import Stream
 from brl.support.errors import UserError
@@ -88,70 +86,24 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class PictureInputs:
-    """The inputs of a stream that sees pictures; see `brl.streams.inputs.Inputs`.
+class PictureInputs(JointInputs):
+    """The inputs of a stream that sees pictures, alone or beside the joints that it sees.
 
-    joints       the clips' joints, as the stream sees them beside the pictures
     shown        the clips' pictures
     batch_shape  M = 1, T, V and K of a clip in a batch
 
     A clip that is flipped in a training is flipped in both. No other augmentation changes pictures.
     """
 
-    joints: JointInputs
     shown: Shown
     batch_shape: tuple[int, int, int, int]
 
     @property
-    def labels(self) -> Tensor:
-        """Class of each clip, (n,) int64."""
-        return self.joints.labels
+    def clip_len(self) -> int:
+        """Frames T of a clip in a batch."""
+        return self.batch_shape[1]
 
-    @property
-    def lengths(self) -> Tensor:
-        """Joint frames of each clip, (n,) int64."""
-        return self.joints.lengths
-
-    @property
-    def device(self) -> torch.device:
-        """The device of the clips in a batch."""
-        return self.joints.device
-
-    def __len__(self) -> int:
-        return len(self.joints)
-
-    def train_batch(
-        self, indices: Tensor, generator: Generator, backwards: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Randomly sampled frames of each clip, augmented; see Inputs."""
-        params, device = self.joints.params, self.device
-        lengths = self.lengths[indices].to(device, non_blocking=True)
-        frames = train_frames(params.sampling, lengths, self.batch_shape[1], generator)
-        flipped = torch.rand(len(indices), device=device, generator=generator) < params.augment.flip
-        matrices = None
-        if self._sees_joints:
-            dimensions = self.joints.clips.layout.dimensions
-            matrices = random_matrices(len(indices), params.augment, device, generator, dimensions)
-        return self._batch(indices, frames, matrices, flipped, backwards)
-
-    def changed_batch(
-        self, indices: Tensor, frames: Tensor, change: Callable[[Tensor], Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        """The clips at frames (N, T), whose joints are changed; see Inputs."""
-        return self._batch(indices, frames, change=change)
-
-    def test_batch(self, indices: Tensor, num_clips: int) -> tuple[Tensor, Tensor]:
-        """The I test views of each clip; see Inputs."""
-        views = test_frames(
-            self.lengths[indices], self.joints.params.sampling, self.batch_shape[1], num_clips
-        ).to(self.device, non_blocking=True)
-        return self._batch(indices.repeat_interleave(views.shape[1]), views.flatten(0, 1))
-
-    @property
-    def _sees_joints(self) -> bool:
-        return bool(self.joints.stream.inputs)
-
-    def _batch(
+    def batch(
         self,
         indices: Tensor,
         frames: Tensor,
@@ -160,10 +112,11 @@ class PictureInputs:
         backwards: Tensor | None = None,
         change: Callable[[Tensor], Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
+        """The pictures at frames (N, T), flipped, and the joints; see JointInputs."""
         channels = self.batch_shape[-1]
         tokens = [with_channels(self._pixels(indices, frames, flipped, backwards), channels)]
-        if self._sees_joints:
-            joints, _ = self.joints.batch(indices, frames, matrices, flipped, backwards, change)
+        if self.stream.inputs:
+            joints, _ = super().batch(indices, frames, matrices, flipped, backwards, change)
             joints = joints.transpose(1, 2).flatten(2, 3)  # N T (M V) K'
             tokens.append(functional.pad(joints, (0, channels - joints.shape[-1])))
         clips = torch.cat(tokens, dim=2)[:, None]

@@ -143,11 +143,10 @@ class Recipe(BaseModel):
         Raises UserError where a clip has no pictures and the stream sees them.
         """
         clips = Clips.of_store(store, indices, device, self.max_bodies)
-        joints = JointInputs(clips, self.stream, self.train)
         if self.stream.camera is None:
-            return joints
+            return JointInputs(clips, self.stream, self.train)
         shown = Shown.of_store(self.stream, store, indices, device)
-        return PictureInputs(joints, shown, self.batch_shape)
+        return PictureInputs(clips, self.stream, self.train, shown, self.batch_shape)
 
     def recording_inputs(self, recordings: Sequence[np.ndarray], device: torch.device) -> Inputs:
         """Network inputs from normalised recordings (M, T, V, K), for streams of joints."""
