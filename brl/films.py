@@ -5,7 +5,7 @@ films again.
 """
 
 from brl.datasets.own import source as own
-from brl.datasets.synthetic.film import film as synthetic
+from brl.datasets.synthetic import source as synthetic
 from brl.pictures.film import Films
 from brl.support.errors import UserError
 

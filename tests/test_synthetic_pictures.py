@@ -19,7 +19,7 @@ from brl.datasets.synthetic.film.render import HEIGHT, WIDTH
 from brl.datasets.synthetic.film.room import room_of
 from brl.datasets.synthetic.film.things import PAIRS, things_of
 from brl.datasets.synthetic.sensor import seen_from
-from brl.datasets.synthetic.source import film_of, generate
+from brl.datasets.synthetic.source import FILMS, generate
 from brl.datasets.synthetic.subjects import generator
 from brl.support.errors import UserError
 
@@ -105,8 +105,8 @@ def test_pictures_have_the_size_and_type_of_their_kind(kind):
 def test_the_dataset_gives_the_film_of_a_clip_by_its_name():
     (clip,) = generate((3, 44))
     frames = clip.joints.shape[1]
-    assert film_of("depth")(clip.name, frames) == films("depth")[clip.name]
-    assert film_of("depth")("S001C001P001R001A001", frames) is None
+    assert FILMS.of(Path(), "depth")(clip.name, frames) == films("depth")[clip.name]
+    assert FILMS.of(Path(), "depth")("S001C001P001R001A001", frames) is None
 
 
 def test_an_unknown_kind_is_one_line_that_lists_the_kinds():

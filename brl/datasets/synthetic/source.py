@@ -1,6 +1,5 @@
 """The built-in dataset as a source. The stage `prepare` generates it; nothing is downloaded."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from brl.clips.clip import PARTS, Clip, Splits
@@ -8,7 +7,8 @@ from brl.clips.layouts import NTU25
 from brl.clips.normalize import Normalization
 from brl.datasets.source import Dataset, Source, always
 from brl.datasets.synthetic import scenes as synthetic
-from brl.datasets.synthetic.film.film import Film, films
+from brl.datasets.synthetic.film.film import check_kind, films
+from brl.pictures.film import FilmOf, Films
 from brl.support.files import written_whole
 
 NOTE = "Nothing to download: the stage `prepare` generates the clips.\n"
@@ -43,14 +43,13 @@ def generate(item: tuple[int, int]) -> list[Clip]:
     return [synthetic.clip(*item)]
 
 
-def film_of(kind: str) -> Callable[[str, int], Film | None]:
-    """The pictures of each clip, given its name and its number of joint frames.
+def film_of(_folder: Path, kind: str) -> FilmOf:
+    """The films of the clips; they lie in no folder.
 
-    kind: rgb, depth or infrared. Raises `UserError` for another one. There is no film of a clip
-    that is not of this dataset.
+    kind: rgb, depth or infrared. Raises UserError for another one.
     """
     found = films(kind)
-    return lambda name, _frames: found.get(name)
+    return lambda clip, _frames: found.get(clip)
 
 
 def splits(names: list[str]) -> Splits:
@@ -63,3 +62,4 @@ def splits(names: list[str]) -> Splits:
 
 
 SOURCE = Source((synthetic.SPLIT,), fetch, open_generator, always(NTU25, synthetic.CLASSES))
+FILMS = Films(of=film_of, check=lambda _mirror, kind, _form: check_kind(kind))

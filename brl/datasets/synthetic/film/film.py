@@ -8,7 +8,6 @@ and without them.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
@@ -21,7 +20,6 @@ from brl.datasets.synthetic.film.room import room_of
 from brl.datasets.synthetic.film.things import things_of
 from brl.datasets.synthetic.sensor import seen_from
 from brl.datasets.synthetic.subjects import generator
-from brl.pictures.film import FilmOf, Films
 from brl.support.errors import UserError
 
 _THINGS_KEY, _NOISE_KEY = 3, 5  # of the random generators; those of the joints have 0 and 1
@@ -147,12 +145,3 @@ def films(kind: str) -> dict[str, Film]:
         for index in range(scenes.TRAIN_CLIPS + scenes.TEST_CLIPS)
         for name in [scenes.name_of(label, index)]
     }
-
-
-def _film_of(_folder: Path, kind: str) -> FilmOf:
-    """The film of each clip; none of them lies in a folder."""
-    of_clips = films(kind)
-    return lambda clip, _frames: of_clips[clip]
-
-
-FILMS = Films(of=_film_of, check=lambda _mirror, kind, _form: check_kind(kind))
