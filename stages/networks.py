@@ -2,7 +2,7 @@
 
 STREAM.json has what all stages of a stream depend on, STREAM.encoder.json all that a pre-training
 depends on: not the head, and no learning rate. The pictures that a stream sees are named by their
-digest, so that other streams do not depend on them.
+form and digest, so that other streams do not depend on them.
 """
 
 import json
@@ -22,9 +22,11 @@ def main() -> None:
         unfinished.mkdir()
         for stream, settings in params.streams.items():
             model = params.model_of(stream)
-            network = {"network": model.name, "code": sha256(network_code(model.name))}
+            code = sha256(network_code(model.name))
+            network: dict[str, Any] = {"network": model.name, "code": code}
             if settings.pictures is not None:
-                network["pictures"] = digest_of(settings.pictures)
+                form = params.pictures[settings.pictures].model_dump()
+                network["pictures"] = {**form, "digest": digest_of(settings.pictures)}
             write(unfinished / f"{stream}.json", network)
             encoder = settings.model_dump(mode="json", include={"inputs", "part"})
             encoder |= {"model": model.model_dump(exclude={"head"})}

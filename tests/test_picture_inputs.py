@@ -21,6 +21,7 @@ from brl.streams.weights import Recipe, load_weights, save_weights
 from brl.support.errors import UserError
 from brl.training.job import Job
 from brl.training.loop import train_stream
+from stages import networks
 from tests import tiny
 from tests.project import HERE
 
@@ -229,6 +230,27 @@ def test_a_mistake_in_a_stream_gets_one_line(tmp_path, block, message):
     with pytest.raises(UserError, match=message) as error:
         params_with({"s": block}, tmp_path / "wrong.yaml")
     assert "\n" not in str(error.value)
+
+
+def test_pictures_cannot_have_the_name_of_a_modality(tmp_path):
+    """A stream with this input would see joints, without a word."""
+    pictures = {"bone": {"side": SIZE, "frames": 4, "format": "color", "crop": "none"}}
+    with pytest.raises(UserError, match=r"pictures\.bone: is a modality of joints"):
+        params_with({}, tmp_path / "wrong.yaml", pictures=pictures)
+
+
+def test_another_number_of_frames_trains_a_stream_anew(tmp_path, store, monkeypatch):
+    """Also where the same pictures are kept: a batch has another shape."""
+    monkeypatch.setattr(networks, "network_code", lambda name: HERE / f"brl/models/{name}.py")
+    found = []
+    for frames in (4, 5):
+        pictures = {"rgb": {"side": SIZE, "frames": frames, "format": "color", "crop": "none"}}
+        params_with({"camera": BLOCKS["camera"]}, tmp_path / "params.yaml", pictures=pictures)
+        networks.main()
+        folder = tmp_path / "data/networks"
+        found.append([(folder / f"{name}.json").read_bytes() for name in ("joint", "camera")])
+    (joint, camera), (same_joint, other_camera) = found
+    assert joint == same_joint and camera != other_camera
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,9 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _pictures_that_are_seen_are_there(self) -> "Params":
+        for name in self.pictures:
+            if name in MODALITIES:
+                raise ValueError(f"pictures.{name}: is a modality of joints; must be another name")
         for name, stream in self.streams.items():
             if stream.pictures is not None and stream.pictures not in self.pictures:
                 known = ", ".join([*MODALITIES, *self.pictures])
